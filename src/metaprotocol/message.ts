@@ -1,0 +1,94 @@
+/**
+ * The one message model of every protocol: a head, then zero or more data chunks, then perhaps trailers.
+ * A whole message (Thrift, Dubbo, Redis) is a head whose flags hold `End`. There is no second type and no mode.
+ */
+
+/** Bits of `Message.flags`. */
+export const Flag = {
+  /** The head is all there is: no data and no trailers follow. */
+  End: 1,
+  /** The request gets no answer: its stream ends when it was written. */
+  Oneway: 2,
+  /** A response before the response (HTTP 1xx): 0..n of them precede the final head. */
+  Informational: 4,
+  /** On a request: asks for a tunnel. On a response: grants it; never with End. */
+  Tunnel: 8,
+  /** A push that answers no request (Redis pub/sub); its id is 0. */
+  Unsolicited: 16,
+  /** From here on the caller has an upstream connection of its own… */
+  Bind: 32,
+  /** …until here. May stand on an answer. */
+  Unbind: 64,
+  /** The codec emits no further head until `resume()`. */
+  Hold: 128,
+} as const;
+
+/** What a protocol says of its own answer. */
+export interface Outcome {
+  /** The protocol's own code: Dubbo status 31, HTTP 503, gRPC 14. */
+  readonly code: number;
+  /** Is this success in the protocol's own terms? */
+  readonly ok: boolean;
+}
+
+/**
+ * A head. Keys are compared in the case that the codec's attribute schema states.
+ * Reading is lazy: a codec scans raw bytes for what is asked and parses no further.
+ */
+export interface Message {
+  /** `http` for HTTP/1.1 and HTTP/2: another wire of the family encodes from `entries()`. */
+  readonly family: string;
+  /** Bits of {@link Flag}. */
+  readonly flags: number;
+  /** The whole frame as received, never written to; null if the message streams or was made by the proxy. */
+  readonly raw: Buffer | null;
+  /** Its bytes are lent until `decode()` returns. Copies them now; a second call does nothing. */
+  keep(): void;
+  /** First value of the attribute, edits included. */
+  get(key: string): string | undefined;
+  /** Every value of every attribute, edits included, in wire order. */
+  entries(visit: (key: string, value: string) => void): void;
+  /** Replaces every value of the key. False: this message cannot carry it (counted by the core, not applied). */
+  set(key: string, value: string): boolean;
+  /** Adds one value, where the protocol knows repeated keys; else as `set`. */
+  add(key: string, value: string): boolean;
+  /** Removes every value. False: this message has such a key but cannot lose it. */
+  remove(key: string): boolean;
+  /** For a second attempt or a mirror: shares `raw` (call keep() first), copies edits. Edits of a fork never show here. */
+  fork(): this;
+}
+
+export interface RequestMessage extends Message {
+  /** Upstream state that it needs (Redis user, db, RESP version); '' = none. Connections are pooled by it. */
+  readonly connectionKey: string;
+  /** The codec's verdict: sending it twice does no harm. */
+  readonly replaySafe: boolean;
+  /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
+  readonly answer: ResponseMessage | null;
+  /**
+   * Parts of a request that touches several endpoints (MGET). Called at most once, on whole messages only.
+   * `group` tells the endpoint's number for a hash key; null: it does not need to be split.
+   */
+  split?(group: (hashKey: string) => number): Split | null;
+}
+
+export interface Split {
+  readonly parts: readonly { readonly group: number; readonly request: RequestMessage }[];
+  /** Called once, with one answer for each part, in part order. A failed part comes as `reply(status, part)`. */
+  merge(answers: readonly ResponseMessage[]): ResponseMessage;
+}
+
+export interface ResponseMessage extends Message {
+  /** null until trailers say. */
+  readonly outcome: Outcome | null;
+}
+
+/** The metadata that ends a message behind its data. */
+export interface Trailers {
+  /** Where the protocol says its outcome in trailers (gRPC); else null. */
+  readonly outcome: Outcome | null;
+  get(key: string): string | undefined;
+  entries(visit: (key: string, value: string) => void): void;
+  set(key: string, value: string): boolean;
+  remove(key: string): boolean;
+}
