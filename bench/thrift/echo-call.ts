@@ -6,8 +6,8 @@
 const method = 'echo';
 const typeAt = 7;
 const seqAt = 12 + method.length;
-const fieldIdAt = seqAt + 6;
-const callerAt = fieldIdAt + 5;
+const fieldIdAt = seqAt + 5;
+const callerAt = fieldIdAt + 6;
 const callAt = callerAt + 4;
 
 const versionAndCall = 0x8001_0001;
