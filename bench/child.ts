@@ -50,6 +50,11 @@ export class Child {
     ]);
   }
 
+  /** The first line the child prints. */
+  firstLine(): Promise<string> {
+    return this.until(async () => /^.*(?=\n)/.exec(this.#log)?.[0]);
+  }
+
   ask<T>(request: object): Promise<T> {
     const answer = this.message<T>();
     this.#process.send(request);

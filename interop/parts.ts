@@ -1,0 +1,29 @@
+/** Installs what the interoperability tests need from outside into a git-ignored folder, once. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** `.meltemi/interop` in the checkout. */
+export const partsDirectory = fileURLToPath(new URL('../.meltemi/interop', import.meta.url));
+
+/** A Python with `packages` installed; gives the interpreter. */
+export async function installPython(packages: readonly string[]): Promise<string> {
+  const environment = join(partsDirectory, 'python');
+  const python = join(environment, 'bin/python');
+  await mkdir(partsDirectory, { recursive: true });
+  if (!existsSync(python)) await run('python3', ['-m', 'venv', environment]);
+  await run(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
+  return python;
+}
+
+/** Compiles a Maven project; gives its class path. */
+export async function installJava(project: string, name: string): Promise<string> {
+  const parts = join(partsDirectory, name);
+  await run('mvn', ['-q', '-B', '-f', join(project, 'pom.xml'), 'compile', `-Dparts=${parts}`]);
+  return `${join(parts, 'classes')}:${join(parts, 'libraries')}/*`;
+}
