@@ -11,6 +11,7 @@ export class Child {
   readonly name: string;
   readonly #process: ChildProcess;
   #log = '';
+  #output = '';
   #ended = false;
   readonly #whenEnded: Promise<void>;
 
@@ -23,6 +24,9 @@ export class Child {
       this.#log = (this.#log + chunk.toString()).slice(-4000);
     };
     this.#process.stdout?.on('data', keep);
+    this.#process.stdout?.on('data', (chunk: Buffer) => {
+      if (!this.#output.includes('\n')) this.#output += chunk.toString();
+    });
     this.#process.stderr?.on('data', keep);
     this.#whenEnded = new Promise((resolve) => {
       this.#process.once('exit', () => {
@@ -52,7 +56,7 @@ export class Child {
 
   /** The first line the child prints. */
   firstLine(): Promise<string> {
-    return this.until(async () => /^.*(?=\n)/.exec(this.#log)?.[0]);
+    return this.until(async () => /^.*(?=\n)/.exec(this.#output)?.[0]);
   }
 
   ask<T>(request: object): Promise<T> {
