@@ -1,0 +1,38 @@
+/** What a generator makes for one proxy, and the seam for generators of other kinds of client. */
+import type { NodeInfo } from '../../xds/node.ts';
+import type { XdsResource } from '../../xds/resource.ts';
+import type { Mesh } from '../translate/mesh.ts';
+import type { BindAllocator } from './bind-allocator.ts';
+
+export interface Generated {
+  /** Sorted by type and name. */
+  readonly resources: readonly XdsResource[];
+  /** Key of a CRD -> the resources that it shaped, as `resourceId` names them. */
+  readonly products: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What this proxy does not get, and why. */
+  readonly notes: readonly NodeNote[];
+  readonly addresses: readonly ServiceAddress[];
+}
+
+export interface NodeNote {
+  /** Key of the CRD that it is said of. */
+  readonly source: string;
+  readonly message: string;
+}
+
+/** Where to connect for a service at one proxy. */
+export interface ServiceAddress {
+  readonly direction: 'outbound' | 'inbound';
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly bind: { readonly address: string; readonly port: number };
+  readonly listener: string;
+}
+
+/** Makes the complete configuration of one proxy. Pure but for the allocator, which was told of the mesh before. */
+export type Generator = (mesh: Mesh, node: NodeInfo, binds: BindAllocator) => Generated;
+
+export function resourceId(typeUrl: string, name: string): string {
+  return `${typeUrl} ${name}`;
+}

@@ -1,0 +1,73 @@
+/** One listener, with the network filter of its port's protocol. */
+import type { JsonObject } from '../../xds/json.ts';
+import type { XdsResource } from '../../xds/resource.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import type { PortProtocol } from '../translate/mesh.ts';
+import type { Bind } from './bind.ts';
+
+const TYPE = 'type.googleapis.com/';
+
+export interface ListenerSpec {
+  readonly name: string;
+  readonly direction: 'OUTBOUND' | 'INBOUND';
+  readonly bind: Bind;
+  /** What clients mean: the service's own address, else the bind. */
+  readonly serviceAddress: Bind;
+  readonly protocol: Exclude<PortProtocol, { kind: 'unsupported' }>;
+  readonly routeConfigName: string;
+  /** Where opaque TCP goes; also the prefix of statistics. */
+  readonly cluster: string;
+}
+
+export function listenerResource(spec: ListenerSpec): XdsResource {
+  const value: JsonObject = {
+    name: spec.name,
+    address: { socketAddress: { address: spec.bind.address, portValue: spec.bind.port } },
+    trafficDirection: spec.direction,
+    metadata: {
+      filterMetadata: {
+        'meltemi.service_address': { address: spec.serviceAddress.address, port: spec.serviceAddress.port },
+      },
+    },
+    filterChains: [
+      {
+        name: spec.routeConfigName,
+        filters: [spec.protocol.kind === 'tcp' ? tcpProxy(spec) : metaProtocolProxy(spec, spec.protocol)],
+      },
+    ],
+  };
+  return { typeUrl: TypeUrl.Listener, name: spec.name, value };
+}
+
+function tcpProxy(spec: ListenerSpec): JsonObject {
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typedConfig: { '@type': TypeUrl.TcpProxy, statPrefix: spec.cluster, cluster: spec.cluster },
+  };
+}
+
+function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, { kind: 'codec' }>): JsonObject {
+  const options = {
+    '@type': TypeUrl.TypedStruct,
+    typeUrl: `${TYPE}meltemi.codec.${protocol.manifest.name}.Options`,
+    value: { ...protocol.options },
+  };
+  return {
+    name: 'aeraki.meta_protocol_proxy',
+    typedConfig: {
+      '@type': TypeUrl.MetaProtocolProxy,
+      statPrefix: spec.cluster,
+      rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
+      protocol: { name: protocol.name, codec: { name: protocol.manifest.name, config: options } },
+      accessLog: [
+        {
+          name: 'envoy.access_loggers.stdout',
+          typedConfig: { '@type': `${TYPE}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog` },
+        },
+      ],
+      metaProtocolFilters: [
+        { name: 'aeraki.meta_protocol.filters.router', config: { '@type': TypeUrl.MetaProtocolRouter } },
+      ],
+    },
+  };
+}

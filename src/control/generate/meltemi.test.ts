@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import type { NodeInfo } from '../../xds/node.ts';
+import type { XdsResource } from '../../xds/resource.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import { Xds } from '../../xds/xds.ts';
+import { HOST, RULE, router, SERVICE, TestMesh, tcpManifest, testManifest, testNode, to } from '../testing/fixtures.ts';
+import { bindNames } from './bind.ts';
+import { BindAllocator } from './bind-allocator.ts';
+import type { Generated } from './generated.ts';
+import { generateMeltemi } from './meltemi.ts';
+
+const xds = Xds.load();
+
+function generate(files: Record<string, string>, node: Partial<NodeInfo> = {}): Generated {
+  const { mesh } = new TestMesh([testManifest(), tcpManifest()]).apply(files);
+  const binds = new BindAllocator();
+  binds.assign(bindNames(mesh));
+  const generated = generateMeltemi(mesh, testNode(node), binds);
+  for (const resource of generated.resources)
+    expect(xds.encodeResource(resource), resource.name).toMatchObject({ ok: true });
+  return generated;
+}
+
+function names(generated: Generated, typeUrl: string): string[] {
+  return generated.resources.filter((resource) => resource.typeUrl === typeUrl).map((resource) => resource.name);
+}
+
+function find(generated: Generated, typeUrl: string, name: string): XdsResource['value'] {
+  const found = generated.resources.find((resource) => resource.typeUrl === typeUrl && resource.name === name);
+  if (found === undefined) throw new Error(`no ${typeUrl} ${name}`);
+  return found.value;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON
+function routesOf(generated: Generated): any[] {
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  return (find(generated, TypeUrl.RouteConfiguration, `${HOST}_9090`) as any).virtualHosts[0].routes;
+}
+
+describe('a thrift service', () => {
+  const generated = generate({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[{ ${to('v1')} }]`) });
+
+  it('gets a listener at its own address, with its codec and its routes over RDS', () => {
+    expect(names(generated, TypeUrl.Listener)).toEqual(['127.0.10.1_9090']);
+    expect(find(generated, TypeUrl.Listener, '127.0.10.1_9090')).toMatchObject({
+      address: { socketAddress: { address: '127.0.10.1', portValue: 9090 } },
+      trafficDirection: 'OUTBOUND',
+      metadata: { filterMetadata: { 'meltemi.service_address': { address: '127.0.10.1', port: 9090 } } },
+      filterChains: [
+        {
+          filters: [
+            {
+              typedConfig: {
+                '@type': TypeUrl.MetaProtocolProxy,
+                rds: { configSource: { ads: {} }, routeConfigName: `${HOST}_9090` },
+                protocol: { name: 'thrift', codec: { name: 'thrift' } },
+              },
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('gets a cluster for all endpoints and one for each subset, with their endpoints', () => {
+    const clusters = [`outbound|9090|v1|${HOST}`, `outbound|9090|v2|${HOST}`, `outbound|9090||${HOST}`];
+    expect(names(generated, TypeUrl.Cluster)).toEqual(clusters);
+    expect(names(generated, TypeUrl.ClusterLoadAssignment)).toEqual(clusters);
+    expect(find(generated, TypeUrl.ClusterLoadAssignment, `outbound|9090|v2|${HOST}`)).toMatchObject({
+      endpoints: [
+        {
+          locality: { region: 'eu', zone: 'a', subZone: '' },
+          lbEndpoints: [
+            {
+              endpoint: { address: { socketAddress: { address: '127.0.0.1', portValue: 7002 } } },
+              loadBalancingWeight: 3,
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('says the defaults of the pool and of the balancer on the wire', () => {
+    expect(find(generated, TypeUrl.Cluster, `outbound|9090||${HOST}`)).toEqual({
+      name: `outbound|9090||${HOST}`,
+      type: 'EDS',
+      edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: 'V3' }, serviceName: `outbound|9090||${HOST}` },
+      connectTimeout: '10s',
+      lbPolicy: 'LEAST_REQUEST',
+      circuitBreakers: { thresholds: [{ priority: 'DEFAULT', maxConnections: 1_024, maxPendingRequests: 1_024 }] },
+      metadata: {
+        filterMetadata: { 'meltemi.pool': { minConnections: 1, maxInFlightPerCaller: 256, maxBound: 1_024 } },
+      },
+    });
+  });
+
+  it('tells which resources each CRD shaped', () => {
+    const ofRouter = [...generated.products.get('MetaRouter/shop/echo')!];
+    expect(ofRouter).toEqual([`${TypeUrl.RouteConfiguration} ${HOST}_9090`]);
+  });
+});
+
+describe('routes on the wire', () => {
+  it('says a timeout always, and the default route where there is no router', () => {
+    const [route] = routesOf(generate({ 's.yaml': SERVICE }));
+    expect(route).toEqual({
+      name: 'default',
+      match: { prefix: '/' },
+      route: { cluster: `outbound|9090||${HOST}`, timeout: '0s' },
+    });
+  });
+
+  it('sorts attributes, and tells presence, negation and absence apart', () => {
+    const match = `match: { attributes: { method: { regex: 'get.*' }, b: { exact: '' }, a: { prefix: x } }, withoutAttributes: { d: null, c: { exact: y } } }`;
+    const [route] = routesOf(
+      generate({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[{ ${match}, timeout: 1500ms, ${to('v1')} }]`) }),
+    );
+    expect(route.match.headers).toEqual([
+      { name: 'a', stringMatch: { prefix: 'x' } },
+      { name: 'b', presentMatch: true },
+      { name: 'c', stringMatch: { exact: 'y' }, invertMatch: true, treatMissingHeaderAsEmpty: true },
+      { name: 'd', presentMatch: true, invertMatch: true },
+      { name: 'method', stringMatch: { safeRegex: { regex: 'get.*' } } },
+    ]);
+    expect(route.route).toEqual({ timeout: '1.5s', cluster: `outbound|9090|v1|${HOST}` });
+  });
+
+  it('splits by weight, drops a weight of 0, mirrors a fraction', () => {
+    const part = (subset: string, weight: number): string =>
+      `{ destination: { host: ${HOST}, subset: ${subset} }, weight: ${weight} }`;
+    const mirror = `mirror: { host: ${HOST}, subset: v2 }, mirrorPercentage: { value: 12.5 }`;
+    const files = { 's.yaml': SERVICE, 'd.yaml': RULE };
+    const [split] = routesOf(
+      generate({ ...files, 'r.yaml': router(`[{ route: [${part('v1', 80)}, ${part('v2', 20)}], ${mirror} }]`) }),
+    );
+    expect(split.route.weightedClusters.clusters).toEqual([
+      { name: `outbound|9090|v1|${HOST}`, weight: 80 },
+      { name: `outbound|9090|v2|${HOST}`, weight: 20 },
+    ]);
+    expect(split.route.requestMirrorPolicies).toEqual([
+      {
+        cluster: `outbound|9090|v2|${HOST}`,
+        runtimeFraction: { defaultValue: { numerator: 125_000, denominator: 'MILLION' } },
+      },
+    ]);
+    const [whole] = routesOf(
+      generate({ ...files, 'r.yaml': router(`[{ route: [${part('v1', 0)}, ${part('v2', 100)}] }]`) }),
+    );
+    expect(whole.route.cluster).toBe(`outbound|9090|v2|${HOST}`);
+  });
+
+  it('overwrites, appends and removes attributes of requests and responses', () => {
+    const mutation = `requestMutation: [{ key: foo, value: bar }], responseMutation: [{ key: r, value: s }], headers: { request: { set: { foo: baz }, add: { x: y }, remove: [z] } }`;
+    const [route] = routesOf(
+      generate({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[{ ${mutation}, ${to('v1')} }]`) }),
+    );
+    expect(route).toMatchObject({
+      requestHeadersToAdd: [
+        { header: { key: 'foo', value: 'baz' }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' },
+        { header: { key: 'x', value: 'y' }, appendAction: 'APPEND_IF_EXISTS_OR_ADD' },
+      ],
+      requestHeadersToRemove: ['z'],
+      responseHeadersToAdd: [{ header: { key: 'r', value: 's' }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }],
+    });
+  });
+});

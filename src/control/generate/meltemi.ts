@@ -1,0 +1,290 @@
+/** generateMeltemi: Mesh -> the complete xDS of one Meltemi proxy. */
+import { isJsonObject } from '../../xds/json.ts';
+import type { NodeInfo } from '../../xds/node.ts';
+import type { XdsResource } from '../../xds/resource.ts';
+import { compare } from '../model/resource.ts';
+import type {
+  Destination,
+  DestinationPolicy,
+  IngressPort,
+  Mesh,
+  PortProtocol,
+  Service,
+  ServicePort,
+  SidecarPolicy,
+} from '../translate/mesh.ts';
+import { clusterPolicy } from '../translate/policies.ts';
+import { defaultRoute } from '../translate/routes.ts';
+import { labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
+import { type Bind, chooseBind, LocalAddresses, serviceAddresses } from './bind.ts';
+import type { BindAllocator } from './bind-allocator.ts';
+import { clusterResources, workloadCluster } from './clusters.ts';
+import { type Generated, type Generator, type NodeNote, resourceId, type ServiceAddress } from './generated.ts';
+import { type ListenerSpec, listenerResource } from './listeners.ts';
+import { inboundName, outboundCluster, routeConfigName } from './names.ts';
+import { routeConfiguration, singleRoute } from './routes.ts';
+
+export const generateMeltemi: Generator = (mesh, node, binds) => new MeltemiGeneration(mesh, node, binds).run();
+
+type ServedProtocol = ListenerSpec['protocol'];
+
+class MeltemiGeneration {
+  readonly #mesh: Mesh;
+  readonly #node: NodeInfo;
+  readonly #binds: BindAllocator;
+  readonly #local: LocalAddresses;
+  readonly #codecs: ReadonlySet<string>;
+  readonly #resources = new Map<string, XdsResource>();
+  readonly #products = new Map<string, Set<string>>();
+  readonly #notes = new Map<string, NodeNote>();
+  readonly #addresses: ServiceAddress[] = [];
+  /** Socket -> the resource that has it. */
+  readonly #sockets = new Map<string, string>();
+
+  constructor(mesh: Mesh, node: NodeInfo, binds: BindAllocator) {
+    this.#mesh = mesh;
+    this.#node = node;
+    this.#binds = binds;
+    this.#local = new LocalAddresses(node);
+    this.#codecs = new Set(node.manifests.map((manifest) => (isJsonObject(manifest) ? String(manifest.name) : '')));
+  }
+
+  run(): Generated {
+    // Inbound listeners say their bind themselves, so they choose before those that can be placed elsewhere.
+    if (this.#node.type === 'sidecar') this.#inbound();
+    this.#outbound();
+    const resources = [...this.#resources.values()].sort(
+      (a, b) => compare(a.typeUrl, b.typeUrl) || compare(a.name, b.name),
+    );
+    return { resources, products: this.#products, notes: [...this.#notes.values()], addresses: this.#addresses };
+  }
+
+  #outbound(): void {
+    const claimed = new Set<string>();
+    for (const service of visibleServices(this.#mesh, this.#node.namespace)) {
+      if (service.discovery === 'none') continue;
+      for (const port of service.ports) {
+        const own = routeConfigName(service.host, port.number);
+        const protocol = this.#served(port.protocol, service.source);
+        if (claimed.has(own) || protocol === null) continue;
+        claimed.add(own);
+        this.#service(service, port, protocol);
+      }
+    }
+  }
+
+  #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
+    const policy = policyFor(this.#mesh, service, this.#node.namespace);
+    const sources = [
+      service.source,
+      ...(policy?.sources ?? []),
+      ...service.endpoints.flatMap((endpoint) => endpoint.sources),
+    ];
+    for (const subset of [null, ...(policy?.subsets.values() ?? [])]) {
+      const name = outboundCluster(port.number, subset?.name ?? '', service.host);
+      const settings = clusterPolicy(policy, subset, port.number);
+      for (const resource of clusterResources(name, service, port, subset, settings)) this.#add(resource, sources);
+    }
+    if (this.#node.type === 'router') return;
+    let listens = false;
+    for (const address of serviceAddresses(service))
+      listens = this.#listen(service, port, protocol, address) || listens;
+    if (listens && protocol.kind === 'codec') this.#routes(service, port, protocol, sources);
+  }
+
+  #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
+    const bind = chooseBind(service, address, port.number, this.#local, this.#binds);
+    const name = `${address ?? service.host}_${port.number}`;
+    if (!this.#claim(bind, service.source)) return false;
+    const serviceAddress = address === null ? bind : { address, port: port.number };
+    const cluster = outboundCluster(port.number, '', service.host);
+    const routes = routeConfigName(service.host, port.number);
+    this.#add(
+      listenerResource({
+        name,
+        direction: 'OUTBOUND',
+        bind,
+        serviceAddress,
+        protocol,
+        routeConfigName: routes,
+        cluster,
+      }),
+      [service.source],
+    );
+    this.#addresses.push({
+      direction: 'outbound',
+      host: service.host,
+      port: port.number,
+      protocol: protocolName(protocol),
+      bind,
+      listener: name,
+    });
+    return true;
+  }
+
+  #routes(
+    service: Service,
+    port: ServicePort,
+    protocol: Extract<ServedProtocol, { kind: 'codec' }>,
+    sources: readonly string[],
+  ): void {
+    const table = tableFor(this.#mesh, service.host, port.number, this.#node.namespace);
+    const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
+    const source = table?.source ?? service.source;
+    const hashKeyOf = (destination: Destination): string | null => {
+      const policy = this.#destinationPolicy(destination, source);
+      return clusterPolicy(policy, policy?.subsets.get(destination.subset) ?? null, destination.port).hashKey;
+    };
+    for (const route of routes) if (route.mirror !== null) this.#destinationPolicy(route.mirror.destination, source);
+    const resource = routeConfiguration(
+      routeConfigName(service.host, port.number),
+      routes,
+      protocol.manifest,
+      hashKeyOf,
+    );
+    this.#add(resource, table?.source ? [...sources, table.source] : sources);
+  }
+
+  /** Also notes a destination that this proxy cannot have, though the route's resource is valid by itself. */
+  #destinationPolicy(destination: Destination, source: string): DestinationPolicy | null {
+    const { host, port, subset } = destination;
+    const namespace = this.#node.namespace;
+    const service = visibleServices(this.#mesh, namespace).find(
+      (each) => each.host === host && each.ports.some((other) => other.number === port),
+    );
+    if (service === undefined) {
+      this.#note(source, `${host} port ${port} does not exist or is not exported to the namespace ${namespace}`);
+      return null;
+    }
+    const policy = policyFor(this.#mesh, service, namespace);
+    if (subset !== '' && !policy?.subsets.has(subset))
+      this.#note(
+        source,
+        `the DestinationRule that applies in the namespace ${namespace} has no subset ${subset} of ${host}`,
+      );
+    return policy;
+  }
+
+  #inbound(): void {
+    const sidecar = this.#sidecar();
+    if (sidecar === null) return;
+    const services = this.#mesh.services.filter((service) => this.#isWorkloadOf(service));
+    // A Sidecar without a selector is for every proxy of the namespace, those without a workload included.
+    if (sidecar.selector === null && services.length === 0) return;
+    for (const ingress of sidecar.ingress) this.#ingress(sidecar, ingress, services);
+  }
+
+  #ingress(sidecar: SidecarPolicy, ingress: IngressPort, services: readonly Service[]): void {
+    const protocol = this.#served(ingress.protocol, sidecar.source);
+    const address = ingress.bind ?? this.#node.ips[0];
+    if (protocol === null) return;
+    if (address === undefined) {
+      this.#note(
+        sidecar.source,
+        `no address for the inbound port ${ingress.port}: the proxy declares none and the Sidecar has no bind`,
+      );
+      return;
+    }
+    const bind: Bind = { address, port: ingress.port };
+    if (!this.#claim(bind, sidecar.source)) return;
+    const name = inboundName(ingress.port);
+    const service = services.find((each) => each.ports.some((port) => port.targetPort === ingress.port));
+    const sources = service === undefined ? [sidecar.source] : [sidecar.source, service.source];
+    const { endpoint } = ingress;
+    for (const resource of workloadCluster(
+      name,
+      endpoint.address,
+      endpoint.port,
+      clusterPolicy(null, null, ingress.port),
+    ))
+      this.#add(resource, sources);
+    this.#add(
+      listenerResource({
+        name,
+        direction: 'INBOUND',
+        bind,
+        serviceAddress: bind,
+        protocol,
+        routeConfigName: name,
+        cluster: name,
+      }),
+      sources,
+    );
+    if (protocol.kind === 'codec') this.#add(singleRoute(name, name), sources);
+    this.#addresses.push({
+      direction: 'inbound',
+      host: service?.host ?? '',
+      port: ingress.port,
+      protocol: protocolName(protocol),
+      bind,
+      listener: name,
+    });
+  }
+
+  /** The own namespace's with a matching selector, then its one without, then the root namespace's without. */
+  #sidecar(): SidecarPolicy | null {
+    const labels = new Map(Object.entries(this.#node.labels));
+    const inNamespace = this.#mesh.sidecars.filter((sidecar) => sidecar.namespace === this.#node.namespace);
+    return (
+      inNamespace.find((sidecar) => sidecar.selector !== null && labelsMatch(sidecar.selector, labels)) ??
+      inNamespace.find((sidecar) => sidecar.selector === null) ??
+      this.#mesh.sidecars.find(
+        (sidecar) => sidecar.namespace === this.#mesh.rootNamespace && sidecar.selector === null,
+      ) ??
+      null
+    );
+  }
+
+  #isWorkloadOf(service: Service): boolean {
+    if (service.endpoints.some((endpoint) => this.#node.ips.includes(endpoint.address))) return true;
+    const labels = new Map(Object.entries(this.#node.labels));
+    return (
+      service.selector !== null &&
+      service.selector.size > 0 &&
+      service.namespace === this.#node.namespace &&
+      labelsMatch(service.selector, labels)
+    );
+  }
+
+  /** null: this proxy cannot serve it; said on the resource unless the resource already says so itself. */
+  #served(protocol: PortProtocol, source: string): ServedProtocol | null {
+    if (protocol.kind === 'unsupported') return null;
+    const codec = protocol.kind === 'tcp' ? 'tcp' : protocol.manifest.name;
+    if (this.#codecs.has(codec)) return protocol;
+    this.#note(
+      source,
+      `the proxy has no codec ${codec}: no listener and no routes (it has ${[...this.#codecs].sort().join(', ') || 'none'})`,
+    );
+    return null;
+  }
+
+  #claim(bind: Bind, source: string): boolean {
+    const socket = `${bind.address} port ${bind.port}`;
+    const owner = this.#sockets.get(socket);
+    if (owner === undefined) {
+      this.#sockets.set(socket, source);
+      return true;
+    }
+    this.#note(source, `${socket} belongs to ${owner}, which comes first: no listener`);
+    this.#note(owner, `${source} wants ${socket} too; this one comes first and has it`);
+    return false;
+  }
+
+  #add(resource: XdsResource, sources: readonly string[]): void {
+    const id = resourceId(resource.typeUrl, resource.name);
+    this.#resources.set(id, resource);
+    for (const source of sources) {
+      const products = this.#products.get(source);
+      if (products === undefined) this.#products.set(source, new Set([id]));
+      else products.add(id);
+    }
+  }
+
+  #note(source: string, message: string): void {
+    this.#notes.set(`${source} ${message}`, { source, message });
+  }
+}
+
+function protocolName(protocol: ServedProtocol): string {
+  return protocol.kind === 'tcp' ? 'tcp' : protocol.name;
+}

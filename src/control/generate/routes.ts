@@ -1,0 +1,105 @@
+/** RouteTable -> RouteConfiguration, by the mapping that every protocol but HTTP shares (docs/xds.md). */
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import type { JsonObject } from '../../xds/json.ts';
+import type { XdsResource } from '../../xds/resource.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import { protoDuration } from '../model/duration.ts';
+import { canonicalKey } from '../translate/attributes.ts';
+import type { AttributeMatch, Destination, Mutation, Route } from '../translate/mesh.ts';
+import { outboundCluster } from './names.ts';
+
+const MILLION = 1_000_000;
+
+/** `hashKeysOf` gives the attributes that a destination's cluster hashes. */
+export function routeConfiguration(
+  name: string,
+  routes: readonly Route[],
+  manifest: ProtocolManifest,
+  hashKeysOf: (destination: Destination) => string | null,
+): XdsResource {
+  const value = {
+    name,
+    virtualHosts: [{ name: '*', domains: ['*'], routes: routes.map((route) => toRoute(route, manifest, hashKeysOf)) }],
+  };
+  return { typeUrl: TypeUrl.RouteConfiguration, name, value };
+}
+
+/** Everything goes to one cluster: the routes of an inbound listener. */
+export function singleRoute(name: string, cluster: string): XdsResource {
+  const route = { name: 'default', match: { prefix: '/' }, route: { cluster, timeout: '0s' } };
+  return {
+    typeUrl: TypeUrl.RouteConfiguration,
+    name,
+    value: { name, virtualHosts: [{ name: '*', domains: ['*'], routes: [route] }] },
+  };
+}
+
+function toRoute(
+  route: Route,
+  manifest: ProtocolManifest,
+  hashKeysOf: (destination: Destination) => string | null,
+): JsonObject {
+  const match: JsonObject = { prefix: '/' };
+  if (route.match.length > 0) match.headers = route.match.map(toHeaderMatcher);
+  return { name: route.name, match, route: toAction(route, manifest, hashKeysOf), ...toMutations(route) };
+}
+
+function toAction(
+  route: Route,
+  manifest: ProtocolManifest,
+  hashKeysOf: (destination: Destination) => string | null,
+): JsonObject {
+  // Always said: an absent timeout means 15 s to Envoy.
+  const action: JsonObject = { timeout: protoDuration(route.timeoutMs) };
+  const [only, ...others] = route.destinations;
+  if (only !== undefined && others.length === 0) action.cluster = clusterOf(only);
+  else
+    action.weightedClusters = {
+      clusters: route.destinations.map((destination) => ({ name: clusterOf(destination), weight: destination.weight })),
+    };
+  const hashKeys = new Set(route.destinations.map(hashKeysOf).filter((key) => key !== null));
+  if (hashKeys.size > 0)
+    action.hashPolicy = [...hashKeys].map((key) => ({ header: { headerName: canonicalKey(manifest, key) } }));
+  if (route.mirror !== null) {
+    const numerator = Math.round((route.mirror.percent * MILLION) / 100);
+    action.requestMirrorPolicies = [
+      {
+        cluster: clusterOf(route.mirror.destination),
+        runtimeFraction: { defaultValue: { numerator, denominator: 'MILLION' } },
+      },
+    ];
+  }
+  return action;
+}
+
+function clusterOf(destination: Destination): string {
+  return outboundCluster(destination.port, destination.subset, destination.host);
+}
+
+function toHeaderMatcher(match: AttributeMatch): JsonObject {
+  const { key: name, test, negated } = match;
+  if (test.kind === 'present')
+    return negated ? { name, presentMatch: true, invertMatch: true } : { name, presentMatch: true };
+  const stringMatch: JsonObject =
+    test.kind === 'regex' ? { safeRegex: { regex: test.value } } : { [test.kind]: test.value };
+  // Without the second flag an absent key would not match a negated test.
+  return negated ? { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } : { name, stringMatch };
+}
+
+function toMutations(route: Route): JsonObject {
+  const value: JsonObject = {};
+  const write = (direction: 'request' | 'response', mutation: Mutation): void => {
+    const operations = [
+      ...mutation.set.map(([key, text]) => ({
+        header: { key, value: text },
+        appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD',
+      })),
+      ...mutation.add.map(([key, text]) => ({ header: { key, value: text }, appendAction: 'APPEND_IF_EXISTS_OR_ADD' })),
+    ];
+    if (operations.length > 0) value[`${direction}HeadersToAdd`] = operations;
+    if (mutation.remove.length > 0) value[`${direction}HeadersToRemove`] = [...mutation.remove];
+  };
+  write('request', route.requestMutation);
+  write('response', route.responseMutation);
+  return value;
+}

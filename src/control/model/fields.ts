@@ -1,0 +1,45 @@
+/** The schemas of fields that several kinds share. Each refinement's text is what was expected. */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDurationMs } from './duration.ts';
+
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export function isHostName(text: string): boolean {
+  return (
+    text.length <= 253 &&
+    text.split('.').every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label))
+  );
+}
+
+export const nonEmpty = z.string().min(1);
+export const portNumber = z.int().min(1).max(65_535);
+export const stringMap = z.record(z.string(), z.string());
+export const duration = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== null, 'a duration such as 1.5s, 200ms or 1m');
+export const hostName = z.string().refine(isHostName, 'a host name of dot-separated labels');
+export const dnsLabel = z.string().refine((text) => LABEL.test(text), 'a DNS label: at most 63 of a-z, 0-9 and -');
+export const ipAddress = z.string().refine((text) => isIP(text) !== 0, 'an IP address');
+
+export const ipOrRange = z.string().refine((text) => {
+  const [address = '', bits, rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest !== undefined) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}, 'an IP address or a CIDR range');
+
+export const exportTo = z.array(z.string()).superRefine((list, context) => {
+  const expected = (index: number, message: string): void => {
+    context.addIssue({ code: 'custom', path: [index], message });
+  };
+  list.forEach((item, index) => {
+    if (list.indexOf(item) !== index) expected(index, 'each namespace once');
+    else if ((item === '*' || item === '~') && list.length > 1) expected(index, `${item} alone in the list`);
+    else if (!['*', '.', '~'].includes(item) && !LABEL.test(item)) expected(index, 'a namespace, `.` or `*`');
+  });
+});
+
+export const labelSelector = z.strictObject({ labels: stringMap.nullish() });
+/** Taken as it is: the whole field is reported as not applied. */
+export const opaque = z.unknown();

@@ -1,0 +1,17 @@
+/** KINDS: every kind that the control plane reads. */
+import { applicationProtocolKind } from './application-protocol.ts';
+import { destinationRuleKind } from './destination-rule.ts';
+import type { KindDefinition } from './kind.ts';
+import { metaRouterKind } from './meta-router.ts';
+import { serviceEntryKind } from './service-entry.ts';
+import { sidecarKind } from './sidecar.ts';
+import { workloadEntryKind } from './workload-entry.ts';
+
+export const KINDS: readonly KindDefinition<unknown>[] = Object.freeze([
+  serviceEntryKind,
+  workloadEntryKind,
+  destinationRuleKind,
+  sidecarKind,
+  metaRouterKind,
+  applicationProtocolKind,
+]);

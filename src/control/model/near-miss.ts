@@ -1,0 +1,31 @@
+/** nearMiss: the known name that a mistyped one probably meant. */
+
+export function nearMiss(name: string, known: Iterable<string>): string | null {
+  const wanted = fold(name);
+  let best: string | null = null;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(wanted, fold(candidate), bestDistance);
+    // Two of three letters changed is another word, not a slip.
+    if (distance < bestDistance && distance * 3 <= candidate.length) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll(/[_-]/g, '');
+}
+
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(swap, previous[j]! + 1, current[j - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length]!;
+}

@@ -1,0 +1,134 @@
+/**
+ * ResourceStore: the resources of all files by identity. A file that is broken or empty deletes nothing: what it held before
+ * stays until the file is readable again or gone.
+ */
+import type { FileContent } from '../sources/yaml-documents.ts';
+import { checkSchema } from './check-schema.ts';
+import { type KindDefinition, notAppliedFindings } from './kind.ts';
+import { KINDS } from './kinds.ts';
+import {
+  type Finding,
+  findingAt,
+  type Metadata,
+  type Resource,
+  type ResourceDocument,
+  resourceKey,
+} from './resource.ts';
+
+export interface ResourceEntry {
+  readonly key: string;
+  readonly document: ResourceDocument;
+  /** null: the document is invalid or its kind is not supported. */
+  readonly resource: Resource | null;
+  readonly supported: boolean;
+  readonly findings: readonly Finding[];
+}
+
+export interface Inventory {
+  readonly entries: ReadonlyMap<string, ResourceEntry>;
+  /** Faults that belong to no resource. */
+  readonly faults: readonly Finding[];
+}
+
+export class ResourceStore {
+  #entries: ReadonlyMap<string, ResourceEntry> = new Map();
+  /** A file that did not change gives the same documents: they are checked once. */
+  readonly #checked = new WeakMap<ResourceDocument, ResourceEntry>();
+
+  /** `files` is the complete state of the source, by file name. */
+  update(files: ReadonlyMap<string, FileContent>): Inventory {
+    const entries = new Map<string, ResourceEntry>();
+    const faults: Finding[] = [];
+    const broken = new Set<string>();
+    for (const file of [...files.keys()].sort()) {
+      const content = files.get(file)!;
+      faults.push(...content.faults);
+      if (content.faults.length > 0 || content.documents.length === 0) broken.add(file);
+      for (const document of content.documents) this.#add(document, entries, faults);
+    }
+    for (const entry of this.#entries.values()) {
+      if (!broken.has(entry.document.place.file) || entries.has(entry.key)) continue;
+      entries.set(entry.key, {
+        ...entry,
+        findings: [...entry.findings.filter((finding) => finding.message !== HELD), held(entry)],
+      });
+    }
+    this.#entries = entries;
+    return { entries, faults };
+  }
+
+  #add(document: ResourceDocument, entries: Map<string, ResourceEntry>, faults: Finding[]): void {
+    const key = resourceKey(document.kind, document.namespace, document.name);
+    const first = entries.get(key);
+    if (first !== undefined) {
+      const { file, line } = first.document.place;
+      faults.push(
+        findingAt(document, 'error', [], `${key} stands already in ${file}:${line}, which is used; expected once`),
+      );
+      return;
+    }
+    const known = this.#checked.get(document);
+    const entry = known ?? readResource(key, document);
+    if (known === undefined) this.#checked.set(document, entry);
+    entries.set(key, entry);
+  }
+}
+
+const HELD = 'its file is empty or broken: this version stays until the file is repaired or removed';
+
+function held(entry: ResourceEntry): Finding {
+  return findingAt(entry.document, 'warning', [], HELD);
+}
+
+function readResource(key: string, document: ResourceDocument): ResourceEntry {
+  const [group = '', version = ''] = document.apiVersion.split('/');
+  const definition = KINDS.find((kind) => kind.kind === document.kind && kind.group === group);
+  if (definition === undefined) {
+    const finding = findingAt(
+      document,
+      'notApplied',
+      ['kind'],
+      `kind ${document.kind} of ${document.apiVersion} is not supported yet`,
+    );
+    return { key, document, resource: null, supported: false, findings: [finding] };
+  }
+  if (document.faults.length > 0) return { key, document, resource: null, supported: true, findings: document.faults };
+  if (!definition.versions.includes(version)) {
+    const expected = definition.versions.map((known) => `${group}/${known}`).join(', ');
+    const finding = findingAt(
+      document,
+      'error',
+      ['apiVersion'],
+      `actual ${document.apiVersion}, expected one of ${expected}`,
+    );
+    return { key, document, resource: null, supported: true, findings: [finding] };
+  }
+  return checkResource(key, document, definition);
+}
+
+function checkResource(key: string, document: ResourceDocument, definition: KindDefinition<unknown>): ResourceEntry {
+  const checked = checkSchema(definition.schema, document);
+  if (checked.value === null) return { key, document, resource: null, supported: true, findings: checked.findings };
+  const resource: Resource = {
+    kind: document.kind,
+    key,
+    metadata: readMetadata(document),
+    spec: checked.value.spec,
+    document,
+  };
+  const findings = [...checked.findings, ...notAppliedFindings(definition.notApplied, document)];
+  return { key, document, resource, supported: true, findings };
+}
+
+function readMetadata(document: ResourceDocument): Metadata {
+  const metadata = document.body.metadata as Record<string, unknown>;
+  const map = (field: unknown): ReadonlyMap<string, string> =>
+    new Map(Object.entries((field ?? {}) as Record<string, string>));
+  return {
+    name: document.name,
+    namespace: document.namespace,
+    labels: map(metadata.labels),
+    annotations: map(metadata.annotations),
+    creationTimestamp: typeof metadata.creationTimestamp === 'string' ? metadata.creationTimestamp : '',
+  };
+}

@@ -1,0 +1,178 @@
+/** Mesh: the control plane's own model, made from the resources of all sources. It knows neither YAML nor xDS. */
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+
+/** Who may see a thing: its own namespace and what it is exported to. */
+export interface Visibility {
+  readonly namespace: string;
+  /** `*` all, `.` the own namespace, `~` nobody, else names of namespaces. */
+  readonly exportTo: readonly string[];
+}
+
+export interface Service extends Visibility {
+  /** Key of the resource it comes from. */
+  readonly source: string;
+  /** Lower case. */
+  readonly host: string;
+  /** IP addresses and CIDR ranges that clients mean; may be empty. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly discovery: 'endpoints' | 'dns' | 'none';
+  readonly endpoints: readonly Endpoint[];
+  /** Labels of the workloads that belong to it; null: the endpoints are listed. */
+  readonly selector: ReadonlyMap<string, string> | null;
+}
+
+export interface ServicePort {
+  readonly number: number;
+  readonly name: string;
+  readonly targetPort: number;
+  readonly protocol: PortProtocol;
+}
+
+export type PortProtocol =
+  | {
+      readonly kind: 'codec';
+      readonly name: string;
+      readonly manifest: ProtocolManifest;
+      readonly options: CodecOptions;
+    }
+  | { readonly kind: 'tcp' }
+  | { readonly kind: 'unsupported'; readonly name: string };
+
+export type CodecOptions = Readonly<Record<string, string | number | boolean>>;
+
+export interface Endpoint {
+  /** An IP address, or a name where the service's discovery is `dns`. */
+  readonly address: string;
+  /** By port name; a port that is not named here is the service's target port. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly labels: ReadonlyMap<string, string>;
+  /** `region/zone/subzone`; '' = unknown. */
+  readonly locality: string;
+  readonly weight: number;
+  /** Keys of the resources it comes from. */
+  readonly sources: readonly string[];
+}
+
+/** The traffic policy that applies to one cluster, with all defaults filled in. */
+export interface ClusterPolicy {
+  readonly balancer: 'round_robin' | 'least_request' | 'random' | 'ring_hash';
+  /** The attribute that is hashed; null unless the balancer is `ring_hash`. */
+  readonly hashKey: string | null;
+  readonly minimumRingSize: number;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number | null;
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  /** Requests at once on one upstream connection; null: the codec's default. */
+  readonly maxConcurrentStreams: number | null;
+}
+
+export interface Subset {
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly policy: PolicyBlocks;
+}
+
+/** One level of a DestinationRule; a level overrides the one above block by block. */
+export interface PolicyBlocks {
+  readonly loadBalancer: LoadBalancerBlock | null;
+  readonly connectionPool: ConnectionPoolBlock | null;
+  /** Replaces the blocks above for one port. */
+  readonly ports: ReadonlyMap<number, Omit<PolicyBlocks, 'ports'>>;
+}
+
+export interface LoadBalancerBlock {
+  readonly balancer: ClusterPolicy['balancer'];
+  readonly hashKey: string | null;
+  readonly minimumRingSize: number;
+}
+
+export interface ConnectionPoolBlock {
+  readonly connectTimeoutMs: number | null;
+  readonly idleTimeoutMs: number | null;
+  readonly maxConnections: number | null;
+  readonly maxPendingRequests: number | null;
+  readonly maxConcurrentStreams: number | null;
+}
+
+/** All DestinationRules of one namespace for one host, merged. */
+export interface DestinationPolicy extends Visibility {
+  readonly sources: readonly string[];
+  /** Exact, `*.suffix` or `*`; lower case. */
+  readonly host: string;
+  readonly policy: PolicyBlocks;
+  readonly subsets: ReadonlyMap<string, Subset>;
+}
+
+export interface RouteTable extends Visibility {
+  /** Key of the MetaRouter; null: the service's default route. */
+  readonly source: string | null;
+  readonly host: string;
+  readonly port: number;
+  /** In order; the first match wins. */
+  readonly routes: readonly Route[];
+}
+
+export interface Route {
+  readonly name: string;
+  /** All must hold, sorted by key. */
+  readonly match: readonly AttributeMatch[];
+  /** Of weights that are all above 0. */
+  readonly destinations: readonly WeightedDestination[];
+  readonly mirror: { readonly destination: Destination; readonly percent: number } | null;
+  /** 0: none. */
+  readonly timeoutMs: number;
+  readonly requestMutation: Mutation;
+  readonly responseMutation: Mutation;
+}
+
+export interface AttributeMatch {
+  readonly key: string;
+  readonly test: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string } | { readonly kind: 'present' };
+  readonly negated: boolean;
+}
+
+export interface Destination {
+  readonly host: string;
+  readonly port: number;
+  /** '' = all endpoints. */
+  readonly subset: string;
+}
+
+export interface WeightedDestination extends Destination {
+  readonly weight: number;
+}
+
+export interface Mutation {
+  readonly set: readonly (readonly [key: string, value: string])[];
+  readonly add: readonly (readonly [key: string, value: string])[];
+  readonly remove: readonly string[];
+}
+
+/** What a Sidecar resource says of the proxies it selects. */
+export interface SidecarPolicy {
+  readonly source: string;
+  readonly namespace: string;
+  /** null: every workload of the namespace. */
+  readonly selector: ReadonlyMap<string, string> | null;
+  readonly ingress: readonly IngressPort[];
+}
+
+export interface IngressPort {
+  readonly port: number;
+  readonly protocol: PortProtocol;
+  /** null: the proxy's first address. */
+  readonly bind: string | null;
+  readonly endpoint: { readonly address: string; readonly port: number };
+}
+
+export interface Mesh {
+  readonly rootNamespace: string;
+  /** In order of precedence. */
+  readonly services: readonly Service[];
+  readonly policies: readonly DestinationPolicy[];
+  /** In order of precedence: of several visible tables for one host and port the first is used. */
+  readonly tables: readonly RouteTable[];
+  readonly sidecars: readonly SidecarPolicy[];
+}

@@ -1,0 +1,207 @@
+/** DestinationRule -> DestinationPolicy, and the policy that a cluster ends up with. */
+import type { DestinationRuleSpec, TrafficPolicy } from '../model/destination-rule.ts';
+import { parseDurationMs } from '../model/duration.ts';
+import { type Finding, findingAt, type Resource } from '../model/resource.ts';
+import { unknownKey } from './attributes.ts';
+import type {
+  ClusterPolicy,
+  ConnectionPoolBlock,
+  DestinationPolicy,
+  LoadBalancerBlock,
+  PolicyBlocks,
+  Service,
+  Subset,
+} from './mesh.ts';
+import { DEFAULT_EXPORT, hostMatches } from './visibility.ts';
+
+type DestinationRule = Resource<DestinationRuleSpec>;
+type PolicySpec = Omit<TrafficPolicy, 'portLevelSettings'>;
+
+const DEFAULTS: ClusterPolicy = Object.freeze({
+  balancer: 'least_request',
+  hashKey: null,
+  minimumRingSize: 1_024,
+  connectTimeoutMs: 10_000,
+  idleTimeoutMs: null,
+  maxConnections: 1_024,
+  maxPendingRequests: 1_024,
+  maxConcurrentStreams: null,
+});
+
+export function checkDestinationRule(resource: DestinationRule, services: readonly Service[]): Finding[] {
+  const { spec, document } = resource;
+  const host = spec.host.toLowerCase();
+  const matching = services.filter((service) => hostMatches(host, service.host));
+  const findings: Finding[] = [];
+  if (matching.length === 0)
+    findings.push(
+      findingAt(document, 'warning', ['spec', 'host'], `no service has the host ${spec.host}: the rule has no effect`),
+    );
+  const levels: [(string | number)[], TrafficPolicy | null | undefined][] = [
+    [['spec', 'trafficPolicy'], spec.trafficPolicy],
+    ...(spec.subsets ?? []).map((subset, index): [(string | number)[], TrafficPolicy | null | undefined] => [
+      ['spec', 'subsets', index, 'trafficPolicy'],
+      subset.trafficPolicy,
+    ]),
+  ];
+  for (const [path, policy] of levels) {
+    const parts: [(string | number)[], PolicySpec][] = policy
+      ? [
+          [path, policy],
+          ...(policy.portLevelSettings ?? []).map((part, index): [(string | number)[], PolicySpec] => [
+            [...path, 'portLevelSettings', index],
+            part,
+          ]),
+        ]
+      : [];
+    for (const [at, part] of parts) {
+      if (part.loadBalancer?.simple === 'PASSTHROUGH') {
+        findings.push(
+          findingAt(
+            document,
+            'notApplied',
+            [...at, 'loadBalancer', 'simple'],
+            'PASSTHROUGH needs interception, which is not built yet: LEAST_REQUEST is used',
+          ),
+        );
+      }
+      const hashKey = part.loadBalancer?.consistentHash?.httpHeaderName;
+      if (hashKey)
+        findings.push(
+          ...checkHashKey(document, [...at, 'loadBalancer', 'consistentHash', 'httpHeaderName'], hashKey, matching),
+        );
+    }
+  }
+  return findings;
+}
+
+function checkHashKey(
+  document: DestinationRule['document'],
+  path: (string | number)[],
+  key: string,
+  services: readonly Service[],
+): Finding[] {
+  for (const service of services) {
+    for (const { protocol } of service.ports) {
+      if (protocol.kind !== 'codec') continue;
+      const fault = unknownKey(protocol.manifest, key);
+      if (fault !== null) return [findingAt(document, fault.level, path, fault.message)];
+    }
+  }
+  return [];
+}
+
+/** `resources` are in order of precedence and passed their checks. Rules of one namespace and host with one exportTo are merged. */
+export function toPolicies(resources: readonly DestinationRule[]): {
+  policies: DestinationPolicy[];
+  findings: Map<string, Finding[]>;
+} {
+  const merged = new Map<string, { policy: DestinationPolicy; sources: string[]; subsets: Map<string, Subset> }>();
+  const findings = new Map<string, Finding[]>();
+  for (const resource of resources) {
+    if (resource.spec.workloadSelector) continue;
+    const { spec, metadata, key } = resource;
+    const exportTo = spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT;
+    const own = `${metadata.namespace} ${spec.host.toLowerCase()} ${[...exportTo].sort().join()}`;
+    const first = merged.get(own);
+    if (first === undefined) {
+      const subsets = new Map((spec.subsets ?? []).map((subset) => [subset.name, toSubset(subset)]));
+      const sources = [key];
+      merged.set(own, {
+        policy: {
+          sources,
+          namespace: metadata.namespace,
+          exportTo,
+          host: spec.host.toLowerCase(),
+          policy: toBlocks(spec.trafficPolicy),
+          subsets,
+        },
+        sources,
+        subsets,
+      });
+      continue;
+    }
+    const lost: Finding[] = [];
+    if (spec.trafficPolicy)
+      lost.push(
+        findingAt(
+          resource.document,
+          'shadowed',
+          ['spec', 'trafficPolicy'],
+          `${first.sources[0]} is older or sorts first for this host: its traffic policy is used`,
+        ),
+      );
+    (spec.subsets ?? []).forEach((subset, index) => {
+      if (first.subsets.has(subset.name))
+        lost.push(
+          findingAt(
+            resource.document,
+            'shadowed',
+            ['spec', 'subsets', index],
+            `${first.sources[0]} has the subset ${subset.name} already`,
+          ),
+        );
+      else first.subsets.set(subset.name, toSubset(subset));
+    });
+    first.sources.push(key);
+    if (lost.length > 0) findings.set(key, lost);
+  }
+  return { policies: [...merged.values()].map((each) => each.policy), findings };
+}
+
+function toSubset(spec: NonNullable<DestinationRuleSpec['subsets']>[number]): Subset {
+  return { name: spec.name, labels: new Map(Object.entries(spec.labels ?? {})), policy: toBlocks(spec.trafficPolicy) };
+}
+
+function toBlocks(spec: TrafficPolicy | null | undefined): PolicyBlocks {
+  const ports = new Map(
+    (spec?.portLevelSettings ?? []).map((part) => [
+      part.port.number,
+      { loadBalancer: toLoadBalancer(part), connectionPool: toConnectionPool(part) },
+    ]),
+  );
+  return { loadBalancer: toLoadBalancer(spec), connectionPool: toConnectionPool(spec), ports };
+}
+
+function toLoadBalancer(spec: PolicySpec | null | undefined): LoadBalancerBlock | null {
+  if (!spec?.loadBalancer) return null;
+  const { simple, consistentHash } = spec.loadBalancer;
+  const minimumRingSize =
+    consistentHash?.ringHash?.minimumRingSize || consistentHash?.minimumRingSize || DEFAULTS.minimumRingSize;
+  if (consistentHash?.httpHeaderName)
+    return { balancer: 'ring_hash', hashKey: consistentHash.httpHeaderName, minimumRingSize };
+  const balancer = simple === 'ROUND_ROBIN' ? 'round_robin' : simple === 'RANDOM' ? 'random' : 'least_request';
+  return { balancer, hashKey: null, minimumRingSize };
+}
+
+function toConnectionPool(spec: PolicySpec | null | undefined): ConnectionPoolBlock | null {
+  if (!spec?.connectionPool) return null;
+  const { tcp, http } = spec.connectionPool;
+  const idle = http?.idleTimeout ?? tcp?.idleTimeout;
+  return {
+    connectTimeoutMs: tcp?.connectTimeout ? parseDurationMs(tcp.connectTimeout) : null,
+    idleTimeoutMs: idle ? parseDurationMs(idle) : null,
+    maxConnections: tcp?.maxConnections ?? null,
+    // 0 means unset in Istio.
+    maxPendingRequests: http?.http1MaxPendingRequests || null,
+    maxConcurrentStreams: http?.maxConcurrentStreams || null,
+  };
+}
+
+/** A port's settings replace the level's own blocks; a subset's blocks override the rule's, block by block. */
+export function clusterPolicy(policy: DestinationPolicy | null, subset: Subset | null, port: number): ClusterPolicy {
+  const top = policy === null ? null : (policy.policy.ports.get(port) ?? policy.policy);
+  const own = subset === null ? null : (subset.policy.ports.get(port) ?? subset.policy);
+  const balancer = own?.loadBalancer ?? top?.loadBalancer;
+  const pool = own?.connectionPool ?? top?.connectionPool;
+  return {
+    balancer: balancer?.balancer ?? DEFAULTS.balancer,
+    hashKey: balancer?.hashKey ?? null,
+    minimumRingSize: balancer?.minimumRingSize ?? DEFAULTS.minimumRingSize,
+    connectTimeoutMs: pool?.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
+    idleTimeoutMs: pool?.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
+    maxConnections: pool?.maxConnections ?? DEFAULTS.maxConnections,
+    maxPendingRequests: pool?.maxPendingRequests ?? DEFAULTS.maxPendingRequests,
+    maxConcurrentStreams: pool?.maxConcurrentStreams ?? DEFAULTS.maxConcurrentStreams,
+  };
+}

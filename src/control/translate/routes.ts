@@ -1,0 +1,225 @@
+/** MetaRouter -> RouteTable, one for each port of its host that a codec serves. */
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import { parseDurationMs } from '../model/duration.ts';
+import type { DestinationSpec, MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
+import { nearMiss } from '../model/near-miss.ts';
+import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
+import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknownKey } from './attributes.ts';
+import type {
+  AttributeMatch,
+  Destination,
+  DestinationPolicy,
+  Mutation,
+  PortProtocol,
+  Route,
+  RouteTable,
+  Service,
+  ServicePort,
+} from './mesh.ts';
+import { DEFAULT_EXPORT, hostMatches } from './visibility.ts';
+
+type MetaRouter = Resource<MetaRouterSpec>;
+type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
+type AttributeMap = Readonly<Record<string, StringMatchSpec | null>>;
+
+export interface RouteContext {
+  readonly services: readonly Service[];
+  readonly policies: readonly DestinationPolicy[];
+}
+
+export interface CompiledRouter {
+  readonly tables: readonly RouteTable[];
+  readonly findings: readonly Finding[];
+}
+
+/** With an error among the findings the tables are not to be used. */
+export function compileRouter(resource: MetaRouter, context: RouteContext): CompiledRouter {
+  const host = resource.spec.hosts[0]!.toLowerCase();
+  const ports = context.services.filter((service) => service.host === host).flatMap((service) => service.ports);
+  const findings = new Map<string, Finding>();
+  const report = (level: Finding['level'], path: FieldPath, message: string): void => {
+    const finding = findingAt(resource.document, level, ['spec', ...path], message);
+    // Two ports of one service give the same finding once.
+    findings.set(`${finding.path} ${finding.message}`, finding);
+  };
+  if (ports.length === 0)
+    report('warning', ['hosts', 0], `no service has the host ${host}: the router has no effect${hint(host, context)}`);
+  const tables: RouteTable[] = [];
+  for (const port of ports) {
+    if (port.protocol.kind !== 'codec') continue;
+    const compiler = new RouteCompiler(port, port.protocol, context, report);
+    const routes = (resource.spec.routes ?? []).map((spec, index) => compiler.compile(spec, index));
+    tables.push({
+      source: resource.key,
+      namespace: resource.metadata.namespace,
+      exportTo: resource.spec.exportTo?.length ? resource.spec.exportTo : DEFAULT_EXPORT,
+      host,
+      port: port.number,
+      routes: routes.length > 0 ? routes : [defaultRoute(host, port.number)],
+    });
+  }
+  if (ports.length > 0 && tables.length === 0)
+    report('warning', ['hosts', 0], `no port of ${host} is served by a codec: the router has no effect`);
+  return { tables, findings: [...findings.values()] };
+}
+
+export function defaultRoute(host: string, port: number): Route {
+  return {
+    name: 'default',
+    match: [],
+    destinations: [{ host, port, subset: '', weight: 1 }],
+    mirror: null,
+    timeoutMs: 0,
+    requestMutation: { set: [], add: [], remove: [] },
+    responseMutation: { set: [], add: [], remove: [] },
+  };
+}
+
+function hint(host: string, context: RouteContext): string {
+  const hosts = [...new Set(context.services.map((service) => service.host))].sort();
+  const meant = nearMiss(host, hosts);
+  if (meant !== null) return `; did you mean ${meant}?`;
+  if (hosts.length === 0) return '; there are none';
+  return `; there are ${hosts.slice(0, 5).join(', ')}${hosts.length > 5 ? ', …' : ''}`;
+}
+
+class RouteCompiler {
+  readonly #port: ServicePort;
+  readonly #protocol: CodecProtocol;
+  readonly #manifest: ProtocolManifest;
+  readonly #context: RouteContext;
+  readonly #report: (level: Finding['level'], path: FieldPath, message: string) => void;
+
+  constructor(
+    port: ServicePort,
+    protocol: CodecProtocol,
+    context: RouteContext,
+    report: (level: Finding['level'], path: FieldPath, message: string) => void,
+  ) {
+    this.#port = port;
+    this.#protocol = protocol;
+    this.#manifest = protocol.manifest;
+    this.#context = context;
+    this.#report = report;
+  }
+
+  compile(spec: MetaRouteSpec, index: number): Route {
+    const path: FieldPath = ['routes', index];
+    const parts = spec.route.length === 1 ? [{ ...spec.route[0]!, weight: 1 }] : spec.route;
+    const destinations = parts.map((part, at) => ({
+      ...this.#destination(part.destination, [...path, 'route', at, 'destination']),
+      weight: part.weight ?? 0,
+    }));
+    const mirror = spec.mirror
+      ? {
+          destination: this.#destination(spec.mirror, [...path, 'mirror']),
+          percent: spec.mirrorPercentage?.value ?? 100,
+        }
+      : null;
+    return {
+      name: spec.name || `route-${index}`,
+      match: this.#match(spec, path),
+      destinations: destinations.filter((destination) => destination.weight > 0),
+      mirror,
+      timeoutMs: spec.timeout ? parseDurationMs(spec.timeout)! : 0,
+      requestMutation: this.#mutation(spec, 'request', path),
+      responseMutation: this.#mutation(spec, 'response', path),
+    };
+  }
+
+  #match(spec: MetaRouteSpec, path: FieldPath): AttributeMatch[] {
+    const read = (attributes: AttributeMap | null | undefined, field: string, negated: boolean): AttributeMatch[] =>
+      Object.entries(attributes ?? {}).map(([key, match]) => {
+        this.#reportFault(unknownKey(this.#manifest, key), [...path, 'match', field, key]);
+        return { key: canonicalKey(this.#manifest, key), test: toTest(match), negated };
+      });
+    const matches = [
+      ...read(spec.match?.attributes, 'attributes', false),
+      ...read(spec.match?.withoutAttributes, 'withoutAttributes', true),
+    ];
+    // The order of a mapping's keys means nothing, so it must not change what goes on the wire.
+    return matches.sort((a, b) => compare(a.key, b.key) || Number(a.negated) - Number(b.negated));
+  }
+
+  #mutation(spec: MetaRouteSpec, direction: 'request' | 'response', path: FieldPath): Mutation {
+    const listed = direction === 'request' ? spec.requestMutation : spec.responseMutation;
+    const operations = spec.headers?.[direction];
+    const listPath = [...path, `${direction}Mutation`];
+    const headerPath = [...path, 'headers', direction];
+    const key = (name: string, at: FieldPath): string => {
+      this.#reportFault(immutableKey(this.#manifest, name), at);
+      return canonicalKey(this.#manifest, name);
+    };
+    const set = new Map<string, string>();
+    (listed ?? []).forEach((item, index) => {
+      set.set(key(item.key, [...listPath, index, 'key']), item.value);
+    });
+    for (const [name, value] of Object.entries(operations?.set ?? {}))
+      set.set(key(name, [...headerPath, 'set', name]), value);
+    const add = Object.entries(operations?.add ?? {}).map(
+      ([name, value]) => [key(name, [...headerPath, 'add', name]), value] as const,
+    );
+    const remove = (operations?.remove ?? []).map((name, index) => key(name, [...headerPath, 'remove', index]));
+    if (set.size + add.length + remove.length > 0) {
+      this.#reportFault(
+        mutationFault(this.#manifest, this.#protocol.options, direction),
+        listed?.length ? listPath : headerPath,
+      );
+    }
+    return { set: [...set], add, remove };
+  }
+
+  #destination(spec: DestinationSpec, path: FieldPath): Destination {
+    const host = spec.host.toLowerCase();
+    const subset = spec.subset ?? '';
+    const found = this.#context.services.filter((service) => service.host === host);
+    const ports = found.flatMap((service) => service.ports);
+    const number = spec.port?.number ?? (ports.length === 1 ? ports[0]!.number : this.#port.number);
+    const destination = { host, subset, port: number };
+    if (found.length === 0) {
+      this.#report('error', [...path, 'host'], `no service has the host ${host}${hint(host, this.#context)}`);
+      return destination;
+    }
+    const port = ports.find((each) => each.number === number);
+    if (port === undefined) {
+      this.#report(
+        'error',
+        [...path, 'port'],
+        `${host} has no port ${number}, expected one of ${ports.map((each) => each.number).join(', ')}`,
+      );
+      return destination;
+    }
+    this.#checkProtocol(host, port, path);
+    if (subset !== '') this.#checkSubset(host, subset, path);
+    return destination;
+  }
+
+  #checkProtocol(host: string, port: ServicePort, path: FieldPath): void {
+    const actual = port.protocol.kind === 'codec' ? port.protocol.manifest : null;
+    if (actual?.family === this.#manifest.family) return;
+    const speaks =
+      actual?.name ??
+      (port.protocol.kind === 'tcp' ? 'opaque tcp' : port.protocol.kind === 'unsupported' ? port.protocol.name : '');
+    this.#report('error', path, `port ${port.number} of ${host} speaks ${speaks}, expected ${this.#manifest.name}`);
+  }
+
+  #checkSubset(host: string, subset: string, path: FieldPath): void {
+    const rules = this.#context.policies.filter((policy) => hostMatches(policy.host, host));
+    const names = [...new Set(rules.flatMap((policy) => [...policy.subsets.keys()]))].sort();
+    if (names.includes(subset)) return;
+    const exist =
+      names.length > 0 ? `expected one of ${names.join(', ')}` : 'no DestinationRule defines subsets of this host';
+    this.#report('error', [...path, 'subset'], `${host} has no subset ${subset}, ${exist}`);
+  }
+
+  #reportFault(fault: AttributeFault | null, path: FieldPath): void {
+    if (fault !== null) this.#report(fault.level, path, fault.message);
+  }
+}
+
+function toTest(match: StringMatchSpec | null): AttributeMatch['test'] {
+  if (match?.prefix) return { kind: 'prefix', value: match.prefix };
+  if (match?.regex && match.regex !== '*') return { kind: 'regex', value: match.regex };
+  if (match?.exact) return { kind: 'exact', value: match.exact };
+  return { kind: 'present' };
+}

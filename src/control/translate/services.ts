@@ -1,0 +1,152 @@
+/** ServiceEntry and WorkloadEntry -> Service. */
+import { isIP } from 'node:net';
+import { type Finding, findingAt, type Resource } from '../model/resource.ts';
+import type { ServiceEntrySpec } from '../model/service-entry.ts';
+import type { WorkloadSpec } from '../model/workload-entry.ts';
+import { describe } from '../sources/yaml-documents.ts';
+import type { Endpoint, Service, ServicePort } from './mesh.ts';
+import type { ProtocolTable } from './protocols.ts';
+import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
+
+type ServiceEntry = Resource<ServiceEntrySpec>;
+export type WorkloadEntry = Resource<WorkloadSpec>;
+
+export function checkServiceEntry(resource: ServiceEntry, protocols: ProtocolTable): Finding[] {
+  const { spec, document } = resource;
+  const findings: Finding[] = [];
+  const report = (level: Finding['level'], path: (string | number)[], message: string): void => {
+    findings.push(findingAt(document, level, ['spec', ...path], message));
+  };
+  spec.ports.forEach((port, index) => {
+    const protocol = protocols.ofPort(port.name, port.protocol ?? '');
+    if (protocol === null) {
+      report(
+        'error',
+        ['ports', index, 'name'],
+        `actual ${describe(port.name)}, expected tcp-metaprotocol-<protocol> with one of ${protocols.names().join(', ')}`,
+      );
+    } else if (protocol.kind === 'unsupported') {
+      report('notApplied', ['ports', index], `${protocol.name} is not built yet: the port gets no listener`);
+    }
+  });
+  const resolution = spec.resolution ?? 'NONE';
+  if (resolution === 'NONE')
+    report(
+      'notApplied',
+      spec.resolution ? ['resolution'] : [],
+      'resolution NONE needs interception, which is not built yet: no listener',
+    );
+  if (resolution === 'DYNAMIC_DNS') report('notApplied', ['resolution'], 'DYNAMIC_DNS is not built yet: no listener');
+  if (resolution === 'DNS_ROUND_ROBIN')
+    report('notApplied', ['resolution'], 'all addresses of the name are used, as with DNS');
+  (spec.addresses ?? []).forEach((address, index) => {
+    if (isIP(address) === 0)
+      report(
+        'notApplied',
+        ['addresses', index],
+        'a range needs interception, which is not built yet: no listener for it',
+      );
+  });
+  for (const [index, host] of spec.hosts.entries()) {
+    if (host.startsWith('*'))
+      report(
+        'notApplied',
+        ['hosts', index],
+        'wildcard hosts need HTTP or TLS routing, which is not built yet: no listener',
+      );
+  }
+  reportLoops(spec, report);
+  return findings;
+}
+
+/** A loopback address is local on every proxy, so an endpoint at the service's own address is the listener itself. */
+function reportLoops(
+  spec: ServiceEntrySpec,
+  report: (level: Finding['level'], path: (string | number)[], message: string) => void,
+): void {
+  (spec.endpoints ?? []).forEach((endpoint, index) => {
+    if (!endpoint.address.startsWith('127.') || !spec.addresses?.includes(endpoint.address)) return;
+    for (const port of spec.ports) {
+      const at = endpoint.ports?.[port.name] ?? port.targetPort ?? port.number;
+      if (at === port.number)
+        report(
+          'error',
+          ['endpoints', index],
+          `actual ${endpoint.address}:${at}, the service's own address: its listener would call itself`,
+        );
+    }
+  });
+}
+
+/** `resource` passed its check without errors. */
+export function toServices(
+  resource: ServiceEntry,
+  protocols: ProtocolTable,
+  workloads: readonly WorkloadEntry[],
+): Service[] {
+  const { spec, metadata, key } = resource;
+  const ports = spec.ports.map((port): ServicePort => {
+    const protocol = protocols.ofPort(port.name, port.protocol ?? '') ?? { kind: 'unsupported', name: port.name };
+    return { number: port.number, name: port.name, targetPort: port.targetPort ?? port.number, protocol };
+  });
+  const resolution = spec.resolution ?? 'NONE';
+  const dns = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
+  const selector = spec.workloadSelector ? new Map(Object.entries(spec.workloadSelector.labels ?? {})) : null;
+  return spec.hosts
+    .filter((host) => !host.startsWith('*'))
+    .map((host, index) => ({
+      source: key,
+      namespace: metadata.namespace,
+      exportTo: spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT,
+      host: host.toLowerCase(),
+      // Addresses tell connections apart, hosts do not: only the first host of an entry is reached by address.
+      addresses: index === 0 ? (spec.addresses ?? []).filter((address) => isIP(address) !== 0) : [],
+      ports,
+      discovery: dns ? 'dns' : resolution === 'STATIC' ? 'endpoints' : 'none',
+      endpoints: endpointsOf(resource, host, dns, selector, workloads),
+      selector,
+    }));
+}
+
+function endpointsOf(
+  resource: ServiceEntry,
+  host: string,
+  dns: boolean,
+  selector: ReadonlyMap<string, string> | null,
+  workloads: readonly WorkloadEntry[],
+): Endpoint[] {
+  if (selector !== null) {
+    return workloads
+      .filter(
+        (workload) =>
+          workload.metadata.namespace === resource.metadata.namespace &&
+          labelsMatch(selector, workloadLabels(workload)),
+      )
+      .map((workload) => toEndpoint(workload.spec, workloadLabels(workload), [resource.key, workload.key]));
+  }
+  const listed = (resource.spec.endpoints ?? []).map((spec) =>
+    toEndpoint(spec, new Map(Object.entries(spec.labels ?? {})), [resource.key]),
+  );
+  if (dns && listed.length === 0) return [toEndpoint({ address: host }, new Map(), [resource.key])];
+  return listed;
+}
+
+/** Istio selects by the workload's own labels; those of the resource's metadata are the fallback of files without them. */
+function workloadLabels(workload: WorkloadEntry): ReadonlyMap<string, string> {
+  return workload.spec.labels ? new Map(Object.entries(workload.spec.labels)) : workload.metadata.labels;
+}
+
+function toEndpoint(spec: WorkloadSpec, labels: ReadonlyMap<string, string>, sources: readonly string[]): Endpoint {
+  return {
+    address: spec.address,
+    ports: new Map(Object.entries(spec.ports ?? {})),
+    labels,
+    locality: spec.locality ?? '',
+    weight: spec.weight || 1,
+    sources,
+  };
+}
+
+export function endpointPort(endpoint: Endpoint, port: ServicePort): number {
+  return endpoint.ports.get(port.name) ?? port.targetPort;
+}
