@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child, Core } from '../../bench/child.ts';
-import { freePort } from '../../bench/free-port.ts';
 import type { LoadJob, LoadResult } from '../../bench/load-job.ts';
 import { startMeltemi } from '../../bench/proxies/meltemi.ts';
+import { freePort } from '../../src/cli/demo/free-port.ts';
 import { installJava, installPython } from '../parts.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));

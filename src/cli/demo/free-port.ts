@@ -1,3 +1,4 @@
+/** Finds a free port for something that another process will listen on. */
 import { once } from 'node:events';
 import net from 'node:net';
 
