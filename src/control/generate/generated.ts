@@ -30,8 +30,16 @@ export interface ServiceAddress {
   readonly listener: string;
 }
 
-/** Makes the complete configuration of one proxy. Pure but for the allocator, which was told of the mesh before. */
-export type Generator = (mesh: Mesh, node: NodeInfo, binds: BindAllocator) => Generated;
+export interface GeneratorContext {
+  readonly mesh: Mesh;
+  /** Was told of the mesh before. */
+  readonly binds: BindAllocator;
+  /** Where proxies write their access log; '' = nowhere. */
+  readonly accessLogFile: string;
+}
+
+/** Makes the complete configuration of one proxy; the same for the same arguments. */
+export type Generator = (context: GeneratorContext, node: NodeInfo) => Generated;
 
 export function resourceId(typeUrl: string, name: string): string {
   return `${typeUrl} ${name}`;

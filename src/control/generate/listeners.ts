@@ -17,6 +17,8 @@ export interface ListenerSpec {
   readonly routeConfigName: string;
   /** Where opaque TCP goes; also the prefix of statistics. */
   readonly cluster: string;
+  /** '' = none. */
+  readonly accessLogFile: string;
 }
 
 export function listenerResource(spec: ListenerSpec): XdsResource {
@@ -42,7 +44,7 @@ export function listenerResource(spec: ListenerSpec): XdsResource {
 function tcpProxy(spec: ListenerSpec): JsonObject {
   return {
     name: 'envoy.filters.network.tcp_proxy',
-    typedConfig: { '@type': TypeUrl.TcpProxy, statPrefix: spec.cluster, cluster: spec.cluster },
+    typedConfig: { '@type': TypeUrl.TcpProxy, statPrefix: spec.cluster, cluster: spec.cluster, ...accessLog(spec) },
   };
 }
 
@@ -59,15 +61,16 @@ function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, {
       statPrefix: spec.cluster,
       rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
       protocol: { name: protocol.name, codec: { name: protocol.manifest.name, config: options } },
-      accessLog: [
-        {
-          name: 'envoy.access_loggers.stdout',
-          typedConfig: { '@type': `${TYPE}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog` },
-        },
-      ],
+      ...accessLog(spec),
       metaProtocolFilters: [
         { name: 'aeraki.meta_protocol.filters.router', config: { '@type': TypeUrl.MetaProtocolRouter } },
       ],
     },
   };
+}
+
+function accessLog({ accessLogFile }: ListenerSpec): JsonObject {
+  if (accessLogFile === '') return {};
+  const typedConfig = { '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: accessLogFile };
+  return { accessLog: [{ name: 'envoy.access_loggers.file', typedConfig }] };
 }

@@ -15,7 +15,7 @@ function generate(files: Record<string, string>, node: Partial<NodeInfo> = {}): 
   const { mesh } = new TestMesh([testManifest(), tcpManifest()]).apply(files);
   const binds = new BindAllocator();
   binds.assign(bindNames(mesh));
-  const generated = generateMeltemi(mesh, testNode(node), binds);
+  const generated = generateMeltemi({ mesh, binds, accessLogFile: '' }, testNode(node));
   for (const resource of generated.resources)
     expect(xds.encodeResource(resource), resource.name).toMatchObject({ ok: true });
   return generated;

@@ -17,34 +17,40 @@ import { clusterPolicy } from '../translate/policies.ts';
 import { defaultRoute } from '../translate/routes.ts';
 import { labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
 import { type Bind, chooseBind, LocalAddresses, serviceAddresses } from './bind.ts';
-import type { BindAllocator } from './bind-allocator.ts';
 import { clusterResources, workloadCluster } from './clusters.ts';
-import { type Generated, type Generator, type NodeNote, resourceId, type ServiceAddress } from './generated.ts';
+import {
+  type Generated,
+  type Generator,
+  type GeneratorContext,
+  type NodeNote,
+  resourceId,
+  type ServiceAddress,
+} from './generated.ts';
 import { type ListenerSpec, listenerResource } from './listeners.ts';
 import { inboundName, outboundCluster, routeConfigName } from './names.ts';
 import { routeConfiguration, singleRoute } from './routes.ts';
 
-export const generateMeltemi: Generator = (mesh, node, binds) => new MeltemiGeneration(mesh, node, binds).run();
+export const generateMeltemi: Generator = (context, node) => new MeltemiGeneration(context, node).run();
 
 type ServedProtocol = ListenerSpec['protocol'];
 
 class MeltemiGeneration {
   readonly #mesh: Mesh;
   readonly #node: NodeInfo;
-  readonly #binds: BindAllocator;
+  readonly #context: GeneratorContext;
   readonly #local: LocalAddresses;
   readonly #codecs: ReadonlySet<string>;
   readonly #resources = new Map<string, XdsResource>();
   readonly #products = new Map<string, Set<string>>();
   readonly #notes = new Map<string, NodeNote>();
   readonly #addresses: ServiceAddress[] = [];
-  /** Socket -> the resource that has it. */
-  readonly #sockets = new Map<string, string>();
+  /** Socket -> the resource that has it, and the service address it has it for. */
+  readonly #sockets = new Map<string, { readonly source: string; readonly address: string | null }>();
 
-  constructor(mesh: Mesh, node: NodeInfo, binds: BindAllocator) {
-    this.#mesh = mesh;
+  constructor(context: GeneratorContext, node: NodeInfo) {
+    this.#context = context;
+    this.#mesh = context.mesh;
     this.#node = node;
-    this.#binds = binds;
     this.#local = new LocalAddresses(node);
     this.#codecs = new Set(node.manifests.map((manifest) => (isJsonObject(manifest) ? String(manifest.name) : '')));
   }
@@ -93,9 +99,9 @@ class MeltemiGeneration {
   }
 
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
-    const bind = chooseBind(service, address, port.number, this.#local, this.#binds);
+    const bind = chooseBind(service, address, port.number, this.#local, this.#context.binds);
     const name = `${address ?? service.host}_${port.number}`;
-    if (!this.#claim(bind, service.source)) return false;
+    if (!this.#claim(bind, service.source, address)) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const cluster = outboundCluster(port.number, '', service.host);
     const routes = routeConfigName(service.host, port.number);
@@ -108,6 +114,7 @@ class MeltemiGeneration {
         protocol,
         routeConfigName: routes,
         cluster,
+        accessLogFile: this.#context.accessLogFile,
       }),
       [service.source],
     );
@@ -186,7 +193,7 @@ class MeltemiGeneration {
       return;
     }
     const bind: Bind = { address, port: ingress.port };
-    if (!this.#claim(bind, sidecar.source)) return;
+    if (!this.#claim(bind, sidecar.source, null)) return;
     const name = inboundName(ingress.port);
     const service = services.find((each) => each.ports.some((port) => port.targetPort === ingress.port));
     const sources = service === undefined ? [sidecar.source] : [sidecar.source, service.source];
@@ -207,6 +214,7 @@ class MeltemiGeneration {
         protocol,
         routeConfigName: name,
         cluster: name,
+        accessLogFile: this.#context.accessLogFile,
       }),
       sources,
     );
@@ -258,15 +266,17 @@ class MeltemiGeneration {
     return null;
   }
 
-  #claim(bind: Bind, source: string): boolean {
+  #claim(bind: Bind, source: string, address: string | null): boolean {
     const socket = `${bind.address} port ${bind.port}`;
     const owner = this.#sockets.get(socket);
     if (owner === undefined) {
-      this.#sockets.set(socket, source);
+      this.#sockets.set(socket, { source, address });
       return true;
     }
-    this.#note(source, `${socket} belongs to ${owner}, which comes first: no listener`);
-    this.#note(owner, `${source} wants ${socket} too; this one comes first and has it`);
+    // That two services want one address is said once and for all proxies, when the mesh is made.
+    if (address !== null && owner.address === address) return false;
+    this.#note(source, `${socket} belongs to ${owner.source}, which comes first: no listener`);
+    this.#note(owner.source, `${source} wants ${socket} too; this one comes first and has it`);
     return false;
   }
 

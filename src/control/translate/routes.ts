@@ -1,5 +1,6 @@
 /** MetaRouter -> RouteTable, one for each port of its host that a codec serves. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import { findUnreachableRoutes } from '../analyze/route-findings.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { DestinationSpec, MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
 import { nearMiss } from '../model/near-miss.ts';
@@ -49,6 +50,7 @@ export function compileRouter(resource: MetaRouter, context: RouteContext): Comp
     if (port.protocol.kind !== 'codec') continue;
     const compiler = new RouteCompiler(port, port.protocol, context, report);
     const routes = (resource.spec.routes ?? []).map((spec, index) => compiler.compile(spec, index));
+    for (const { index, message } of findUnreachableRoutes(routes)) report('warning', ['routes', index], message);
     tables.push({
       source: resource.key,
       namespace: resource.metadata.namespace,

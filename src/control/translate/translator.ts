@@ -36,6 +36,9 @@ export interface Translation {
   readonly faults: readonly Finding[];
 }
 
+/** Istio's name for the namespace of mesh-wide resources. */
+export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
+
 type Check<S> = (resource: Resource<S>) => readonly Finding[];
 
 export class Translator {
@@ -217,7 +220,18 @@ function claimPorts(services: readonly Service[], round: Round): Service[] {
       if (first !== undefined) round.conflict(first.source, service.source, `${service.host} port ${port.number}`);
       return first === undefined;
     });
+    reportSharedAddresses(service, kept, round);
     if (ports.length > 0) kept.push({ ...service, ports });
   }
   return kept;
+}
+
+function reportSharedAddresses(service: Service, kept: readonly Service[], round: Round): void {
+  for (const first of kept) {
+    if (first.host === service.host || !overlaps(first, service)) continue;
+    const addresses = service.addresses.filter((address) => first.addresses.includes(address));
+    const ports = service.ports.filter((port) => first.ports.some((other) => other.number === port.number));
+    for (const address of addresses)
+      for (const port of ports) round.conflict(first.source, service.source, `${address} port ${port.number}`);
+  }
 }

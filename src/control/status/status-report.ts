@@ -1,0 +1,173 @@
+/** StatusReport: for every resource whether it runs, where, and if not, why. Plain JSON, served by the admin API. */
+import type { NodeInfo } from '../../xds/node.ts';
+import { shortTypeName } from '../../xds/type-urls.ts';
+import type { Generated, NodeNote, ServiceAddress } from '../generate/generated.ts';
+import { resourceId } from '../generate/generated.ts';
+import { compare, type Finding } from '../model/resource.ts';
+import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
+import type { Outcome, ResourceVerdict, Translation } from '../translate/translator.ts';
+
+export interface StatusReport {
+  /** Sorted by file and line. */
+  readonly resources: readonly ResourceStatus[];
+  /** Faults of files, which belong to no resource. */
+  readonly faults: readonly FindingStatus[];
+  /** Sorted by id. */
+  readonly proxies: readonly ProxyStatus[];
+}
+
+export interface FindingStatus {
+  readonly level: Finding['level'];
+  readonly file: string;
+  readonly line: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface ResourceStatus {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+  readonly outcome: Outcome;
+  readonly findings: readonly FindingStatus[];
+  /** Listeners, routes, clusters and endpoints it shapes, as `Listener 10.0.0.1_9090`. */
+  readonly products: readonly string[];
+  /** Proxies that get something of it, and those where the newest of all that runs. */
+  readonly proxies: number;
+  readonly appliedOn: number;
+  /** What single proxies refuse, do not get or have to say. */
+  readonly remarks: readonly ProxyRemark[];
+}
+
+export interface ProxyRemark {
+  readonly proxy: string;
+  readonly level: 'rejected' | 'skipped' | 'note';
+  /** `Listener 10.0.0.1_9090`; '' where it concerns no single one. */
+  readonly product: string;
+  readonly message: string;
+}
+
+export interface ProxyStatus {
+  readonly id: string;
+  readonly type: NodeInfo['type'];
+  readonly namespace: string;
+  readonly agent: string;
+  readonly peer: string;
+  readonly protocol: ClientStatus['protocol'];
+  readonly connectedAtMs: number;
+  /** Resources by state; `live`: of those acknowledged, the ones that run on all workers. */
+  readonly resources: {
+    readonly total: number;
+    readonly acknowledged: number;
+    readonly live: number;
+    readonly rejected: number;
+  };
+  /** Where to connect for each service. */
+  readonly addresses: readonly ServiceAddress[];
+  /** Encoding faults: ours, not the operator's. */
+  readonly unsendable: readonly string[];
+}
+
+/** One connected client and what was generated for it last. */
+export interface ClientView {
+  readonly client: ClientStatus;
+  readonly generated: Generated;
+}
+
+export function buildStatus(translation: Translation, views: readonly ClientView[]): StatusReport {
+  const verdicts = [...translation.verdicts.values()].sort(byPlace);
+  return {
+    resources: verdicts.map((verdict) => resourceStatus(verdict, views)),
+    faults: translation.faults.map(findingStatus),
+    proxies: views.map(proxyStatus).sort((a, b) => compare(a.id, b.id)),
+  };
+}
+
+function byPlace(a: ResourceVerdict, b: ResourceVerdict): number {
+  const [placeA, placeB] = [a.entry.document.place, b.entry.document.place];
+  return compare(placeA.file, placeB.file) || placeA.line - placeB.line;
+}
+
+function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: readonly ClientView[]): ResourceStatus {
+  const { document, key } = entry;
+  const products = new Set<string>();
+  const remarks: ProxyRemark[] = [];
+  let proxies = 0;
+  let appliedOn = 0;
+  for (const { client, generated } of views) {
+    const proxy = client.node.id;
+    for (const note of generated.notes) if (note.source === key) remarks.push(skipped(proxy, note));
+    const ids = generated.products.get(key);
+    if (ids === undefined) continue;
+    proxies++;
+    const states = client.resources.filter((resource) => ids.has(resourceId(resource.typeUrl, resource.name)));
+    for (const state of states) products.add(productName(state));
+    remarks.push(...states.flatMap((state) => saidByProxy(proxy, state)));
+    if (states.length === ids.size && states.every((state) => runs(state, client))) appliedOn++;
+  }
+  return {
+    kind: document.kind,
+    namespace: document.namespace,
+    name: document.name,
+    ...document.place,
+    outcome,
+    findings: findings.map(findingStatus),
+    products: [...products].sort(),
+    proxies,
+    appliedOn,
+    remarks,
+  };
+}
+
+function skipped(proxy: string, { message }: NodeNote): ProxyRemark {
+  return { proxy, level: 'skipped', product: '', message };
+}
+
+function saidByProxy(proxy: string, state: ClientResourceStatus): ProxyRemark[] {
+  const product = productName(state);
+  const remarks: ProxyRemark[] = state.notes.map((message) => ({ proxy, level: 'note', product, message }));
+  if (state.state === 'rejected' && state.rejection !== null)
+    remarks.unshift({ proxy, level: 'rejected', product, message: state.rejection.message });
+  return remarks;
+}
+
+/** Live where the client tells what is live, else acknowledged. */
+function runs(state: ClientResourceStatus, client: ClientStatus): boolean {
+  if (state.state !== 'acknowledged') return false;
+  const tells = client.resources.some((resource) => resource.liveVersion !== null);
+  return !tells || state.liveVersion === state.version;
+}
+
+function productName({ typeUrl, name }: { readonly typeUrl: string; readonly name: string }): string {
+  return `${shortTypeName(typeUrl)} ${name}`;
+}
+
+function findingStatus({ level, place, path, message }: Finding): FindingStatus {
+  return { level, ...place, path, message };
+}
+
+function proxyStatus({ client, generated }: ClientView): ProxyStatus {
+  const { node, resources, protocol, peer, connectedAtMs } = client;
+  const count = (test: (resource: ClientResourceStatus) => boolean): number => resources.filter(test).length;
+  return {
+    id: node.id,
+    type: node.type,
+    namespace: node.namespace,
+    agent: node.agent,
+    peer,
+    protocol,
+    connectedAtMs,
+    resources: {
+      total: resources.length,
+      acknowledged: count((resource) => resource.state === 'acknowledged'),
+      live: count((resource) => resource.liveVersion !== null && resource.liveVersion === resource.version),
+      rejected: count((resource) => resource.state === 'rejected'),
+    },
+    addresses: generated.addresses,
+    unsendable: client.unsendable.map(
+      (bad) => `${productName(bad)}: ${bad.issues.map((issue) => `${issue.path} ${issue.message}`).join('; ')}`,
+    ),
+  };
+}
