@@ -2,10 +2,25 @@
 import { fileURLToPath } from 'node:url';
 import { Child, Core } from '../child.ts';
 import { envoyVersion, startEnvoy, tcpProxyFilter, thriftProxyFilter } from '../proxies/envoy.ts';
+import { startMeltemi } from '../proxies/meltemi.ts';
 import type { Plan, Row, Subject, Workload } from '../rounds.ts';
 import { runRounds } from '../rounds.ts';
 
 const script = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const host = 'echo.bench.example';
+const subsets = [{ name: 'v1', labels: { version: 'v1' } }];
+const route = (method: string) => ({
+  name: method,
+  match: { attributes: { method: { exact: method } } },
+  route: [{ destination: { host, subset: 'v1' } }],
+});
+/** As many routes as Envoy gets, and the second one matches. */
+const meltemiService = { host, routes: [route('other'), route('echo')] };
+const meltemiPolicies = {
+  'meltemi one in flight': {},
+  'meltemi multiplexed': { connectionPool: { http: { maxConcurrentStreams: 1024 } } },
+};
 
 export interface ThriftBenchOptions {
   readonly quick: boolean;
@@ -41,6 +56,15 @@ export async function benchThrift({ quick, reversed, directory, onProgress }: Th
     const subjects: Subject[] = [{ name: 'direct', port: echoPort, proxy: null }];
     const pipe = start(Child.script('pipe', Core.proxy, script('../proxies/pipe.ts'), [String(echoPort)]));
     subjects.push({ name: 'socket pipe', port: (await pipe.message<{ port: number }>()).port, proxy: pipe });
+    for (const [name, trafficPolicy] of Object.entries(meltemiPolicies)) {
+      const mesh = await startMeltemi(
+        name,
+        { ...meltemiService, upstreamPort: echoPort, policy: { subsets, trafficPolicy } },
+        directory,
+      );
+      start(mesh.control);
+      subjects.push({ name, port: mesh.port, proxy: start(mesh.proxy) });
+    }
     if (envoyVersion() !== null) {
       const filters = {
         'envoy tcp_proxy': tcpProxyFilter,
