@@ -1,0 +1,34 @@
+/** The example's files, by themselves and with each route copied over them, are accepted; only the mutation is remarked on. */
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { testManifest } from '../../src/control/testing/fixtures.ts';
+import { validate } from '../../src/control/validate.ts';
+
+const example = import.meta.dirname;
+const routes = await readdir(join(example, 'routes'));
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'meltemi-example-'));
+  await cp(join(example, 'config'), directory, { recursive: true });
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+it.each(['config', ...routes])('%s', async (name) => {
+  if (name.endsWith('.yaml')) await cp(join(example, 'routes', name), join(directory, 'meta-router.yaml'));
+  else if (name !== 'config') await cp(join(example, 'routes', name), directory, { recursive: true });
+  const { ok, report } = await validate({ directories: [directory], manifests: [testManifest()] });
+  const { faults, resources } = report;
+  expect(faults).toEqual([]);
+  const findings = resources.flatMap((resource) => resource.findings.map(({ path }) => path));
+  // The service's port detects the transport, and framed calls have no headers to change.
+  expect(findings).toEqual(name === 'mutation.yaml' ? ['spec.routes[0].requestMutation'] : []);
+  expect(resources.map(({ kind, outcome }) => [kind, outcome])).toEqual([
+    ['DestinationRule', 'accepted'],
+    ['MetaRouter', 'accepted'],
+    ['ServiceEntry', 'accepted'],
+  ]);
+  expect(ok).toBe(true);
+});
