@@ -105,7 +105,7 @@ for transport in ("framed", "buffered", "theader"):
         if transport == "theader":
             check("header arrives", header)
         if mesh:
-            check("server is gone", lambda: expect_exception(lambda: client.warning("Kos"), TApplicationException.INTERNAL_ERROR, ""))
+            check("server is gone", lambda: expect_exception(lambda: client.warning("Kos"), TApplicationException.INTERNAL_ERROR, "connect_failure"))
             check("works after that", lambda: expect(client.forecast("Kos").island, "Kos"))
             if transport == "theader":
                 check("mutation arrives", lambda: expect(client.forecast("Kos").headersSeen.get("sea"), "aegean"))
