@@ -90,9 +90,10 @@ function readResource(key: string, document: ResourceDocument): ResourceEntry {
       ['kind'],
       `kind ${document.kind} of ${document.apiVersion} is not supported yet`,
     );
-    return { key, document, resource: null, supported: false, findings: [finding] };
+    return { key, document, resource: null, supported: false, findings: [finding, ...document.faults] };
   }
-  if (document.faults.length > 0) return { key, document, resource: null, supported: true, findings: document.faults };
+  const faults = [...document.faults, ...document.placeholders()];
+  if (faults.length > 0) return { key, document, resource: null, supported: true, findings: faults };
   if (!definition.versions.includes(version)) {
     const expected = definition.versions.map((known) => `${group}/${known}`).join(', ');
     const finding = findingAt(

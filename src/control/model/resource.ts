@@ -30,8 +30,10 @@ export interface ResourceDocument {
   readonly name: string;
   readonly place: Place;
   readonly body: Readonly<Record<string, unknown>>;
-  /** Faults found while reading: duplicate keys, placeholders, bad syntax in a document whose identity is still readable. */
+  /** Duplicate keys and bad syntax, in a document whose identity is still readable. */
   readonly faults: readonly Finding[];
+  /** `${NAME}` that nobody replaced. */
+  placeholders(): readonly Finding[];
   /** The place of a field, or of its nearest parent that exists. */
   placeOf(path: FieldPath): Place;
 }

@@ -1,13 +1,13 @@
 /** ServiceEntry (networking.istio.io): a service, where it is addressed and which endpoints it has. */
 import { z } from 'zod';
-import { dnsLabel, exportTo, hostName, ipOrRange, labelSelector, nonEmpty, portNumber } from './fields.ts';
+import { dnsLabel, exportTo, hostName, ipOrRange, labelSelector, portNumber } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 import { workloadSchema } from './workload-entry.ts';
 
 const portSchema = z.strictObject({
   number: portNumber,
   name: dnsLabel,
-  protocol: nonEmpty.nullish(),
+  protocol: z.string().nullish(),
   targetPort: portNumber.nullish(),
 });
 
@@ -24,7 +24,7 @@ const specSchema = z
       )
       .min(1),
     addresses: z.array(ipOrRange).nullish(),
-    ports: z.array(portSchema).min(1),
+    ports: z.array(portSchema).nullish(),
     location: z.enum(['MESH_EXTERNAL', 'MESH_INTERNAL']).nullish(),
     resolution: z.enum(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']).nullish(),
     endpoints: z.array(workloadSchema).nullish(),
@@ -35,9 +35,10 @@ const specSchema = z
   .superRefine((spec, context) => {
     const fault = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
-    const numbers = spec.ports.map((port) => port.number);
-    const names = spec.ports.map((port) => port.name);
-    spec.ports.forEach((port, index) => {
+    const ports = spec.ports ?? [];
+    const numbers = ports.map((port) => port.number);
+    const names = ports.map((port) => port.name);
+    ports.forEach((port, index) => {
       if (numbers.indexOf(port.number) !== index) fault(['ports', index, 'number'], 'each port number once');
       if (names.indexOf(port.name) !== index) fault(['ports', index, 'name'], 'each port name once');
     });
@@ -57,7 +58,7 @@ const specSchema = z
   });
 
 function isWildcard(host: string): boolean {
-  return host.startsWith('*.') && hostName.safeParse(host.slice(2)).success;
+  return host.startsWith('*') && hostName.safeParse(host.replace(/^\*\.?/, '')).success;
 }
 
 export type ServiceEntrySpec = z.infer<typeof specSchema>;

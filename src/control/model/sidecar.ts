@@ -1,7 +1,7 @@
 /** Sidecar (networking.istio.io): which inbound listeners a workload's proxy opens, and where they forward to. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { dnsLabel, ipAddress, labelSelector, nonEmpty, opaque, portNumber } from './fields.ts';
+import { dnsLabel, ipAddress, labelSelector, opaque, portNumber } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 
 const defaultEndpoint = z.string().refine((text) => {
@@ -19,7 +19,7 @@ const specSchema = z.strictObject({
         port: z.strictObject({
           number: portNumber,
           name: dnsLabel,
-          protocol: nonEmpty.nullish(),
+          protocol: z.string().nullish(),
           targetPort: opaque.optional(),
         }),
         bind: ipAddress.nullish(),
@@ -29,6 +29,13 @@ const specSchema = z.strictObject({
         connectionPool: opaque.optional(),
       }),
     )
+    .superRefine((list, context) => {
+      const numbers = list.map((ingress) => ingress.port.number);
+      numbers.forEach((number, index) => {
+        if (numbers.indexOf(number) !== index)
+          context.addIssue({ code: 'custom', path: [index, 'port', 'number'], message: 'each port number once' });
+      });
+    })
     .nullish(),
   egress: opaque.optional(),
   outboundTrafficPolicy: opaque.optional(),

@@ -1,12 +1,14 @@
 /** WorkloadEntry (networking.istio.io): one workload, picked up by the workloadSelector of ServiceEntries. */
 import { z } from 'zod';
-import { ipAddress, nonEmpty, portNumber, stringMap } from './fields.ts';
+import { hostName, ipAddress, portNumber, stringMap } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 
-const address = nonEmpty.refine(
-  (text) => !text.startsWith('unix://'),
-  'an IP address or a host name (unix sockets are not supported)',
-);
+const address = z
+  .string()
+  .refine(
+    (text) => ipAddress.safeParse(text).success || hostName.safeParse(text).success,
+    'an IP address or a host name (unix sockets are not supported)',
+  );
 
 /** Also the shape of ServiceEntry.endpoints[]. */
 export const workloadSchema = z.strictObject({
@@ -20,17 +22,12 @@ export const workloadSchema = z.strictObject({
   serviceAccount: z.string().nullish(),
 });
 
-const specSchema = workloadSchema.refine((spec) => ipAddress.safeParse(spec.address).success, {
-  error: 'an IP address (names are resolved in ServiceEntry.endpoints only)',
-  path: ['address'],
-});
-
 export type WorkloadSpec = z.infer<typeof workloadSchema>;
 
 export const workloadEntryKind: KindDefinition<WorkloadSpec> = {
   kind: 'WorkloadEntry',
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
-  schema: resourceSchema(specSchema),
+  schema: resourceSchema(workloadSchema),
   notApplied: [{ path: 'spec.network', reason: 'one flat network is assumed' }],
 };

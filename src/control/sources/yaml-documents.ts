@@ -26,7 +26,7 @@ export function readYamlDocuments(file: string, text: string): FileContent {
       logLevel: 'silent',
     });
     for (const document of Array.isArray(parsed) ? parsed : []) {
-      if (document.contents === null && document.errors.length === 0) continue;
+      if (isEmpty(document)) continue;
       readDocument(new DocumentReader(file, document, lines), documents, faults);
     }
   } catch (error) {
@@ -34,6 +34,10 @@ export function readYamlDocuments(file: string, text: string): FileContent {
     faults.push({ level: 'error', place: { file, line: 1 }, path: '', message: `YAML: ${String(error)}` });
   }
   return { documents, faults };
+}
+
+function isEmpty({ contents, errors }: Document.Parsed): boolean {
+  return errors.length === 0 && (contents === null || (isScalar(contents) && contents.value === null));
 }
 
 function readDocument(reader: DocumentReader, documents: ResourceDocument[], faults: Finding[]): void {
@@ -63,6 +67,10 @@ function addResource(
   documents: ResourceDocument[],
   faults: Finding[],
 ): void {
+  if (body.apiVersion === undefined && body.kind === undefined) {
+    faults.push(...own, reader.finding(base, 'actual a mapping without apiVersion and kind, expected a resource'));
+    return;
+  }
   const metadata = isRecord(body.metadata) ? body.metadata : {};
   const missing: Finding[] = [];
   const required = (value: unknown, path: FieldPath): string => {
@@ -86,6 +94,7 @@ function addResource(
     place: reader.placeOf(base),
     body,
     faults: own,
+    placeholders: () => reader.placeholders(base),
     placeOf: (path) => reader.placeOf([...base, ...path]),
   });
 }
@@ -101,9 +110,18 @@ class DocumentReader {
     this.#lines = lines;
   }
 
+  /** Every key that stands twice, but of other faults the first: those behind it mostly follow from it. */
   faults(): Finding[] {
-    const faults: Finding[] = this.#document.errors.map((error) => this.#syntaxFault(error));
-    this.#findPlaceholders(this.#document.contents, [], faults);
+    const others = this.#document.errors.filter((error) => error.code !== 'DUPLICATE_KEY');
+    const told = this.#document.errors.filter((error) => error.code === 'DUPLICATE_KEY' || error === others[0]);
+    return told.map((error) => this.#syntaxFault(error));
+  }
+
+  /** Variables that somebody's script replaces before the file is applied. */
+  placeholders(base: FieldPath): Finding[] {
+    const faults: Finding[] = [];
+    const node = base.length === 0 ? this.#document.contents : this.#document.getIn(base, true);
+    this.#findPlaceholders(node, base, faults);
     return faults;
   }
 

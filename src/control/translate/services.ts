@@ -11,13 +11,17 @@ import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 type ServiceEntry = Resource<ServiceEntrySpec>;
 export type WorkloadEntry = Resource<WorkloadSpec>;
 
-export function checkServiceEntry(resource: ServiceEntry, protocols: ProtocolTable): Finding[] {
+export function checkServiceEntry(
+  resource: ServiceEntry,
+  protocols: ProtocolTable,
+  workloads: readonly WorkloadEntry[],
+): Finding[] {
   const { spec, document } = resource;
   const findings: Finding[] = [];
   const report = (level: Finding['level'], path: (string | number)[], message: string): void => {
     findings.push(findingAt(document, level, ['spec', ...path], message));
   };
-  spec.ports.forEach((port, index) => {
+  (spec.ports ?? []).forEach((port, index) => {
     const protocol = protocols.ofPort(port.name, port.protocol ?? '');
     if (protocol === null) {
       report(
@@ -55,6 +59,16 @@ export function checkServiceEntry(resource: ServiceEntry, protocols: ProtocolTab
         'wildcard hosts need HTTP or TLS routing, which is not built yet: no listener',
       );
   }
+  if (spec.workloadSelector && resolution === 'STATIC') {
+    for (const workload of selectWorkloads(resource, workloads)) {
+      if (isIP(workload.spec.address) === 0)
+        report(
+          'warning',
+          ['workloadSelector'],
+          `${workload.key} is not used: its address is a name, which needs resolution DNS`,
+        );
+    }
+  }
   reportLoops(spec, report);
   return findings;
 }
@@ -66,7 +80,7 @@ function reportLoops(
 ): void {
   (spec.endpoints ?? []).forEach((endpoint, index) => {
     if (!endpoint.address.startsWith('127.') || !spec.addresses?.includes(endpoint.address)) return;
-    for (const port of spec.ports) {
+    for (const port of spec.ports ?? []) {
       const at = endpoint.ports?.[port.name] ?? port.targetPort ?? port.number;
       if (at === port.number)
         report(
@@ -85,13 +99,13 @@ export function toServices(
   workloads: readonly WorkloadEntry[],
 ): Service[] {
   const { spec, metadata, key } = resource;
-  const ports = spec.ports.map((port): ServicePort => {
+  const ports = (spec.ports ?? []).map((port): ServicePort => {
     const protocol = protocols.ofPort(port.name, port.protocol ?? '') ?? { kind: 'unsupported', name: port.name };
     return { number: port.number, name: port.name, targetPort: port.targetPort ?? port.number, protocol };
   });
   const resolution = spec.resolution ?? 'NONE';
   const dns = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
-  const selector = spec.workloadSelector ? new Map(Object.entries(spec.workloadSelector.labels ?? {})) : null;
+  const selector = selectorOf(spec);
   return spec.hosts
     .filter((host) => !host.startsWith('*'))
     .map((host, index) => ({
@@ -103,7 +117,7 @@ export function toServices(
       addresses: index === 0 ? (spec.addresses ?? []).filter((address) => isIP(address) !== 0) : [],
       ports,
       discovery: dns ? 'dns' : resolution === 'STATIC' ? 'endpoints' : 'none',
-      endpoints: endpointsOf(resource, host, dns, selector, workloads),
+      endpoints: endpointsOf(resource, host, dns, workloads),
       selector,
     }));
 }
@@ -112,16 +126,11 @@ function endpointsOf(
   resource: ServiceEntry,
   host: string,
   dns: boolean,
-  selector: ReadonlyMap<string, string> | null,
   workloads: readonly WorkloadEntry[],
 ): Endpoint[] {
-  if (selector !== null) {
-    return workloads
-      .filter(
-        (workload) =>
-          workload.metadata.namespace === resource.metadata.namespace &&
-          labelsMatch(selector, workloadLabels(workload)),
-      )
+  if (resource.spec.workloadSelector) {
+    return selectWorkloads(resource, workloads)
+      .filter((workload) => dns || isIP(workload.spec.address) !== 0)
       .map((workload) => toEndpoint(workload.spec, workloadLabels(workload), [resource.key, workload.key]));
   }
   const listed = (resource.spec.endpoints ?? []).map((spec) =>
@@ -129,6 +138,18 @@ function endpointsOf(
   );
   if (dns && listed.length === 0) return [toEndpoint({ address: host }, new Map(), [resource.key])];
   return listed;
+}
+
+function selectorOf(spec: ServiceEntrySpec): ReadonlyMap<string, string> | null {
+  return spec.workloadSelector ? new Map(Object.entries(spec.workloadSelector.labels ?? {})) : null;
+}
+
+function selectWorkloads(resource: ServiceEntry, workloads: readonly WorkloadEntry[]): WorkloadEntry[] {
+  const selector = selectorOf(resource.spec) ?? new Map();
+  return workloads.filter(
+    (workload) =>
+      workload.metadata.namespace === resource.metadata.namespace && labelsMatch(selector, workloadLabels(workload)),
+  );
 }
 
 /** Istio selects by the workload's own labels; those of the resource's metadata are the fallback of files without them. */

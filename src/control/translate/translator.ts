@@ -62,7 +62,9 @@ export class Translator {
     );
 
     const workloads = round.admit<WorkloadSpec>('WorkloadEntry', () => []);
-    const entries = round.admit<ServiceEntrySpec>('ServiceEntry', (resource) => checkServiceEntry(resource, protocols));
+    const entries = round.admit<ServiceEntrySpec>('ServiceEntry', (resource) =>
+      checkServiceEntry(resource, protocols, workloads),
+    );
     const services = claimPorts(
       entries.flatMap((resource) => toServices(resource, protocols, workloads)),
       round,
