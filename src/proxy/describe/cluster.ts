@@ -1,0 +1,129 @@
+/** Cluster resources into the core's clusters; endpoints come from EDS, from the cluster itself or from DNS. */
+import type { BalancerDescription, ClusterDescription, PoolDescription } from '../../metaprotocol/description.ts';
+import { messageName, TypeUrl } from '../../xds/type-urls.ts';
+import { messageNameOf } from './any.ts';
+import { type EndpointPlan, readEndpoints } from './endpoints.ts';
+import type { Reader } from './reader.ts';
+
+export interface ClusterPlan extends Omit<ClusterDescription, 'endpoints'> {
+  readonly discovery: Discovery;
+}
+
+export type Discovery =
+  /** The name of a ClusterLoadAssignment. */
+  | { readonly kind: 'eds'; readonly assignment: string }
+  | { readonly kind: 'static'; readonly endpoints: readonly EndpointPlan[] }
+  /** Endpoints whose hosts are names, looked up by the main thread every `refreshMs`. */
+  | { readonly kind: 'dns'; readonly endpoints: readonly EndpointPlan[]; readonly refreshMs: number };
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const DNS_REFRESH_MS = 5_000;
+const DEFAULT_LIMIT = 1_024;
+const POOL_IDLE_TIMEOUT_MS = 3_600_000;
+const HTTP_OPTIONS = messageName(TypeUrl.HttpProtocolOptions);
+
+export function readCluster(cluster: Reader): ClusterPlan {
+  const name = cluster.string('name');
+  if (cluster.has('transportSocket')) {
+    // Sending in the clear what shall be encrypted is worse than not sending it.
+    cluster.error('TLS to upstreams is not supported yet', 'transportSocket');
+  }
+  const plan: ClusterPlan = {
+    name,
+    discovery: readDiscovery(cluster, name),
+    balancer: readBalancer(cluster),
+    connectTimeoutMs: cluster.durationMs('connectTimeout', CONNECT_TIMEOUT_MS),
+    pool: readPool(cluster),
+    protocol: null,
+    codecOptions: {},
+  };
+  cluster.ignore('altStatName', 'commonLbConfig', 'dnsLookupFamily', 'respectDnsTtl', 'transportSocket');
+  cluster.end('note');
+  return plan;
+}
+
+function readDiscovery(cluster: Reader, name: string): Discovery {
+  const type = cluster.string('type', 'STATIC');
+  const eds = cluster.child('edsClusterConfig');
+  if (type === 'EDS') {
+    eds?.ignore('edsConfig');
+    const assignment = eds?.string('serviceName', name) ?? name;
+    eds?.end('note');
+    return { kind: 'eds', assignment: assignment === '' ? name : assignment };
+  }
+  const assignment = cluster.child('loadAssignment');
+  if (assignment === null) cluster.error(`a cluster of type ${type} needs one`, 'loadAssignment');
+  const isNamed = type === 'STRICT_DNS' || type === 'LOGICAL_DNS';
+  const endpoints = assignment === null ? [] : readEndpoints(assignment, isNamed ? 'name' : 'address');
+  if (type === 'STATIC') return { kind: 'static', endpoints };
+  if (!isNamed) cluster.error(`${type} is not supported; expected EDS, STATIC, STRICT_DNS or LOGICAL_DNS`, 'type');
+  return { kind: 'dns', endpoints, refreshMs: cluster.durationMs('dnsRefreshRate', DNS_REFRESH_MS) };
+}
+
+function readBalancer(cluster: Reader): BalancerDescription {
+  const policy = cluster.string('lbPolicy', 'ROUND_ROBIN');
+  const leastRequest = cluster.child('leastRequestLbConfig');
+  const ringHash = cluster.child('ringHashLbConfig');
+  const described = ((): BalancerDescription => {
+    switch (policy) {
+      case 'ROUND_ROBIN':
+        return { policy: 'round_robin' };
+      case 'RANDOM':
+        return { policy: 'random' };
+      case 'LEAST_REQUEST':
+        return { policy: 'least_request', choiceCount: leastRequest?.number('choiceCount', 2, 2) ?? 2 };
+      case 'RING_HASH':
+        return {
+          policy: 'ring_hash',
+          minimumRingSize: ringHash?.number('minimumRingSize', 1_024, 1) ?? 1_024,
+          maximumRingSize: ringHash?.number('maximumRingSize', 8_388_608, 1) ?? 8_388_608,
+        };
+      default:
+        cluster.error(
+          `${policy} is not supported; expected ROUND_ROBIN, RANDOM, LEAST_REQUEST or RING_HASH`,
+          'lbPolicy',
+        );
+        return { policy: 'round_robin' };
+    }
+  })();
+  leastRequest?.end('note');
+  ringHash?.end('note');
+  return described;
+}
+
+/** The pool's numbers of the whole proxy: `splitPools` gives each worker its share. */
+function readPool(cluster: Reader): PoolDescription {
+  const breakers = cluster.child('circuitBreakers');
+  const thresholds = breakers?.children('thresholds') ?? [];
+  const threshold = thresholds.find((candidate) => candidate.string('priority', 'DEFAULT') === 'DEFAULT') ?? null;
+  const metadata = cluster.child('metadata')?.child('filterMetadata') ?? null;
+  const own = metadata?.child('meltemi.pool') ?? null;
+  const pool: PoolDescription = {
+    concurrency: readConcurrency(cluster),
+    minConnections: own?.number('minConnections', 1) ?? 1,
+    maxConnections: threshold?.number('maxConnections', DEFAULT_LIMIT, 1) ?? DEFAULT_LIMIT,
+    maxPending: threshold?.number('maxPendingRequests', DEFAULT_LIMIT) ?? DEFAULT_LIMIT,
+    maxInFlightPerCaller: own?.number('maxInFlightPerCaller', 256, 1) ?? 256,
+    maxBound: own?.number('maxBound', DEFAULT_LIMIT) ?? DEFAULT_LIMIT,
+    idleTimeoutMs: own?.number('idleTimeoutMs', POOL_IDLE_TIMEOUT_MS) ?? POOL_IDLE_TIMEOUT_MS,
+  };
+  threshold?.end('note');
+  own?.end('note');
+  return pool;
+}
+
+/** Streams at once on one upstream connection, where the cluster says so. */
+function readConcurrency(cluster: Reader): number | null {
+  let http2 = cluster.child('http2ProtocolOptions');
+  for (const [name, options] of cluster.child('typedExtensionProtocolOptions')?.fields() ?? []) {
+    if (messageNameOf(options) !== HTTP_OPTIONS) {
+      options.note(`not applied: protocol options ${name} are not supported`);
+      continue;
+    }
+    http2 = options.child('explicitHttpConfig')?.child('http2ProtocolOptions') ?? http2;
+    options.ignore('@type');
+    options.end('note');
+  }
+  if (http2 === null || !http2.has('maxConcurrentStreams')) return null;
+  return http2.number('maxConcurrentStreams', 1, 1);
+}

@@ -1,0 +1,56 @@
+/** The runtime description of settled resources: references filled in, names looked up. */
+import type {
+  ClusterDescription,
+  EndpointDescription,
+  ListenerDescription,
+  RuntimeDescription,
+} from '../../metaprotocol/description.ts';
+import type { ClusterPlan } from './cluster.ts';
+import type { ListenerPlan } from './listener.ts';
+import type { Settled } from './settle.ts';
+
+/** The IP addresses that a DNS name has now; none while it has not been found. */
+export type AddressesOf = (host: string) => readonly string[];
+
+export function describe(settled: Settled, addressesOf: AddressesOf, version: string): RuntimeDescription {
+  return {
+    version,
+    listeners: settled.listeners.map((listener) => describeListener(listener, settled)),
+    clusters: settled.clusters.map((cluster) => describeCluster(cluster, settled, addressesOf)),
+  };
+}
+
+function describeListener(listener: ListenerPlan, { tables }: Settled): ListenerDescription {
+  return {
+    ...listener,
+    chains: listener.chains.map((chain) => ({
+      ...chain,
+      routes: typeof chain.routes === 'string' ? tables.get(chain.routes)! : chain.routes,
+    })),
+  };
+}
+
+function describeCluster(
+  { discovery, ...cluster }: ClusterPlan,
+  { assignments }: Settled,
+  addressesOf: AddressesOf,
+): ClusterDescription {
+  return { ...cluster, endpoints: endpointsOf(discovery, assignments, addressesOf) };
+}
+
+function endpointsOf(
+  discovery: ClusterPlan['discovery'],
+  assignments: Settled['assignments'],
+  addressesOf: AddressesOf,
+): readonly EndpointDescription[] {
+  switch (discovery.kind) {
+    case 'eds':
+      return assignments.get(discovery.assignment) ?? [];
+    case 'static':
+      return discovery.endpoints;
+    case 'dns':
+      return discovery.endpoints.flatMap((endpoint) =>
+        addressesOf(endpoint.host).map((host) => ({ ...endpoint, host })),
+      );
+  }
+}

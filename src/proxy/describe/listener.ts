@@ -1,0 +1,190 @@
+/** Listener resources into the core's listeners: where to bind, and the chains that a connection may take. */
+import type { ChainMatch, FilterChainDescription, RouteTableDescription } from '../../metaprotocol/description.ts';
+import { NO_MUTATION } from '../../metaprotocol/description.ts';
+import type { Address, Direction } from '../../metaprotocol/filter.ts';
+import { messageName, TypeUrl } from '../../xds/type-urls.ts';
+import { readAccessLogs } from './access-log.ts';
+import { messageNameOf, optionsOf } from './any.ts';
+import { readInlineRoutes } from './inline-routes.ts';
+import type { Reader } from './reader.ts';
+import { readWeightedClusters } from './route-table.ts';
+
+/** A listener whose route tables are still named, not filled in. */
+export interface ListenerPlan {
+  readonly name: string;
+  readonly bind: Address;
+  readonly serviceAddress: Address;
+  readonly direction: Direction;
+  readonly chains: readonly ChainPlan[];
+}
+
+export interface ChainPlan extends Omit<FilterChainDescription, 'routes'> {
+  /** The name of a RouteConfiguration, or the table itself where the listener carries it. */
+  readonly routes: string | RouteTableDescription;
+}
+
+/** Of a downstream connection without streams, where the listener says nothing, as in Envoy. */
+const IDLE_TIMEOUT_MS = 3_600_000;
+
+export function readListener(listener: Reader): ListenerPlan {
+  const bind = readAddress(listener.child('address'), listener, 'address');
+  const chains = listener.children('filterChains').flatMap((chain, index) => readChain(chain, `chain-${index}`) ?? []);
+  const last = listener.child('defaultFilterChain');
+  if (last !== null) chains.push(...(readChain(last, 'default') ?? []));
+  if (chains.length === 0 && listener.report.errors.length === 0) listener.error('has no filter chain', 'filterChains');
+  const plan = {
+    name: listener.string('name'),
+    bind,
+    serviceAddress: readServiceAddress(listener) ?? bind,
+    direction: listener.string('trafficDirection') === 'INBOUND' ? ('inbound' as const) : ('outbound' as const),
+    chains,
+  };
+  listener.ignore('statPrefix', 'enableReusePort', 'reusePort');
+  listener.end('note');
+  return plan;
+}
+
+function readAddress(address: Reader | null, owner: Reader, field: string): Address {
+  const socket = address?.child('socketAddress') ?? null;
+  if (socket === null) {
+    owner.error('expected a socketAddress', field);
+    return { host: '127.0.0.1', port: 0 };
+  }
+  const read = { host: socket.string('address'), port: socket.number('portValue', 0) };
+  socket.ignore('protocol', 'resolverName', 'ipv4Compat');
+  socket.end('error');
+  return read;
+}
+
+function readServiceAddress(listener: Reader): Address | null {
+  const metadata = listener.child('metadata')?.child('filterMetadata')?.child('meltemi.service_address') ?? null;
+  if (metadata === null) return null;
+  const read = { host: metadata.string('address'), port: metadata.number('port', 0) };
+  metadata.end('note');
+  return read;
+}
+
+function readChain(chain: Reader, unnamed: string): ChainPlan[] | null {
+  const name = chain.string('name', unnamed);
+  const match = readChainMatch(chain.child('filterChainMatch'));
+  const filters = chain.children('filters');
+  chain.ignore('metadata');
+  chain.end('error');
+  const [filter] = filters;
+  if (filters.length !== 1 || filter === undefined) {
+    chain.error(`${filters.length} network filters, expected one`, 'filters');
+    return null;
+  }
+  const config = filter.child('typedConfig');
+  filter.ignore('name');
+  filter.end('error');
+  if (config === null) {
+    filter.error('expected a typedConfig');
+    return null;
+  }
+  const kind = messageNameOf(config);
+  if (kind === messageName(TypeUrl.MetaProtocolProxy)) return [readMetaProtocolProxy(config, name, match)];
+  if (kind === messageName(TypeUrl.TcpProxy)) return [readTcpProxy(config, name, match)];
+  config.error(`network filter ${kind} is not supported; expected MetaProtocolProxy or TcpProxy`);
+  return null;
+}
+
+function readChainMatch(match: Reader | null): ChainMatch {
+  const transport = match?.string('transportProtocol') ?? '';
+  const read: ChainMatch = {
+    destinationPort: match?.has('destinationPort') ? match.number('destinationPort', 0) : null,
+    destinationRanges:
+      match?.children('prefixRanges').map((range) => {
+        const cidr = `${range.string('addressPrefix')}/${range.number('prefixLen', 0)}`;
+        range.end('error');
+        return cidr;
+      }) ?? [],
+    serverNames: match?.strings('serverNames') ?? [],
+    transport: transport === 'tls' ? 'tls' : transport === 'raw_buffer' ? 'plaintext' : null,
+    applicationProtocols: match?.strings('applicationProtocols') ?? [],
+  };
+  if (transport !== '' && read.transport === null) {
+    match?.error(`${JSON.stringify(transport)} is neither "tls" nor "raw_buffer"`, 'transportProtocol');
+  }
+  // A condition that nobody tests would take more connections than it says.
+  match?.end('error');
+  return read;
+}
+
+function readMetaProtocolProxy(proxy: Reader, chainName: string, match: ChainMatch): ChainPlan {
+  const protocol = proxy.child('protocol');
+  const codec = protocol?.child('codec') ?? proxy.child('codec');
+  const codecConfig = codec?.child('config') ?? null;
+  // The codec's name is what loads code; the application protocol is only what people call it.
+  const codecName = codec?.string('name') ?? '';
+  const name = codecName === '' ? (protocol?.string('name') ?? proxy.string('applicationProtocol')) : codecName;
+  if (name === '') proxy.error('names no protocol', 'protocol.codec.name');
+  const plan: ChainPlan = {
+    name: chainName,
+    match,
+    protocol: name,
+    codecOptions: codecConfig === null ? {} : optionsOf(codecConfig),
+    routes: readRoutes(proxy),
+    filters: [...proxy.children('metaProtocolFilters').flatMap(readFilter), ...readAccessLogs(proxy)],
+    statPrefix: proxy.string('statPrefix', chainName),
+    idleTimeoutMs: proxy.durationMs('idleTimeout', IDLE_TIMEOUT_MS),
+    maxStreams: null,
+  };
+  protocol?.ignore('name', 'multiplexing');
+  protocol?.end('note');
+  codec?.end('note');
+  proxy.ignore('@type', 'applicationProtocol');
+  proxy.end('note');
+  return plan;
+}
+
+function readRoutes(proxy: Reader): string | RouteTableDescription {
+  const rds = proxy.child('rds');
+  const inline = proxy.child('routeConfig');
+  if (inline !== null) return readInlineRoutes(inline);
+  const name = rds?.string('routeConfigName') ?? '';
+  if (name === '') proxy.error('expected rds.routeConfigName or routeConfig');
+  // Every resource comes over the one ADS stream, whatever source is written here.
+  rds?.ignore('configSource');
+  rds?.end('note');
+  return name;
+}
+
+function readFilter(filter: Reader): { name: string; options: unknown }[] {
+  const name = filter.string('name');
+  const config = filter.child('config');
+  const kind = config === null ? '' : messageNameOf(config);
+  filter.end('note');
+  if (kind === messageName(TypeUrl.MetaProtocolRouter) || (kind === '' && name.endsWith('filters.router'))) return [];
+  filter.error(`filter ${kind === '' ? name : kind} is not supported; expected only the router`);
+  return [];
+}
+
+function readTcpProxy(proxy: Reader, chainName: string, match: ChainMatch): ChainPlan {
+  const route = {
+    name: 'tcp',
+    match: [],
+    clusters: readWeightedClusters(proxy),
+    timeoutMs: 0,
+    requestMutation: NO_MUTATION,
+    responseMutation: NO_MUTATION,
+    hashOn: [],
+    mirrors: [],
+    retry: { retries: 0 },
+    filterOptions: {},
+  };
+  const plan: ChainPlan = {
+    name: chainName,
+    match,
+    protocol: 'tcp',
+    codecOptions: {},
+    routes: { name: chainName, virtualHosts: [{ name: 'tcp', domains: ['*'], routes: [route] }] },
+    filters: readAccessLogs(proxy),
+    statPrefix: proxy.string('statPrefix', chainName),
+    idleTimeoutMs: proxy.durationMs('idleTimeout', IDLE_TIMEOUT_MS),
+    maxStreams: null,
+  };
+  proxy.ignore('@type');
+  proxy.end('note');
+  return plan;
+}

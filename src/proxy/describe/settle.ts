@@ -1,0 +1,216 @@
+/**
+ * Which version of each resource runs: the newest, or alone its last good one. One team's mistake never stops another's change
+ * (docs/xds.md, validity per resource). Pure: what became of the answer is told by the next call's `accepted`.
+ */
+import type { RouteTableDescription } from '../../metaprotocol/description.ts';
+import { formatIssues } from '../../xds/descriptor.ts';
+import type { VersionedResource } from '../../xds/resource.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import type { ResourceRemark } from '../ads-client.ts';
+import type { Resources } from '../ads-resources.ts';
+import { type ClusterPlan, readCluster } from './cluster.ts';
+import { type EndpointPlan, readEndpoints } from './endpoints.ts';
+import { type ListenerPlan, readListener } from './listener.ts';
+import { Reader, Report } from './reader.ts';
+import { clustersOf, readRouteTable } from './route-table.ts';
+
+export interface Settled {
+  /** Runs when all goes well: the `accepted` of the next call. */
+  readonly used: Resources;
+  /** Newest versions that do not run. */
+  readonly refused: readonly ResourceRemark[];
+  readonly notes: readonly ResourceRemark[];
+  readonly listeners: readonly ListenerPlan[];
+  readonly clusters: readonly ClusterPlan[];
+  readonly tables: ReadonlyMap<string, RouteTableDescription>;
+  readonly assignments: ReadonlyMap<string, readonly EndpointPlan[]>;
+}
+
+const READERS = {
+  [TypeUrl.Listener]: readListener,
+  [TypeUrl.RouteConfiguration]: readRouteTable,
+  [TypeUrl.Cluster]: readCluster,
+  [TypeUrl.ClusterLoadAssignment]: (assignment: Reader) => readEndpoints(assignment, 'address'),
+} as const;
+type Kind = keyof typeof READERS;
+type PlanOf<K extends Kind> = ReturnType<(typeof READERS)[K]>;
+const KINDS = Object.keys(READERS) as Kind[];
+
+interface Reading {
+  readonly plan: unknown;
+  readonly report: Report;
+}
+
+export class Settler {
+  /** A table of thousands of routes is read once, not again with each change of another resource. */
+  readonly #readings = new WeakMap<VersionedResource, Reading>();
+
+  /**
+   * `wanted`: the newest version of everything. `accepted`: what ran until now. `refusedBefore`: resources of `wanted` that the
+   * data plane turned down after an earlier call with the same `wanted`.
+   */
+  settle(wanted: Resources, accepted: Resources, refusedBefore: readonly ResourceRemark[] = []): Settled {
+    const refused = new Map(refusedBefore.map((remark) => [keyOf(remark.typeUrl, remark.name), remark]));
+    for (;;) {
+      const used = this.#choose(wanted, accepted, refused);
+      const known = refused.size;
+      for (const remark of this.#faults(used, wanted, accepted)) {
+        const key = keyOf(remark.typeUrl, remark.name);
+        if (!refused.has(key)) refused.set(key, remark);
+      }
+      if (refused.size === known) return this.#settled(used, [...refused.values()]);
+    }
+  }
+
+  #choose(wanted: Resources, accepted: Resources, refused: ReadonlyMap<string, ResourceRemark>): Resources {
+    const used = new Map<string, Map<string, VersionedResource>>();
+    for (const kind of KINDS) {
+      const chosen = new Map<string, VersionedResource>();
+      for (const [name, newest] of wanted.get(kind) ?? []) {
+        const resource = refused.has(keyOf(kind, name)) ? accepted.get(kind)?.get(name) : newest;
+        if (resource !== undefined) chosen.set(name, resource);
+      }
+      used.set(kind, chosen);
+    }
+    // A listener goes on as it was until its routes are there; one that never had any waits.
+    const hasRoutes = (listener: VersionedResource) =>
+      routeNamesOf(this.#plan(TypeUrl.Listener, listener)).every(
+        (route) => find(TypeUrl.RouteConfiguration, route, used, accepted) !== undefined,
+      );
+    for (const [name, newest] of used.get(TypeUrl.Listener)!) {
+      if (hasRoutes(newest)) continue;
+      const before = accepted.get(TypeUrl.Listener)?.get(name);
+      if (before !== undefined && hasRoutes(before)) used.get(TypeUrl.Listener)!.set(name, before);
+      else used.get(TypeUrl.Listener)!.delete(name);
+    }
+    // What was removed and is still named stays until it no longer is.
+    for (const listener of used.get(TypeUrl.Listener)!.values()) {
+      for (const route of routeNamesOf(this.#plan(TypeUrl.Listener, listener))) {
+        keep(TypeUrl.RouteConfiguration, route, used, accepted);
+      }
+    }
+    for (const [, cluster] of this.#namedClusters(used)) keep(TypeUrl.Cluster, cluster, used, accepted);
+    for (const cluster of used.get(TypeUrl.Cluster)!.values()) {
+      const discovery = this.#plan(TypeUrl.Cluster, cluster)?.discovery;
+      if (discovery?.kind === 'eds') keep(TypeUrl.ClusterLoadAssignment, discovery.assignment, used, accepted);
+    }
+    return used;
+  }
+
+  #faults(used: Resources, wanted: Resources, accepted: Resources): ResourceRemark[] {
+    const faults: ResourceRemark[] = [];
+    for (const kind of KINDS) {
+      // Not only what is used: a listener that waits for its routes may be wrong in itself.
+      for (const resource of wanted.get(kind)?.values() ?? []) {
+        const { errors } = this.#read(kind, resource).report;
+        if (errors.length > 0) faults.push({ typeUrl: kind, name: resource.name, message: formatIssues(errors) });
+      }
+    }
+    const missing = new Map<VersionedResource, Set<string>>();
+    for (const [resource, cluster] of this.#namedClusters(used)) {
+      if (used.get(TypeUrl.Cluster)!.has(cluster)) continue;
+      const names = missing.get(resource) ?? new Set();
+      missing.set(resource, names.add(cluster));
+    }
+    for (const [{ typeUrl, name }, clusters] of missing) {
+      faults.push({
+        typeUrl,
+        name,
+        message: `names unknown cluster ${[...clusters].map((one) => `"${one}"`).join(', ')}`,
+      });
+    }
+    faults.push(...this.#bindConflicts(used, accepted));
+    return faults;
+  }
+
+  /** Of two listeners at one address the one that ran before stays, else the first by name. */
+  #bindConflicts(used: Resources, accepted: Resources): ResourceRemark[] {
+    const ran = accepted.get(TypeUrl.Listener);
+    const listeners = [...used.get(TypeUrl.Listener)!.values()].sort((a, b) => {
+      const older = Number(ran?.get(b.name) === b) - Number(ran?.get(a.name) === a);
+      return older !== 0 ? older : a.name < b.name ? -1 : 1;
+    });
+    const owners = new Map<string, string>();
+    const faults: ResourceRemark[] = [];
+    for (const listener of listeners) {
+      const bind = this.#plan(TypeUrl.Listener, listener)?.bind;
+      if (bind === undefined || bind.port === 0) continue;
+      const place = `${bind.host}:${bind.port}`;
+      const owner = owners.get(place);
+      if (owner === undefined) owners.set(place, listener.name);
+      else {
+        const message = `address ${place} already belongs to listener "${owner}"`;
+        faults.push({ typeUrl: TypeUrl.Listener, name: listener.name, message });
+      }
+    }
+    return faults;
+  }
+
+  #settled(used: Resources, refused: ResourceRemark[]): Settled {
+    const notes = KINDS.flatMap((typeUrl) =>
+      [...used.get(typeUrl)!.values()].flatMap((resource) =>
+        this.#read(typeUrl, resource).report.notes.map((note) => ({
+          typeUrl,
+          name: resource.name,
+          message: formatIssues([note]),
+        })),
+      ),
+    );
+    return {
+      used,
+      refused,
+      notes,
+      listeners: [...this.#plans(TypeUrl.Listener, used).values()],
+      clusters: [...this.#plans(TypeUrl.Cluster, used).values()],
+      tables: this.#plans(TypeUrl.RouteConfiguration, used),
+      assignments: this.#plans(TypeUrl.ClusterLoadAssignment, used),
+    };
+  }
+
+  /** Each cluster that a used table names, with the resource that holds the table. */
+  *#namedClusters(used: Resources): Iterable<[VersionedResource, string]> {
+    for (const resource of used.get(TypeUrl.RouteConfiguration)!.values()) {
+      for (const cluster of clustersOf(this.#plan(TypeUrl.RouteConfiguration, resource))) yield [resource, cluster];
+    }
+    for (const resource of used.get(TypeUrl.Listener)!.values()) {
+      for (const { routes } of this.#plan(TypeUrl.Listener, resource).chains) {
+        if (typeof routes === 'string') continue;
+        for (const cluster of clustersOf(routes)) yield [resource, cluster];
+      }
+    }
+  }
+
+  #plans<K extends Kind>(kind: K, used: Resources): Map<string, PlanOf<K>> {
+    return new Map([...used.get(kind)!].map(([name, resource]) => [name, this.#plan(kind, resource)]));
+  }
+
+  #plan<K extends Kind>(kind: K, resource: VersionedResource): PlanOf<K> {
+    return this.#read(kind, resource).plan as PlanOf<K>;
+  }
+
+  #read(kind: Kind, resource: VersionedResource): Reading {
+    const known = this.#readings.get(resource);
+    if (known !== undefined) return known;
+    const report = new Report();
+    const reading = { plan: READERS[kind](new Reader(resource.value, '', report)), report };
+    this.#readings.set(resource, reading);
+    return reading;
+  }
+}
+
+function routeNamesOf(listener: ListenerPlan): string[] {
+  return listener.chains.flatMap(({ routes }) => (typeof routes === 'string' ? [routes] : []));
+}
+
+function find(kind: Kind, name: string, used: Resources, accepted: Resources): VersionedResource | undefined {
+  return used.get(kind)?.get(name) ?? accepted.get(kind)?.get(name);
+}
+
+function keep(kind: Kind, name: string, used: Map<string, Map<string, VersionedResource>>, accepted: Resources): void {
+  const resource = find(kind, name, used, accepted);
+  if (resource !== undefined) used.get(kind)!.set(name, resource);
+}
+
+function keyOf(typeUrl: string, name: string): string {
+  return `${typeUrl}\0${name}`;
+}

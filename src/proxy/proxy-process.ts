@@ -1,0 +1,203 @@
+/**
+ * ProxyProcess: the data plane's process, wired: control plane -> resources -> workers, with admin API, last good configuration,
+ * access logs and drain.
+ */
+import { SystemClock } from '../metaprotocol/clock.ts';
+import type { Log } from '../metaprotocol/core.ts';
+import type { Address } from '../metaprotocol/filter.ts';
+import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
+import { StatsStore } from '../metaprotocol/stats.ts';
+import type { JsonValue } from '../xds/json.ts';
+import type { NodeInfo } from '../xds/node.ts';
+import { Xds } from '../xds/xds.ts';
+import { ProxyAdmin } from './admin.ts';
+import { AdsClient } from './ads-client.ts';
+import type { Resources } from './ads-resources.ts';
+import { grpcTransport } from './ads-transport.ts';
+import { configDump } from './config-dump.ts';
+import { DnsNames, type Resolve } from './dns-names.ts';
+import { LastGood } from './last-good.ts';
+import { LogFiles } from './log-files.ts';
+import { probeBind } from './probe-bind.ts';
+import { prometheusText } from './prometheus-text.ts';
+import { Rollout } from './rollout.ts';
+import { StatTotals } from './stat-totals.ts';
+import { WorkerGroup } from './workers/worker-group.ts';
+import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
+
+export interface ProxyProcessOptions {
+  /** `host:port` of the control plane. */
+  readonly xds: string;
+  readonly node: Omit<NodeInfo, 'agent' | 'agentVersion' | 'manifests' | 'workers'>;
+  readonly version: string;
+  /** Of the codecs its workers have. */
+  readonly manifests: readonly ProtocolManifest[];
+  readonly workers: number;
+  /** null: no admin API. */
+  readonly adminListen: Address | null;
+  /** Where the last good configuration is kept; null: nowhere. */
+  readonly stateDirectory: string | null;
+  /** How long running streams may go on after a drain began. */
+  readonly drainDeadlineMs: number;
+  readonly log: Log;
+  /** Default: threads. `spawnInProcess` for the library and for tests. */
+  readonly spawn?: SpawnWorker;
+  readonly resolve?: Resolve;
+}
+
+/** Resolves when the admin API listens and the workers are starting; `ready` tells when they serve. */
+export async function createProxyProcess(options: ProxyProcessOptions): Promise<ProxyProcess> {
+  const process = new ProxyProcess(options);
+  try {
+    await process.start();
+  } catch (error) {
+    await process.close();
+    throw error;
+  }
+  return process;
+}
+
+export class ProxyProcess {
+  readonly #options: ProxyProcessOptions;
+  readonly #xds = Xds.load();
+  readonly #clock = new SystemClock();
+  readonly #totals = new StatTotals();
+  readonly #stats = new StatsStore((definition) => this.#totals.define('main', definition));
+  readonly #logFiles: LogFiles;
+  readonly #names: DnsNames;
+  readonly #group: WorkerGroup;
+  readonly #rollout: Rollout;
+  readonly #lastGood: LastGood | null;
+  readonly #admin: ProxyAdmin | null;
+  readonly #firstLive = Promise.withResolvers<void>();
+  #adminAddress: Address | null = null;
+  #ads: AdsClient | null = null;
+  #isLive = false;
+  #draining: Promise<void> | null = null;
+
+  constructor(options: ProxyProcessOptions) {
+    const { log } = options;
+    this.#options = options;
+    this.#logFiles = new LogFiles({ log, dropped: this.#stats.counter('access_log_lines_dropped') });
+    this.#names = new DnsNames({
+      clock: this.#clock,
+      log,
+      onChange: () => this.#rollout.refresh(),
+      ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+    });
+    this.#group = new WorkerGroup({
+      name: 'worker',
+      workers: options.workers,
+      spawn: options.spawn ?? spawnThread,
+      clock: this.#clock,
+      log,
+      stats: this.#totals,
+      restarts: this.#stats.counter('worker_restarts'),
+      writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
+      probe: probeBind,
+    });
+    this.#rollout = new Rollout({ group: this.#group, names: this.#names, log });
+    this.#lastGood = options.stateDirectory === null ? null : new LastGood(options.stateDirectory, options.node.id);
+    this.#admin =
+      options.adminListen === null
+        ? null
+        : new ProxyAdmin({
+            notReady: () => this.#notReady(),
+            statsText: () => prometheusText(this.#totals.series()),
+            configDump: () => this.#configDump(),
+            clusters: () => this.#group.clusters(),
+            drain: () => this.drain(),
+          });
+  }
+
+  async start(): Promise<void> {
+    const { adminListen } = this.#options;
+    if (this.#admin !== null && adminListen !== null) this.#adminAddress = await this.#admin.listen(adminListen);
+    this.#ads = this.#createAdsClient(await this.#loadLastGood());
+    this.#ads.start();
+  }
+
+  /** Resolves when a first configuration runs on every worker. */
+  get ready(): Promise<void> {
+    return this.#firstLive.promise;
+  }
+
+  /** null: no admin API. */
+  get adminAddress(): Address | null {
+    return this.#adminAddress;
+  }
+
+  /** No new connections. Resolves when the running streams ended, or at the deadline. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#group.drain(this.#options.drainDeadlineMs);
+    return this.#draining;
+  }
+
+  /** Ends everything at once; access log lines that reached the main thread are written. */
+  async close(): Promise<void> {
+    this.#ads?.close();
+    this.#names.close();
+    await this.#group.close();
+    await this.#logFiles.close();
+    await this.#admin?.close();
+  }
+
+  #createAdsClient(initial: Resources | null): AdsClient {
+    const { node, version, manifests, workers, log, xds } = this.#options;
+    const connected = this.#stats.gauge('control_plane_connected');
+    return new AdsClient({
+      xds: this.#xds,
+      node: {
+        ...node,
+        agent: 'meltemi',
+        agentVersion: version,
+        workers,
+        manifests: manifests as unknown as JsonValue[],
+      },
+      transport: grpcTransport(xds, this.#xds.descriptor),
+      protocol: 'delta',
+      clock: this.#clock,
+      random: Math.random,
+      log,
+      initial,
+      onUpdate: async (resources) => {
+        const result = await this.#rollout.apply(resources);
+        void result.live.then(() => this.#onLive(result.used));
+        return result.refused;
+      },
+      onConnection: (isConnected) => connected.add(Number(isConnected) - connected.value),
+    });
+  }
+
+  async #loadLastGood(): Promise<Resources | null> {
+    try {
+      return (await this.#lastGood?.load(this.#xds)) ?? null;
+    } catch (error) {
+      this.#options.log.warn(
+        { error: (error as Error).message },
+        'last good configuration not usable, waiting for the control plane',
+      );
+      return null;
+    }
+  }
+
+  #onLive(used: Resources): void {
+    this.#isLive = true;
+    this.#firstLive.resolve();
+    this.#ads?.reportLive(used, this.#rollout.result.notes);
+    this.#lastGood?.save(used).catch((error: Error) => {
+      this.#options.log.warn({ error: error.message }, 'last good configuration not saved');
+    });
+  }
+
+  #notReady(): string {
+    if (this.#draining !== null) return 'draining';
+    if (!this.#isLive) return 'no configuration yet';
+    return '';
+  }
+
+  #configDump(): object {
+    const { used, notes } = this.#rollout.result;
+    return configDump({ wanted: this.#rollout.wanted, used, notes, refused: this.#ads?.refused ?? [] });
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Rollout: brings resources to the workers. Prepares on all, leaves out alone what they cannot run, commits, and says what became
+ * of each resource. One change at a time.
+ */
+import type { Log } from '../metaprotocol/core.ts';
+import type { RuntimeDescription } from '../metaprotocol/description.ts';
+import type { RuntimeIssue } from '../metaprotocol/runtime.ts';
+import { versionOfSet } from '../xds/resource.ts';
+import { TypeUrl } from '../xds/type-urls.ts';
+import type { ResourceRemark } from './ads-client.ts';
+import type { Resources } from './ads-resources.ts';
+import { describe } from './describe/describe.ts';
+import { type Settled, Settler } from './describe/settle.ts';
+import type { DnsNames } from './dns-names.ts';
+import type { WorkerGroup } from './workers/worker-group.ts';
+
+export interface RolloutOptions {
+  readonly group: Pick<WorkerGroup, 'prepare' | 'commit'>;
+  readonly names: Pick<DnsNames, 'watch' | 'addressesOf'>;
+  readonly log: Log;
+}
+
+export interface RolloutResult {
+  /** Newest versions that do not run, with the reason. Their last good versions go on. */
+  readonly refused: readonly ResourceRemark[];
+  readonly notes: readonly ResourceRemark[];
+  /** What runs once `live` resolved. */
+  readonly used: Resources;
+  /** All workers have swapped. */
+  readonly live: Promise<void>;
+}
+
+const TYPE_OF_ISSUE = {
+  listener: TypeUrl.Listener,
+  cluster: TypeUrl.Cluster,
+  routes: TypeUrl.RouteConfiguration,
+} as const;
+
+export class Rollout {
+  readonly #options: RolloutOptions;
+  readonly #settler = new Settler();
+  #wanted: Resources = new Map();
+  #accepted: Resources = new Map();
+  #result: RolloutResult = { refused: [], notes: [], used: new Map(), live: Promise.resolve() };
+  #description: RuntimeDescription | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RolloutOptions) {
+    this.#options = options;
+  }
+
+  /** Of the newest change that was prepared. */
+  get result(): RolloutResult {
+    return this.#result;
+  }
+
+  get wanted(): Resources {
+    return this.#wanted;
+  }
+
+  /** Resolves when everything that can run was prepared on all workers. */
+  apply(wanted: Resources): Promise<RolloutResult> {
+    return this.#inTurn(() => {
+      this.#wanted = wanted;
+      return this.#roll();
+    });
+  }
+
+  /** The same resources again, since DNS names changed. */
+  refresh(): void {
+    void this.#inTurn(() => this.#roll());
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(task);
+    this.#last = turn.then(
+      (result) => (result as { live?: Promise<void> }).live,
+      () => undefined,
+    );
+    return turn;
+  }
+
+  async #roll(): Promise<RolloutResult> {
+    const wanted = this.#wanted;
+    let accepted = this.#accepted;
+    const refused: ResourceRemark[] = [];
+    for (;;) {
+      const settled = this.#settler.settle(wanted, accepted, refused);
+      await this.#options.names.watch(namesOf(settled));
+      const description = describe(settled, (name) => this.#options.names.addressesOf(name), versionOf(settled.used));
+      if (JSON.stringify(description) === JSON.stringify(this.#description)) {
+        return this.#done(settled, Promise.resolve());
+      }
+      const issues = await this.#prepare(description, settled.used, accepted);
+      if (issues.length === 0) {
+        this.#description = description;
+        return this.#done(settled, this.#options.group.commit());
+      }
+      const tried = refused.length - sizeOf(accepted);
+      for (const issue of issues) {
+        const before = refused.some(({ typeUrl, name }) => typeUrl === issue.typeUrl && name === issue.name);
+        const ran = accepted.get(issue.typeUrl)?.get(issue.name);
+        // Its last good version cannot run any more either: another process took its port, say.
+        if (before || ran === settled.used.get(issue.typeUrl)?.get(issue.name)) accepted = without(accepted, issue);
+        if (!before) refused.push(issue);
+      }
+      if (refused.length - sizeOf(accepted) === tried) {
+        throw new Error(`issues with resources that are not used: ${JSON.stringify(issues)}`);
+      }
+    }
+  }
+
+  #done(settled: Settled, live: Promise<void>): RolloutResult {
+    this.#accepted = settled.used;
+    this.#result = { refused: settled.refused, notes: settled.notes, used: settled.used, live };
+    for (const { typeUrl, name, message } of settled.refused) {
+      this.#options.log.warn({ typeUrl, name, reason: message }, 'resource refused, its last good version goes on');
+    }
+    return this.#result;
+  }
+
+  async #prepare(description: RuntimeDescription, used: Resources, accepted: Resources): Promise<ResourceRemark[]> {
+    let issues: RuntimeIssue[];
+    try {
+      issues = await this.#options.group.prepare(description);
+    } catch (error) {
+      // A defect of ours: nothing that is new can be trusted, all that ran goes on.
+      this.#options.log.error({ error: (error as Error).stack }, 'change not prepared');
+      const suspects = changed(used, accepted, `internal error: ${(error as Error).message}`);
+      if (suspects.length === 0) throw error;
+      return suspects;
+    }
+    return issues.map(({ kind, name, path, message }) => ({
+      typeUrl: TYPE_OF_ISSUE[kind],
+      name,
+      message: path === '' ? message : `${path}: ${message}`,
+    }));
+  }
+}
+
+function namesOf({ clusters }: Settled): Map<string, number> {
+  const refreshMsByName = new Map<string, number>();
+  for (const { discovery } of clusters) {
+    if (discovery.kind !== 'dns') continue;
+    for (const { host } of discovery.endpoints) {
+      refreshMsByName.set(host, Math.min(discovery.refreshMs, refreshMsByName.get(host) ?? Number.POSITIVE_INFINITY));
+    }
+  }
+  return refreshMsByName;
+}
+
+function versionOf(used: Resources): string {
+  return versionOfSet(
+    [...used].flatMap(([typeUrl, resources]) =>
+      [...resources.values()].map(({ name, version }) => ({ name: `${typeUrl} ${name}`, version })),
+    ),
+  );
+}
+
+function changed(used: Resources, accepted: Resources, message: string): ResourceRemark[] {
+  return [...used].flatMap(([typeUrl, resources]) =>
+    [...resources.values()]
+      .filter((resource) => accepted.get(typeUrl)?.get(resource.name) !== resource)
+      .map(({ name }) => ({ typeUrl, name, message })),
+  );
+}
+
+function without(resources: Resources, { typeUrl, name }: ResourceRemark): Resources {
+  const rest = new Map(resources.get(typeUrl));
+  rest.delete(name);
+  return new Map(resources).set(typeUrl, rest);
+}
+
+function sizeOf(resources: Resources): number {
+  return [...resources.values()].reduce((sum, { size }) => sum + size, 0);
+}

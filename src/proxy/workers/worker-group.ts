@@ -1,0 +1,284 @@
+/**
+ * WorkerGroup: workers that run the same description. A change is prepared on all before it is committed on any; a worker that
+ * dies is started again with what runs now, and the others do not notice.
+ */
+import type { Clock } from '../../metaprotocol/clock.ts';
+import type { Log } from '../../metaprotocol/core.ts';
+import type { RuntimeDescription } from '../../metaprotocol/description.ts';
+import type { Address } from '../../metaprotocol/filter.ts';
+import type { ClusterStatus, RuntimeIssue } from '../../metaprotocol/runtime.ts';
+import type { Counter } from '../../metaprotocol/stats.ts';
+import { splitPools } from '../describe/split-pools.ts';
+import type { StatTotals } from '../stat-totals.ts';
+import type { SpawnWorker, WorkerHandle } from './worker-handle.ts';
+import type { FromWorker, ToWorker } from './worker-messages.ts';
+
+export interface WorkerGroupOptions {
+  /** Part of its workers' names. */
+  readonly name: string;
+  readonly workers: number;
+  readonly spawn: SpawnWorker;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stats: StatTotals;
+  readonly restarts: Counter;
+  readonly writeLines: (path: string, text: string, count: number) => void;
+  /** Why we alone cannot bind there; null: we can. Asked once for each new address that several workers shall share. */
+  readonly probe: (bind: Address) => Promise<string | null>;
+}
+
+/** A worker that dies young is started again after this, so that a crash loop does not eat the machine. */
+const RESTART_DELAY_MS = 500;
+const YOUNG_MS = 5_000;
+
+interface Round {
+  readonly number: number;
+  readonly description: RuntimeDescription;
+}
+
+/** One life of a worker. */
+interface Member {
+  readonly index: number;
+  readonly name: string;
+  readonly startedAtMs: number;
+  handle: WorkerHandle | null;
+  alive: boolean;
+  /** Runs what the others run, and takes part in rounds. */
+  joined: boolean;
+  preparedRound: number;
+  runningRound: number;
+  /** Who waits for which answer; answered with null when it dies. */
+  readonly waiting: Map<string, (message: FromWorker | null) => void>;
+}
+
+export class WorkerGroup {
+  readonly #options: WorkerGroupOptions;
+  readonly #members: Member[] = [];
+  #lives = 0;
+  #rounds = 0;
+  #questions = 0;
+  #current: Round | null = null;
+  #pending: Round | null = null;
+  #ending = false;
+  /** Resolved whenever a worker joined or ended. */
+  #changed = Promise.withResolvers<void>();
+
+  constructor(options: WorkerGroupOptions) {
+    this.#options = options;
+    for (let index = 0; index < options.workers; index++) this.#spawn(index);
+  }
+
+  get workers(): number {
+    return this.#options.workers;
+  }
+
+  /**
+   * Every issue that any worker has with it; none: `commit` may follow. Nothing visible changes. Rejects when workers die of it.
+   */
+  async prepare(description: RuntimeDescription): Promise<RuntimeIssue[]> {
+    this.abandon();
+    const taken = await this.#probe(description);
+    if (taken.length > 0) return taken;
+    for (let tries = 1; ; tries++) {
+      while (!this.#ending && !this.#isComplete()) await this.#changed.promise;
+      const round = { number: ++this.#rounds, description };
+      this.#pending = round;
+      const answers = await Promise.all(this.#joined().map((member) => this.#prepareOn(member, round)));
+      const issues = distinct(answers.flatMap((answer) => answer ?? []));
+      if (issues.length > 0) this.abandon();
+      if (issues.length > 0 || !answers.includes(null)) return issues;
+      // Once may be chance; a description that ends workers twice is not given to any that has not seen it.
+      this.abandon();
+      if (tries === 2) throw new Error('a worker ended while it prepared the change');
+    }
+  }
+
+  /** What was prepared runs on every worker when this resolves. */
+  async commit(): Promise<void> {
+    const round = this.#pending;
+    if (round === null) throw new Error('commit without a successful prepare');
+    this.#current = round;
+    this.#pending = null;
+    await Promise.all(this.#joined().map((member) => this.#bringUp(member, round)));
+  }
+
+  abandon(): void {
+    if (this.#pending === null) return;
+    for (const member of this.#joined()) member.handle?.post({ type: 'abandon', round: this.#pending.number });
+    this.#pending = null;
+  }
+
+  /** No new connections; resolves when the running streams ended, or at the deadline. No worker is started again. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#ending = true;
+    await Promise.all(this.#joined().map((member) => this.#ask(member, { type: 'drain', deadlineMs }, 'drained')));
+  }
+
+  /** What each worker says of its clusters. */
+  async clusters(): Promise<{ worker: number; clusters: readonly ClusterStatus[] }[]> {
+    const question = ++this.#questions;
+    const answers = this.#joined().map(async (member) => {
+      const answer = await this.#ask(member, { type: 'status', question }, `status ${question}`);
+      return answer?.type === 'status' ? [{ worker: member.index, clusters: answer.clusters }] : [];
+    });
+    return (await Promise.all(answers)).flat();
+  }
+
+  /** Ends every worker at once. */
+  async close(): Promise<void> {
+    this.#ending = true;
+    for (const member of this.#members) member.handle?.terminate();
+    while (this.#members.some((member) => member.alive)) await this.#changed.promise;
+  }
+
+  #joined(): Member[] {
+    return this.#members.filter((member) => member.joined);
+  }
+
+  /** At the first round every worker is there; later ones do not wait for one that is being started again. */
+  #isComplete(): boolean {
+    const joined = this.#joined().length;
+    return this.#current === null ? joined === this.#options.workers : joined > 0;
+  }
+
+  #spawn(index: number): void {
+    const member: Member = {
+      index,
+      name: `${this.#options.name}/${index}#${++this.#lives}`,
+      startedAtMs: this.#options.clock.nowMs(),
+      handle: null,
+      alive: true,
+      joined: false,
+      preparedRound: 0,
+      runningRound: 0,
+      waiting: new Map(),
+    };
+    this.#members[index] = member;
+    member.handle = this.#options.spawn(
+      { reusePort: this.#options.workers > 1 },
+      {
+        onMessage: (message) => this.#onMessage(member, message),
+        onExit: (error) => this.#onExit(member, error),
+      },
+    );
+  }
+
+  #onMessage(member: Member, message: FromWorker): void {
+    switch (message.type) {
+      case 'ready':
+        void this.#join(member);
+        break;
+      case 'defined':
+        this.#options.stats.define(member.name, message.definition);
+        break;
+      case 'log':
+        this.#options.log[message.level]({ worker: member.index, ...message.fields }, message.text);
+        break;
+      case 'lines':
+        this.#options.writeLines(message.path, message.text, message.count);
+        break;
+      case 'prepared':
+        if (message.issues.length === 0) member.preparedRound = message.round;
+        this.#answer(member, `prepared ${message.round}`, message);
+        break;
+      case 'committed':
+        member.runningRound = message.round;
+        this.#answer(member, `committed ${message.round}`, message);
+        break;
+      case 'drained':
+        this.#answer(member, 'drained', message);
+        break;
+      case 'status':
+        this.#answer(member, `status ${message.question}`, message);
+        break;
+    }
+  }
+
+  #onExit(member: Member, error: Error | null): void {
+    this.#options.stats.retire(member.name);
+    member.alive = false;
+    member.joined = false;
+    for (const answer of member.waiting.values()) answer(null);
+    member.waiting.clear();
+    this.#tellChange();
+    if (this.#ending) return;
+    this.#options.restarts.add();
+    const fields = { worker: member.index, error: error?.stack ?? 'terminated' };
+    this.#options.log.error(fields, 'worker ended, starting it again');
+    const respawn = () => {
+      if (!this.#ending) this.#spawn(member.index);
+    };
+    if (this.#options.clock.nowMs() - member.startedAtMs >= YOUNG_MS) respawn();
+    else this.#options.clock.setTimer(RESTART_DELAY_MS, respawn);
+  }
+
+  /** A new worker first runs what the others run, however often that changes meanwhile. */
+  async #join(member: Member): Promise<void> {
+    while (this.#current !== null && member.runningRound !== this.#current.number) {
+      await this.#bringUp(member, this.#current);
+      if (!member.alive) return;
+    }
+    member.joined = true;
+    this.#tellChange();
+  }
+
+  async #bringUp(member: Member, round: Round): Promise<void> {
+    if (member.preparedRound !== round.number) {
+      const issues = await this.#prepareOn(member, round);
+      if (issues !== null && issues.length > 0) {
+        // It runs on the others, so a fresh start is the way on; the restart delay spaces the tries.
+        this.#options.log.error({ worker: member.index, issues }, 'worker cannot run what the others run');
+        member.handle?.terminate();
+        await this.#ask(member, null, 'end');
+      }
+    }
+    if (member.alive) {
+      await this.#ask(member, { type: 'commit', round: round.number }, `committed ${round.number}`);
+    }
+  }
+
+  /** Null when the worker died of it. */
+  async #prepareOn(member: Member, round: Round): Promise<readonly RuntimeIssue[] | null> {
+    const description = splitPools(round.description, member.index, this.#options.workers);
+    const message = { type: 'prepare', round: round.number, description } as const;
+    const answer = await this.#ask(member, message, `prepared ${round.number}`);
+    return answer?.type === 'prepared' ? answer.issues : null;
+  }
+
+  /** Null when it died before it answered. */
+  #ask(member: Member, message: ToWorker | null, answer: string): Promise<FromWorker | null> {
+    if (!member.alive) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      member.waiting.set(answer, resolve);
+      if (message !== null) member.handle?.post(message);
+    });
+  }
+
+  #answer(member: Member, key: string, message: FromWorker): void {
+    const waiting = member.waiting.get(key);
+    member.waiting.delete(key);
+    waiting?.(message);
+  }
+
+  #tellChange(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** With `reusePort` a foreign process could share our address unseen, so it is bound alone once before. */
+  async #probe(description: RuntimeDescription): Promise<RuntimeIssue[]> {
+    if (this.#options.workers === 1) return [];
+    const ours = new Set(this.#current?.description.listeners.map(({ bind }) => `${bind.host} ${bind.port}`));
+    const fresh = description.listeners.filter(({ bind }) => !ours.has(`${bind.host} ${bind.port}`));
+    const faults = await Promise.all(fresh.map(({ bind }) => this.#options.probe(bind)));
+    return fresh.flatMap(({ name }, index): RuntimeIssue[] => {
+      const message = faults[index] ?? null;
+      return message === null ? [] : [{ kind: 'listener', name, path: 'address', message }];
+    });
+  }
+}
+
+/** Each worker finds the same faults. */
+function distinct(issues: readonly RuntimeIssue[]): RuntimeIssue[] {
+  return [...new Map(issues.map((issue) => [JSON.stringify(issue), issue])).values()];
+}
