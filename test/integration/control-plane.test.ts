@@ -1,0 +1,238 @@
+/** The control plane on a real folder, with the proxy's ADS client over real gRPC on loopback. */
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type ControlPlane, createControlPlane } from '../../src/control/control-plane.ts';
+import type { StatusReport } from '../../src/control/status/status-report.ts';
+import {
+  HOST,
+  RULE,
+  router,
+  SERVICE,
+  tcpManifest,
+  testManifest,
+  testNode,
+  to,
+} from '../../src/control/testing/fixtures.ts';
+import { SystemClock } from '../../src/metaprotocol/clock.ts';
+import { AdsClient } from '../../src/proxy/ads-client.ts';
+import type { Resources } from '../../src/proxy/ads-resources.ts';
+import { grpcTransport } from '../../src/proxy/ads-transport.ts';
+import type { NodeInfo } from '../../src/xds/node.ts';
+import { TypeUrl } from '../../src/xds/type-urls.ts';
+import { Xds } from '../../src/xds/xds.ts';
+
+const xds = Xds.load();
+const silent = { info() {}, warn() {}, error() {} };
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function folderWith(files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'meltemi-control-'));
+  closers.push(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  return folder;
+}
+
+async function start(folder: string, port = 0): Promise<ControlPlane> {
+  const controlPlane = await createControlPlane({
+    directories: [folder],
+    manifests: [testManifest(), tcpManifest()],
+    listen: { host: '127.0.0.1', port },
+    adminListen: { host: '127.0.0.1', port: 0 },
+    insecure: false,
+    log: silent,
+  });
+  closers.push(() => controlPlane.close());
+  return controlPlane;
+}
+
+class TestProxy {
+  resources: Resources = new Map();
+  readonly #client: AdsClient;
+  #onUpdate: () => void = () => {};
+
+  constructor(port: number, node: Partial<NodeInfo> = {}) {
+    this.#client = new AdsClient({
+      xds,
+      node: testNode(node),
+      transport: grpcTransport(`127.0.0.1:${port}`, xds.descriptor),
+      protocol: 'delta',
+      clock: new SystemClock(),
+      random: () => 0.5,
+      log: silent,
+      initial: null,
+      onUpdate: async (resources) => {
+        this.resources = resources;
+        this.#client.reportLive(resources, []);
+        this.#onUpdate();
+        return [];
+      },
+      limits: { backoffMs: 20, backoffMsMax: 50 },
+    });
+    closers.push(() => this.#client.close());
+    this.#client.start();
+  }
+
+  /** Clusters of the first service's routes, in order. */
+  routes(): string[] {
+    const table = this.resources.get(TypeUrl.RouteConfiguration)?.get(`${HOST}_9090`)?.value;
+    const hosts = (table?.virtualHosts ?? []) as { routes: { route: { cluster: string } }[] }[];
+    return hosts.flatMap((host) => host.routes.map((route) => route.route.cluster.split('|')[2]!));
+  }
+
+  versions(): string[] {
+    return [...this.resources.values()]
+      .flatMap((byName) => [...byName.values()].map(({ name, version }) => `${name} ${version}`))
+      .sort();
+  }
+
+  /** Resolves when the routes are these. */
+  async until(expected: string[]): Promise<void> {
+    while (JSON.stringify(this.routes()) !== JSON.stringify(expected)) {
+      await new Promise<void>((resolve) => {
+        this.#onUpdate = resolve;
+      });
+    }
+  }
+}
+
+function routeTo(subset: string): string {
+  return router(`[{ ${to(subset)} }]`);
+}
+
+async function get(controlPlane: ControlPlane, path: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${controlPlane.adminAddress!.port}${path}`);
+  return response.text();
+}
+
+describe('control plane on a folder', () => {
+  it('brings a saved route to the proxy, in place or by rename, in a fraction of a second', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': routeTo('v1') });
+    const controlPlane = await start(folder);
+    const proxy = new TestProxy(controlPlane.xdsAddress.port);
+    await proxy.until(['v1']);
+    const tookMs: number[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      const subset = turn % 2 === 0 ? 'v2' : 'v1';
+      const byRename = turn % 4 < 2;
+      const savedMs = performance.now();
+      await writeFile(join(folder, byRename ? '.r.tmp' : 'r.yaml'), routeTo(subset));
+      if (byRename) await rename(join(folder, '.r.tmp'), join(folder, 'r.yaml'));
+      await proxy.until([subset]);
+      tookMs.push(performance.now() - savedMs);
+    }
+    tookMs.sort((a, b) => a - b);
+    expect(tookMs[10]).toBeLessThan(200);
+  });
+
+  it('keeps the last good version of a broken resource alone, and names it with file and line', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': routeTo('v1') });
+    const controlPlane = await start(folder);
+    const proxy = new TestProxy(controlPlane.xdsAddress.port);
+    await proxy.until(['v1']);
+    await writeFile(join(folder, 'r.yaml'), routeTo('v3'));
+    await writeFile(join(folder, 's.yaml'), SERVICE.replace('7001', '7003'));
+    await expect
+      .poll(() =>
+        JSON.stringify([...proxy.resources.get(TypeUrl.ClusterLoadAssignment)!.values()].map((each) => each.value)),
+      )
+      .toContain('7003');
+    expect(proxy.routes()).toEqual(['v1']);
+    const report: StatusReport = JSON.parse(await get(controlPlane, '/status'));
+    expect(report.resources.find((resource) => resource.kind === 'MetaRouter')).toMatchObject({
+      file: join(folder, 'r.yaml'),
+      line: 2,
+      outcome: 'lastGood',
+      findings: [
+        {
+          level: 'error',
+          line: 7,
+          path: 'spec.routes[0].route[0].destination.subset',
+          message: `${HOST} has no subset v3, expected one of v1, v2`,
+        },
+      ],
+    });
+    await writeFile(join(folder, 'r.yaml'), routeTo('v2'));
+    await proxy.until(['v2']);
+    const mended: StatusReport = controlPlane.status();
+    expect(mended.resources.find((resource) => resource.kind === 'MetaRouter')).toMatchObject({
+      outcome: 'accepted',
+      proxies: 1,
+      findings: [],
+    });
+  });
+
+  it('gives every resource the same version after a restart, and finds its proxies again', async () => {
+    const folder = await folderWith({
+      's.yaml': SERVICE.replace('addresses: [127.0.10.1]', 'addresses: [10.9.9.9]'),
+      'd.yaml': RULE,
+      'r.yaml': routeTo('v1'),
+    });
+    const first = await start(folder);
+    const { port } = first.xdsAddress;
+    const proxy = new TestProxy(port);
+    await proxy.until(['v1']);
+    await expect
+      .poll(() => first.status().proxies[0]?.resources)
+      .toEqual({ total: 8, acknowledged: 8, live: 8, rejected: 0 });
+    const before = proxy.versions();
+    await first.close();
+    const second = await start(folder, port);
+    const other = new TestProxy(port, { id: 'proxy-2' });
+    await other.until(['v1']);
+    expect(other.versions()).toEqual(before);
+    await expect
+      .poll(() => second.status().resources.map((resource) => `${resource.appliedOn} of ${resource.proxies}`))
+      .toEqual(['2 of 2', '2 of 2', '2 of 2']);
+  });
+
+  it('takes the swap of a linked folder as one change', async () => {
+    const folder = await folderWith({});
+    const version = async (name: string, files: Record<string, string>): Promise<void> => {
+      await mkdir(join(folder, name));
+      for (const [file, text] of Object.entries(files)) await writeFile(join(folder, name, file), text);
+      await symlink(name, join(folder, '..data_tmp'));
+      await rename(join(folder, '..data_tmp'), join(folder, '..data'));
+    };
+    await version('..1', { 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': routeTo('v1') });
+    for (const file of ['s.yaml', 'd.yaml', 'r.yaml']) await symlink(join('..data', file), join(folder, file));
+    const controlPlane = await start(folder);
+    const proxy = new TestProxy(controlPlane.xdsAddress.port);
+    await proxy.until(['v1']);
+    await version('..2', {
+      's.yaml': SERVICE,
+      'd.yaml': RULE.replace('{ name: v2,', '{ name: v9,'),
+      'r.yaml': routeTo('v9'),
+    });
+    await proxy.until(['v9']);
+    expect(controlPlane.status().resources.flatMap((resource) => resource.findings)).toEqual([]);
+  });
+
+  it('serves its admin API', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE });
+    const controlPlane = await start(folder);
+    expect(await get(controlPlane, '/ready')).toBe('ready\n');
+    expect(JSON.parse(await get(controlPlane, '/config'))).toMatchObject({
+      services: [{ host: HOST, ports: [{ protocol: { manifest: 'thrift' } }] }],
+    });
+    expect(await get(controlPlane, '/metrics')).toContain(
+      'meltemi_control_resources{kind="ServiceEntry",outcome="accepted"} 1',
+    );
+    expect(await get(controlPlane, '/nothing')).toContain('expected one of /ready');
+  });
+
+  it('refuses to listen where others reach it, unless told to', async () => {
+    const folder = await folderWith({});
+    const options = { directories: [folder], manifests: [], adminListen: null, insecure: false, log: silent };
+    await expect(createControlPlane({ ...options, listen: { host: '0.0.0.0', port: 0 } })).rejects.toThrow(
+      '--insecure',
+    );
+    await expect(
+      createControlPlane({ ...options, directories: [join(folder, 'none')], listen: { host: '127.0.0.1', port: 0 } }),
+    ).rejects.toThrow('ENOENT');
+  });
+});
