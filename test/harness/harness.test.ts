@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from './fake-clock.ts';
+import { MemoryWire } from './memory-wire.ts';
 import { RecordingOutput, UNWRITTEN } from './recording-output.ts';
 
 describe('RecordingOutput', () => {
@@ -55,5 +56,71 @@ describe('FakeClock', () => {
     clock.advance(1);
     expect(ran.at(-1)).toBe('late at 20');
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('MemoryWire', () => {
+  const open = () => {
+    const told: string[] = [];
+    const wire = new MemoryWire();
+    wire.open({
+      onOpen: () => told.push('open'),
+      onBytes: (chunk) => told.push(chunk.toString()),
+      onEnd: () => told.push('end'),
+      onDrain: () => told.push('drain'),
+      onClose: (error) => told.push(`close ${error?.message ?? 'in order'}`),
+    });
+    const pump = () => {
+      while (wire.pump());
+    };
+    return { wire, told, pump };
+  };
+
+  it('delivers reads one by one, not while paused, and closes when both sides ended', () => {
+    const { wire, told, pump } = open();
+    wire.establish();
+    wire.send(Buffer.from('a'));
+    wire.send(Buffer.from('b'));
+    wire.pause();
+    pump();
+    expect(told).toEqual(['open']);
+    wire.resume();
+    wire.sendEnd();
+    wire.end();
+    pump();
+    expect(told).toEqual(['open', 'a', 'b', 'end', 'close in order']);
+  });
+
+  it('takes what the kernel has room for, and tells when all was taken', () => {
+    const { wire, told, pump } = open();
+    wire.capacityBytes = 3;
+    wire.write([Buffer.from('ab'), Buffer.from('cdef')]);
+    wire.end();
+    expect(wire.queuedBytes).toBe(3);
+    expect(wire.take().toString()).toBe('abc');
+    expect([wire.queuedBytes, wire.ended]).toEqual([0, true]);
+    expect(wire.take().toString()).toBe('def');
+    pump();
+    expect(told).toEqual(['drain']);
+  });
+
+  it('notices who writes to queued bytes', () => {
+    const { wire } = open();
+    wire.capacityBytes = 1;
+    const bytes = Buffer.from('ab');
+    wire.write([bytes]);
+    bytes[1] = 0;
+    expect(() => wire.take()).toThrow('while they were queued');
+  });
+
+  it('loses what the peer had not read when it is destroyed with unread bytes', () => {
+    const { wire, told, pump } = open();
+    wire.write([Buffer.from('answer')]);
+    wire.destroy();
+    expect(wire.takeableBytes).toBe(6);
+    wire.send(Buffer.from('more'));
+    expect([wire.resetSent, wire.takeableBytes]).toEqual([true, 0]);
+    pump();
+    expect(told).toEqual(['close in order']);
   });
 });
