@@ -1,0 +1,52 @@
+/** `meltemi control`: a control plane for proxies that run elsewhere. */
+import { createControlPlane } from '../control/control-plane.ts';
+import { type Command, ExitCode, untilAborted } from './command.ts';
+import { readAddress, readDirectories, readOptions, writeAddress } from './options.ts';
+import { createProcessLog } from './process-log.ts';
+import { builtInManifests } from './proxy-options.ts';
+
+export const controlCommand: Command = {
+  name: 'control',
+  summary: 'start a control plane that serves a folder over xDS',
+  help: `Usage: meltemi control -f DIR [options]
+
+Reads the folder, watches it, and serves every proxy that connects.
+
+  -f, --file DIR          folder or file with the configuration; may be given again
+  --listen HOST:PORT      xDS (127.0.0.1:15010)
+  --insecure              allow --listen where other machines reach it, though it has no TLS
+  --admin HOST:PORT       admin API (127.0.0.1:15014)
+  --access-log FILE       where proxies write a line for each call, such as /dev/stdout (none)
+  --log-level LEVEL       info, warn, error or silent (info)
+
+Examples:
+  meltemi control -f config
+  meltemi control -f config --listen 0.0.0.0:15010 --insecure
+`,
+  async run(argv, signal) {
+    const values = readOptions(argv, {
+      file: { type: 'string', short: 'f', multiple: true },
+      listen: { type: 'string', default: '127.0.0.1:15010' },
+      insecure: { type: 'boolean', default: false },
+      admin: { type: 'string', default: '127.0.0.1:15014' },
+      'access-log': { type: 'string', default: '' },
+      'log-level': { type: 'string', default: 'info' },
+    });
+    const controlPlane = await createControlPlane({
+      directories: readDirectories(values.file),
+      manifests: builtInManifests(),
+      listen: readAddress(values.listen, '--listen'),
+      adminListen: readAddress(values.admin, '--admin'),
+      insecure: values.insecure,
+      log: createProcessLog(values['log-level']),
+      accessLogFile: values['access-log'],
+    });
+    const { xdsAddress, adminAddress } = controlPlane;
+    process.stdout.write(
+      `control plane: xDS ${writeAddress(xdsAddress)}, admin http://${writeAddress(adminAddress!)}\n`,
+    );
+    await untilAborted(signal);
+    await controlPlane.close();
+    return ExitCode.Ok;
+  },
+};

@@ -1,0 +1,64 @@
+/** A mesh on one machine: a control plane and one proxy in this process. */
+import { type ControlPlane, createControlPlane } from '../control/control-plane.ts';
+import type { Log } from '../metaprotocol/core.ts';
+import type { Address } from '../metaprotocol/filter.ts';
+import { createProxyProcess, type ProxyProcess, type ProxyProcessOptions } from '../proxy/proxy-process.ts';
+import { writeAddress } from './options.ts';
+import { productVersion } from './product-version.ts';
+import { builtInManifests } from './proxy-options.ts';
+
+export interface MeshOptions {
+  readonly directories: readonly string[];
+  readonly xdsListen: Address;
+  readonly controlAdminListen: Address | null;
+  readonly proxyAdminListen: Address | null;
+  readonly accessLogFile: string;
+  readonly proxy: Pick<ProxyProcessOptions, 'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs'>;
+  readonly log: Log;
+}
+
+export class Mesh {
+  readonly controlPlane: ControlPlane;
+  readonly proxy: ProxyProcess;
+
+  constructor(controlPlane: ControlPlane, proxy: ProxyProcess) {
+    this.controlPlane = controlPlane;
+    this.proxy = proxy;
+  }
+
+  /** Running calls end first, within the proxy's drain deadline. */
+  async close(): Promise<void> {
+    await this.proxy.drain();
+    await this.proxy.close();
+    await this.controlPlane.close();
+  }
+}
+
+/** Resolves when the proxy serves a first configuration on every worker. Rejects when something cannot listen. */
+export async function startMesh(options: MeshOptions): Promise<Mesh> {
+  const manifests = builtInManifests();
+  const controlPlane = await createControlPlane({
+    directories: options.directories,
+    manifests,
+    listen: options.xdsListen,
+    adminListen: options.controlAdminListen,
+    insecure: false,
+    log: options.log,
+    accessLogFile: options.accessLogFile,
+  });
+  try {
+    const proxy = await createProxyProcess({
+      ...options.proxy,
+      xds: writeAddress(controlPlane.xdsAddress),
+      version: productVersion(),
+      manifests,
+      adminListen: options.proxyAdminListen,
+      log: options.log,
+    });
+    await proxy.ready;
+    return new Mesh(controlPlane, proxy);
+  } catch (error) {
+    await controlPlane.close();
+    throw error;
+  }
+}

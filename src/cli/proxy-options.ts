@@ -1,0 +1,90 @@
+/** The options by which a proxy says who it is and how it runs; `proxy` and `up` share them. */
+import { hostname, networkInterfaces, platform } from 'node:os';
+import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
+import { Registry } from '../metaprotocol/registry.ts';
+import { builtInPlugins } from '../proxy/plugins.ts';
+import type { ProxyProcessOptions } from '../proxy/proxy-process.ts';
+import { UsageError } from './command.ts';
+import { readChoice, readInteger } from './options.ts';
+
+export const PROXY_OPTIONS = {
+  id: { type: 'string' },
+  type: { type: 'string', default: 'sidecar' },
+  ip: { type: 'string', multiple: true },
+  namespace: { type: 'string', default: 'default' },
+  label: { type: 'string', multiple: true },
+  'service-account': { type: 'string', default: 'default' },
+  locality: { type: 'string', default: '' },
+  workers: { type: 'string', default: '1' },
+  bind: { type: 'string', default: 'direct' },
+  'state-dir': { type: 'string' },
+  'drain-time': { type: 'string', default: '10' },
+} as const;
+
+export const PROXY_OPTIONS_HELP = `  --id ID                 name of this proxy; default: the host's name
+  --ip ADDRESS            address of the workload beside it; may be given again
+  --namespace NS          namespace of the workload (default)
+  --label KEY=VALUE       label of the workload; may be given again
+  --service-account SA    (default)
+  --locality REGION/ZONE/SUBZONE
+  --type sidecar|router   (sidecar)
+  --workers N             threads that serve connections (1)
+  --bind direct|loopback  listen at a service's own address where that is local, or always on loopback (direct)
+  --state-dir DIR         keep the last good configuration here and start from it when the control plane is away
+  --drain-time SECONDS    how long running calls may go on after SIGTERM (10)`;
+
+/** As `readOptions` gives them. */
+export interface ProxyOptionValues {
+  readonly id?: string | undefined;
+  readonly type: string;
+  readonly ip?: readonly string[] | undefined;
+  readonly namespace: string;
+  readonly label?: readonly string[] | undefined;
+  readonly 'service-account': string;
+  readonly locality: string;
+  readonly workers: string;
+  readonly bind: string;
+  readonly 'state-dir'?: string | undefined;
+  readonly 'drain-time': string;
+}
+
+export function readProxyOptions(
+  values: ProxyOptionValues,
+): Pick<ProxyProcessOptions, 'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs'> {
+  const [region = '', zone = '', subZone = ''] = values.locality.split('/');
+  return {
+    node: {
+      id: values.id ?? hostname(),
+      type: readChoice(values.type, '--type', ['sidecar', 'router']),
+      namespace: values.namespace,
+      ips: values.ip ?? [],
+      labels: Object.fromEntries((values.label ?? []).map(readLabel)),
+      serviceAccount: values['service-account'],
+      locality: { region, zone, subZone },
+      bind: readChoice(values.bind, '--bind', ['direct', 'loopback']),
+      localAddresses: localAddresses(),
+    },
+    workers: readInteger(values.workers, '--workers', 1, 256),
+    stateDirectory: values['state-dir'] ?? null,
+    drainDeadlineMs: readInteger(values['drain-time'], '--drain-time', 0, 86_400) * 1_000,
+  };
+}
+
+/** What the built-in codecs say of themselves. */
+export function builtInManifests(): ProtocolManifest[] {
+  return new Registry(builtInPlugins()).manifests();
+}
+
+function readLabel(text: string): [key: string, value: string] {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new UsageError(`--label ${text}: expected KEY=VALUE`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** Where this machine can bind: on Linux that is all of 127/8, elsewhere what its interfaces have. */
+function localAddresses(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap(
+    (entries) => entries?.map(({ address }) => address) ?? [],
+  );
+  return platform() === 'linux' ? ['127.0.0.0/8', ...addresses] : addresses;
+}

@@ -1,0 +1,59 @@
+/** `meltemi up`: a mesh on this machine, the way to start. */
+import { renderStatus } from '../control/status/status-text.ts';
+import { type Command, ExitCode, untilAborted } from './command.ts';
+import { startMesh } from './mesh.ts';
+import { readAddress, readDirectories, readOptions, writeAddress } from './options.ts';
+import { createProcessLog } from './process-log.ts';
+import { PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
+
+export const upCommand: Command = {
+  name: 'up',
+  summary: 'start a control plane and one proxy for a folder of configuration',
+  help: `Usage: meltemi up -f DIR [options]
+
+Starts a control plane and one proxy in this process and serves the folder's services. A saved file is live at once.
+
+  -f, --file DIR          folder or file with the configuration; may be given again
+  --listen HOST:PORT      xDS (127.0.0.1:15010)
+  --admin HOST:PORT       admin API of the control plane (127.0.0.1:15014)
+  --proxy-admin HOST:PORT admin API of the proxy (127.0.0.1:15000)
+  --access-log FILE       one line for each call; /dev/stdout is this terminal (none)
+  --log-level LEVEL       info, warn, error or silent (warn)
+${PROXY_OPTIONS_HELP}
+
+Examples:
+  meltemi up -f examples/thrift/config
+  meltemi up -f config --workers 2 --access-log /dev/stdout
+`,
+  async run(argv, signal) {
+    const values = readOptions(argv, {
+      ...PROXY_OPTIONS,
+      file: { type: 'string', short: 'f', multiple: true },
+      listen: { type: 'string', default: '127.0.0.1:15010' },
+      admin: { type: 'string', default: '127.0.0.1:15014' },
+      'proxy-admin': { type: 'string', default: '127.0.0.1:15000' },
+      'access-log': { type: 'string', default: '' },
+      'log-level': { type: 'string', default: 'warn' },
+    });
+    const mesh = await startMesh({
+      directories: readDirectories(values.file),
+      xdsListen: readAddress(values.listen, '--listen'),
+      controlAdminListen: readAddress(values.admin, '--admin'),
+      proxyAdminListen: readAddress(values['proxy-admin'], '--proxy-admin'),
+      accessLogFile: values['access-log'],
+      proxy: readProxyOptions(values),
+      log: createProcessLog(values['log-level']),
+    });
+    const { controlPlane, proxy } = mesh;
+    process.stdout.write(
+      `${renderStatus(controlPlane.status())}
+control plane: xDS ${writeAddress(controlPlane.xdsAddress)}, admin http://${writeAddress(controlPlane.adminAddress!)}
+proxy admin:   http://${writeAddress(proxy.adminAddress!)}
+Edit the files in ${values.file!.join(', ')} and save; \`meltemi status\` says what became of them. Ctrl-C ends.
+`,
+    );
+    await untilAborted(signal);
+    await mesh.close();
+    return ExitCode.Ok;
+  },
+};

@@ -1,0 +1,30 @@
+/** `meltemi validate`: judges a folder without running anything. */
+import { renderStatus } from '../control/status/status-text.ts';
+import { validate } from '../control/validate.ts';
+import { type Command, ExitCode } from './command.ts';
+import { readDirectories, readOptions } from './options.ts';
+import { builtInManifests } from './proxy-options.ts';
+
+export const validateCommand: Command = {
+  name: 'validate',
+  summary: 'check a folder of configuration and change nothing',
+  help: `Usage: meltemi validate -f DIR [options]
+
+Exits with 0 when every resource could be used, with 1 when some could not.
+
+  -f, --file DIR          folder or file with the configuration; may be given again
+  --json                  the same for programs
+
+Examples:
+  meltemi validate -f config
+`,
+  async run(argv) {
+    const values = readOptions(argv, {
+      file: { type: 'string', short: 'f', multiple: true },
+      json: { type: 'boolean', default: false },
+    });
+    const { ok, report } = await validate({ directories: readDirectories(values.file), manifests: builtInManifests() });
+    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : renderStatus(report));
+    return ok ? ExitCode.Ok : ExitCode.Failure;
+  },
+};
