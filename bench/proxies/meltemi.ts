@@ -42,10 +42,15 @@ export async function startMeltemi(name: string, service: MeltemiService, parent
   await writeFile(join(config, 'mesh.yaml'), resources.join('\n---\n'));
 
   const xds = `127.0.0.1:${xdsPort}`;
-  const controlArgs = ['control', '-f', config, '--listen', xds, '--admin', `127.0.0.1:${controlAdminPort}`];
-  const control = Child.script(`${name} control`, Core.load, cli, controlArgs);
-  const proxyArgs = ['proxy', '--xds', xds, '--id', name.replaceAll(' ', '-'), '--bind', 'direct'];
-  const proxy = Child.script(name, Core.proxy, cli, [...proxyArgs, '--admin', `127.0.0.1:${proxyAdminPort}`]);
+  const common = ['--log-level', 'warn', '--admin'];
+  const control = Child.script(`${name} control`, Core.load, cli, [
+    ...['control', '-f', config, '--listen', xds, '--access-log', join(directory, 'access.log')],
+    ...[...common, `127.0.0.1:${controlAdminPort}`],
+  ]);
+  const proxy = Child.script(name, Core.proxy, cli, [
+    ...['proxy', '--xds', xds, '--id', name.replaceAll(' ', '-'), '--drain-time', '1'],
+    ...[...common, `127.0.0.1:${proxyAdminPort}`],
+  ]);
   try {
     await proxy.until(() => connects(port));
   } catch (error) {
