@@ -33,6 +33,15 @@ export interface RejectedResource {
   readonly message: string;
 }
 
+/** Types whose resources may name resources of the key's type, directly or through each other. */
+const parentsOf: ReadonlyMap<string, readonly string[]> = new Map([
+  [TypeUrl.Listener, []],
+  [TypeUrl.RouteConfiguration, [TypeUrl.Listener]],
+  [TypeUrl.Cluster, [TypeUrl.Listener, TypeUrl.RouteConfiguration]],
+  [TypeUrl.ClusterLoadAssignment, [TypeUrl.Listener, TypeUrl.RouteConfiguration, TypeUrl.Cluster]],
+  [TypeUrl.Secret, [TypeUrl.Listener, TypeUrl.RouteConfiguration, TypeUrl.Cluster]],
+]);
+
 class TypeState {
   readonly sent = new Map<string, Sent>();
   readonly acknowledged = new Map<string, Acknowledged>();
@@ -75,11 +84,10 @@ export class ClientResources {
    * answered for them yet; so nothing it brought along may be taken away.
    */
   mayRemoveInherited(typeUrl: string, isSubscribed: (typeUrl: string) => boolean): boolean {
-    if (typeUrl === TypeUrl.Listener) return true;
-    const parents = [TypeUrl.Listener, ...(typeUrl === TypeUrl.RouteConfiguration ? [] : [TypeUrl.RouteConfiguration])];
-    return parents.every((parent) => {
+    return parentsOf.get(typeUrl)!.every((parent) => {
+      // Who has no listeners either never asks for them, or did not yet.
+      if (parent !== TypeUrl.Listener && !isSubscribed(parent)) return true;
       const { last, inFlight, inherited } = this.#state(parent);
-      if (parent === TypeUrl.RouteConfiguration && !isSubscribed(parent)) return true;
       return last !== null && inFlight === null && inherited.size === 0;
     });
   }
@@ -238,8 +246,7 @@ export class ClientResources {
       for (const route of this.#inUse(TypeUrl.RouteConfiguration)) if (routes.has(route.name)) yield route;
       return;
     }
-    const clusters = this.wanted(TypeUrl.Cluster);
-    for (const cluster of this.#inUse(TypeUrl.Cluster)) if (clusters.has(cluster.name)) yield cluster;
+    yield* this.#inUse(TypeUrl.Cluster);
   }
 
   *#inUse(typeUrl: string): Iterable<VersionedResource> {

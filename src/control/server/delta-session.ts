@@ -57,7 +57,8 @@ export class DeltaSession implements Session<DeltaDiscoveryRequest> {
         subscription.wildcard = true;
       } else {
         subscription.names.add(name);
-        subscription.owed.add(name);
+        // What a client brings along from an earlier connection it need not get again.
+        if (!Object.hasOwn(request.initialResourceVersions, name)) subscription.owed.add(name);
       }
     }
     this.#unsubscribe(typeUrl, subscription, request.resourceNamesUnsubscribe);
