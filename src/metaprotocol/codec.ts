@@ -41,9 +41,9 @@ export interface Sink<M extends Message> {
   onWritable(id: number): void;
   /**
    * Upstream: no new streams (GOAWAY, read-only, Connection: close), told *before* the event that ends the last one.
-   * Downstream: close after the answers (QUIT, a malformed head).
+   * Downstream: close after the answers (QUIT, a malformed head); `why` is counted and logged if the peer did wrong.
    */
-  onGoAway(): void;
+  onGoAway(why?: ProxyStatus): void;
   /** The connection is unusable. Once, and the last call. */
   onError(status: ProxyStatus): void;
 }
