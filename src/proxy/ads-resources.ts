@@ -139,10 +139,11 @@ export class AdsResources {
     settle(TypeUrl.RouteConfiguration, (route) => !namesHiddenCluster(route));
     settle(TypeUrl.Listener, (listener) => {
       const { routes, secrets } = this.#refer(listener);
+      const knownRoutes = next.get(TypeUrl.RouteConfiguration)!;
+      // A cluster can do without endpoints; a listener cannot do without routes, however long they take.
       return (
-        waitsForNone(TypeUrl.RouteConfiguration, routes) &&
+        [...routes].every((name) => knownRoutes.has(name)) &&
         waitsForNone(TypeUrl.Secret, secrets) &&
-        ![...routes].some((name) => isHidden(TypeUrl.RouteConfiguration, name)) &&
         !namesHiddenCluster(listener)
       );
     });
