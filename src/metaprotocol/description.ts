@@ -126,7 +126,6 @@ export interface MirrorDescription {
 export interface RetryDescription {
   /** Attempts beyond the first; 0: none but the free replay of a stale keep-alive connection. */
   readonly retries: number;
-  readonly perTryTimeoutMs: number;
 }
 
 export interface ClusterDescription {

@@ -20,6 +20,7 @@ export class SlabPool {
   }
 
   give(slab: Buffer): void {
+    if (slab.length === 0 || slab.length > LARGEST_SLAB_BYTES) return;
     let free = this.#free.get(slab.length);
     if (free === undefined) {
       free = [];
@@ -28,15 +29,6 @@ export class SlabPool {
     // A burst of connections must not pin its slabs for ever.
     if (free.length < 64) free.push(slab);
   }
-}
-
-/** Where an output stands, for rolling back an encode that threw. */
-export interface OutputMark {
-  readonly parts: number;
-  readonly slab: Buffer;
-  readonly from: number;
-  readonly used: number;
-  readonly queued: number;
 }
 
 export class SlabOutput implements Output {
@@ -55,6 +47,11 @@ export class SlabOutput implements Output {
   #queued = 0;
   #ending = false;
   #sawFull = false;
+  #markParts = 0;
+  #markFilled = 0;
+  #markFrom = 0;
+  #markUsed = 0;
+  #markQueued = 0;
 
   /** `onDirty` is called for every write; the connection schedules one flush a turn. */
   constructor(pool: SlabPool, onDirty: () => void) {
@@ -112,29 +109,27 @@ export class SlabOutput implements Output {
     return true;
   }
 
-  mark(): OutputMark {
-    return {
-      parts: this.#parts.length,
-      slab: this.slab,
-      from: this.#from,
-      used: this.#used,
-      queued: this.#queued,
-    };
+  /** Remembers where it stands, for `rollback`. One mark at a time. */
+  mark(): void {
+    this.#markParts = this.#parts.length;
+    this.#markFilled = this.#filled.length;
+    this.#markFrom = this.#from;
+    this.#markUsed = this.#used;
+    this.#markQueued = this.#queued;
   }
 
-  /** Forgets everything written since the mark. */
-  rollback(mark: OutputMark): void {
-    if (this.slab !== mark.slab) {
-      const at = this.#filled.lastIndexOf(mark.slab);
-      // The marked slab was filled after the mark: its bytes up to the mark go back to being the current ones.
-      if (at >= 0) this.#filled.length = at;
-      if (this.slab !== EMPTY) this.#pool.give(this.slab);
+  /** Forgets everything written since the mark: an encode threw halfway. */
+  rollback(): void {
+    if (this.#filled.length > this.#markFilled) {
+      // The slab that was current at the mark (or the larger one it moved into) was filled since: it is current again.
+      this.#pool.give(this.slab);
+      for (const later of this.#filled.splice(this.#markFilled + 1)) this.#pool.give(later);
+      this.slab = this.#filled.pop()!;
     }
-    this.#parts.length = mark.parts;
-    this.slab = mark.slab;
-    this.#from = mark.from;
-    this.#used = mark.used;
-    this.#queued = mark.queued;
+    this.#parts.length = this.#markParts;
+    this.#from = this.#markFrom;
+    this.#used = this.#markUsed;
+    this.#queued = this.#markQueued;
   }
 
   /** Hands everything to the wire. True if it wrote something. */
@@ -171,7 +166,7 @@ export class SlabOutput implements Output {
   #releaseSlabs(reusable: boolean): void {
     if (reusable) {
       for (const slab of this.#filled) this.#pool.give(slab);
-      if (this.slab !== EMPTY) this.#pool.give(this.slab);
+      this.#pool.give(this.slab);
     }
     if (this.#filled.length > 0) this.#filled = [];
     this.slab = EMPTY;
@@ -194,7 +189,7 @@ export class SlabOutput implements Output {
       while (size < open + n) size *= 2;
       const grown = size > LARGEST_SLAB_BYTES ? Buffer.allocUnsafeSlow(open + n) : this.#pool.take(size);
       current.copy(grown, 0, 0, open);
-      if (current !== EMPTY) this.#pool.give(current);
+      this.#pool.give(current);
       this.slab = grown;
       this.#used = open;
       return;

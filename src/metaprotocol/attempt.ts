@@ -1,0 +1,247 @@
+/** LiveAttempt: one try of a request at one endpoint: waits for a connection, is encoded, hears its answer. */
+import type { Address, Attempt } from './filter.ts';
+import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
+import { Flag } from './message.ts';
+import type { ProxyStatus } from './status.ts';
+import { AffinityLane } from './upstream/affinity.ts';
+import { Binding } from './upstream/binding.ts';
+import type { Caller } from './upstream/caller.ts';
+import type { Cluster } from './upstream/cluster.ts';
+import type { UpstreamConnection } from './upstream/connection.ts';
+import type { Endpoint } from './upstream/endpoint.ts';
+import type { Pool } from './upstream/pool.ts';
+
+/** Who made the attempt and wants its answer: a stream, a part of a split request, or a mirror. */
+export interface AttemptOwner {
+  /** The request's head was written; its data may follow. */
+  onAttemptEncoded(attempt: LiveAttempt): void;
+  /** A oneway request left the process: there is nothing more to wait for. */
+  onAttemptWritten(attempt: LiveAttempt): void;
+  onAttemptHead(attempt: LiveAttempt, response: ResponseMessage): void;
+  /** Lent. The owner owes `attempt.credit(chunk.length)`. */
+  onAttemptData(attempt: LiveAttempt, chunk: Buffer, end: boolean): void;
+  onAttemptTrailers(attempt: LiveAttempt, trailers: Trailers): void;
+  /** `data` or `trailers` returned false before. */
+  onAttemptWritable(attempt: LiveAttempt): void;
+  /** Its connection died or its stream was refused: may the request be sent again? Asked before any of `replay`. */
+  mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean;
+  replay(attempt: LiveAttempt, status: ProxyStatus): void;
+  /** It ended without an answer. */
+  onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void;
+}
+
+export class LiveAttempt implements Attempt {
+  readonly owner: AttemptOwner;
+  readonly caller: Caller;
+  readonly endpoint: Endpoint & Address;
+  readonly request: RequestMessage;
+  /** It repeats one whose connection died: it goes before what its caller sent later. */
+  readonly replayed: boolean;
+  needsOwnConnection = false;
+  /** Position among its binding's attempts. */
+  bindSerial = 0;
+  id = 0;
+  /** All of the request was given to the codec. */
+  requestEnded = false;
+  ended = false;
+  #answerFlags = 0;
+  #responseEnded = false;
+  #connection: UpstreamConnection | null = null;
+  #lane: AffinityLane | null = null;
+  #binding: Binding | null = null;
+  #sentAtFlush = 0;
+  #wasFlushed = false;
+  #startMs = 0;
+  readonly #cluster: Cluster;
+  readonly #pool: Pool;
+
+  constructor(
+    owner: AttemptOwner,
+    caller: Caller,
+    cluster: Cluster,
+    endpoint: Endpoint,
+    request: RequestMessage,
+    replayed: boolean,
+  ) {
+    this.owner = owner;
+    this.caller = caller;
+    this.#cluster = cluster;
+    this.endpoint = endpoint;
+    this.request = request;
+    this.replayed = replayed;
+    this.#pool = endpoint.pools.pool(request.connectionKey);
+  }
+
+  get cluster(): string {
+    return this.#cluster.name;
+  }
+
+  get sent(): boolean {
+    return this.#connection !== null;
+  }
+
+  get flushed(): boolean {
+    const connection = this.#connection;
+    if (connection === null || this.#wasFlushed) return this.#wasFlushed;
+    return connection.output.flushes > this.#sentAtFlush;
+  }
+
+  /** The connection answered others in full and died before a byte of this answer. */
+  get onStaleConnection(): boolean {
+    return this.#connection?.stale === true;
+  }
+
+  /** `nowMs` of the stream's clock. May fail synchronously. */
+  start(nowMs: number): void {
+    this.#startMs = nowMs;
+    const state = this.#cluster.state;
+    state.stats.requests.add();
+    this.endpoint.pools.outstanding++;
+    const { caller } = this;
+    if (caller.binding !== null) {
+      this.#binding = caller.binding;
+      this.#binding.start(this);
+    } else if ((this.request.flags & Flag.Bind) !== 0) {
+      this.needsOwnConnection = true;
+      Binding.begin(caller, this.#pool, this);
+    } else if (state.factory.affinity) {
+      this.#lane = AffinityLane.of(caller, this.#pool);
+      this.#lane.start(this);
+    } else {
+      this.#pool.acquire(this);
+    }
+  }
+
+  /** One chunk of the request. False: wait for `onAttemptWritable`. */
+  data(chunk: Buffer, end: boolean, lent: boolean): boolean {
+    if (end) this.requestEnded = true;
+    const taken = this.#connection!.codec.data(this.id, chunk, end, lent);
+    this.#endIfComplete();
+    return taken;
+  }
+
+  trailers(trailers: Trailers): boolean {
+    this.requestEnded = true;
+    const taken = this.#connection!.codec.trailers(this.id, trailers);
+    this.#endIfComplete();
+    return taken;
+  }
+
+  /** The owner took `bytes` of the answer's data. */
+  credit(bytes: number): void {
+    this.#connection?.credit(this.id, bytes);
+  }
+
+  /** The owner wants nothing more of it. Says no more to the owner. */
+  cancel(status: ProxyStatus): void {
+    if (this.ended) return;
+    if (this.#connection !== null) this.#connection.cancel(this, status);
+    else if (this.#lane !== null) this.#lane.abandon(this);
+    else if (this.#binding !== null) this.#binding.abandon(this);
+    else if (this.needsOwnConnection) this.caller.binding?.abandon(this);
+    else this.#pool.abandon(this);
+    this.#end();
+  }
+
+  /** It ended without an answer, sent or not. */
+  fail(status: ProxyStatus): void {
+    if (this.ended) return;
+    this.#cluster.state.stats.failures.add();
+    const { sent } = this;
+    this.#end();
+    if (!sent) {
+      this.#lane?.onScoutFailed(this);
+      if (this.needsOwnConnection) this.caller.binding?.onFirstFailed(this);
+    }
+    this.owner.onAttemptFailed(this, status);
+  }
+
+  mayReplay(status: ProxyStatus): boolean {
+    return !this.ended && this.#binding === null && !this.needsOwnConnection && this.owner.mayReplay(this, status);
+  }
+
+  /** The owner's next attempt takes its place in the queue before this one lets go of it. */
+  replay(status: ProxyStatus): void {
+    this.#cluster.state.stats.failures.add();
+    this.owner.replay(this, status);
+    this.#end();
+  }
+
+  // From the connection
+
+  onSent(connection: UpstreamConnection, id: number): void {
+    this.#connection = connection;
+    this.id = id;
+    this.#sentAtFlush = connection.output.flushes;
+    if (this.needsOwnConnection) this.#binding = connection.binding;
+    this.#lane?.onSent(this, connection);
+    this.#binding?.onSent(this);
+  }
+
+  onEncoded(): void {
+    this.requestEnded = (this.request.flags & Flag.End) !== 0;
+    this.owner.onAttemptEncoded(this);
+  }
+
+  onWritten(): void {
+    this.#end();
+    this.owner.onAttemptWritten(this);
+  }
+
+  onHead(response: ResponseMessage): void {
+    if ((response.flags & Flag.Informational) === 0) {
+      this.#answerFlags = response.flags;
+      // A granted tunnel goes on in both directions, whatever the HTTP part said of its end.
+      if ((response.flags & Flag.Tunnel) !== 0) this.requestEnded = false;
+      if ((response.flags & Flag.End) !== 0) this.#onResponseEnded(response.outcome?.ok ?? true);
+    }
+    this.owner.onAttemptHead(this, response);
+    this.#endIfComplete();
+  }
+
+  onData(chunk: Buffer, end: boolean): void {
+    if (end) this.#onResponseEnded(true);
+    this.owner.onAttemptData(this, chunk, end);
+    this.#endIfComplete();
+  }
+
+  onTrailers(trailers: Trailers): void {
+    this.#onResponseEnded(trailers.outcome?.ok ?? true);
+    this.owner.onAttemptTrailers(this, trailers);
+    this.#endIfComplete();
+  }
+
+  onWritable(): void {
+    this.owner.onAttemptWritable(this);
+  }
+
+  /** The peer gave this stream up; the connection lives and has freed the slot. */
+  onReset(status: ProxyStatus): void {
+    if (this.mayReplay(status)) this.replay(status);
+    else this.fail(status);
+  }
+
+  #onResponseEnded(ok: boolean): void {
+    this.#responseEnded = true;
+    const { stats } = this.#cluster.state;
+    if (ok) stats.responsesOk.add();
+    else stats.responsesError.add();
+    stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs);
+  }
+
+  #endIfComplete(): void {
+    if (this.requestEnded && this.#responseEnded) this.#end();
+  }
+
+  #end(): void {
+    if (this.ended) return;
+    this.#wasFlushed = this.flushed;
+    this.ended = true;
+    this.endpoint.pools.outstanding--;
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (this.#responseEnded) connection.onStreamEnded(this);
+    this.#lane?.onEnded();
+    this.#binding?.onEnded(this, this.#answerFlags);
+  }
+}

@@ -1,0 +1,96 @@
+/** FilterChain: what connections of one chain run: codec, routes and filters, split by hook so that absent hooks cost nothing. */
+import type { CodecFactory } from './codec.ts';
+import type { Attempt, Filter, FilterStatus, Stream } from './filter.ts';
+import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
+import type { RouteTable } from './router/route-table.ts';
+import type { Counter } from './stats.ts';
+
+export type HeadHook<M> = (stream: Stream, head: M) => FilterStatus;
+export type DataHook = (stream: Stream, chunk: Buffer, end: boolean) => Buffer | FilterStatus;
+export type TrailersHook = (stream: Stream, trailers: Trailers) => FilterStatus;
+
+/** The hooks of one direction, in the order in which they run. */
+export interface DirectionHooks<M> {
+  readonly head: readonly HeadHook<M>[];
+  readonly data: readonly DataHook[];
+  readonly trailers: readonly TrailersHook[];
+  /** No filter looks at this direction at all. */
+  readonly empty: boolean;
+}
+
+export interface ChainStats {
+  readonly connections: Counter;
+  readonly connectionsActive: Counter;
+  readonly codecErrors: Counter;
+  readonly filterErrors: Counter;
+  readonly slowConsumers: Counter;
+}
+
+export class FilterChain {
+  readonly name: string;
+  /** The runtime it was compiled for: a connection compares it to learn of a swap. */
+  readonly generation: object;
+  /** Connections go on with the chain of the same identity (name, protocol, codec options) after a swap. */
+  readonly identity: string;
+  readonly factory: CodecFactory;
+  readonly codecOptions: unknown;
+  readonly routes: RouteTable;
+  readonly idleTimeoutMs: number;
+  readonly maxStreams: number;
+  readonly filterCount: number;
+  readonly request: DirectionHooks<RequestMessage>;
+  readonly response: DirectionHooks<ResponseMessage>;
+  readonly attempt: readonly ((stream: Stream, attempt: Attempt) => void)[];
+  readonly end: readonly ((stream: Stream) => void)[];
+  readonly stats: ChainStats;
+
+  constructor(parts: {
+    name: string;
+    generation: object;
+    identity: string;
+    factory: CodecFactory;
+    codecOptions: unknown;
+    routes: RouteTable;
+    idleTimeoutMs: number;
+    maxStreams: number;
+    filters: readonly Filter[];
+    stats: ChainStats;
+  }) {
+    this.name = parts.name;
+    this.generation = parts.generation;
+    this.identity = parts.identity;
+    this.factory = parts.factory;
+    this.codecOptions = parts.codecOptions;
+    this.routes = parts.routes;
+    this.idleTimeoutMs = parts.idleTimeoutMs;
+    this.maxStreams = parts.maxStreams;
+    this.filterCount = parts.filters.length;
+    this.stats = parts.stats;
+    const { filters } = parts;
+    const reversed = [...filters].reverse();
+    this.request = direction(
+      hooks(filters, (filter) => filter.onRequest?.bind(filter)),
+      hooks(filters, (filter) => filter.onRequestData?.bind(filter)),
+      hooks(filters, (filter) => filter.onRequestTrailers?.bind(filter)),
+    );
+    this.response = direction(
+      hooks(reversed, (filter) => filter.onResponse?.bind(filter)),
+      hooks(reversed, (filter) => filter.onResponseData?.bind(filter)),
+      hooks(reversed, (filter) => filter.onResponseTrailers?.bind(filter)),
+    );
+    this.attempt = hooks(filters, (filter) => filter.onAttempt?.bind(filter));
+    this.end = hooks(filters, (filter) => filter.onEnd?.bind(filter));
+  }
+}
+
+function hooks<H>(filters: readonly Filter[], take: (filter: Filter) => H | undefined): H[] {
+  return filters.map(take).filter((hook) => hook !== undefined);
+}
+
+function direction<M>(
+  head: readonly HeadHook<M>[],
+  data: readonly DataHook[],
+  trailers: readonly TrailersHook[],
+): DirectionHooks<M> {
+  return { head, data, trailers, empty: head.length + data.length + trailers.length === 0 };
+}

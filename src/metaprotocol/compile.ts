@@ -1,0 +1,205 @@
+/** Compiles a RuntimeDescription into a Runtime: chains, route tables, clusters. Collects every issue; changes nothing that runs. */
+import { FilterChain } from './chain.ts';
+import type { ChainMatcher } from './chain-match.ts';
+import { compileChainMatch } from './chain-match.ts';
+import type { CodecFactory } from './codec.ts';
+import type { ConfigIssue } from './config-error.ts';
+import type { Core } from './core.ts';
+import type { FilterChainDescription, ListenerDescription, RuntimeDescription } from './description.ts';
+import type { Filter, FilterFactory } from './filter.ts';
+import type { Registry } from './registry.ts';
+import { collect, RouteTable } from './router/route-table.ts';
+import { Cluster, ClusterState } from './upstream/cluster.ts';
+
+/** A fault of one resource. `routes` are named by their table. */
+export interface RuntimeIssue {
+  readonly kind: 'listener' | 'cluster' | 'routes';
+  readonly name: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface CompiledListener {
+  readonly description: ListenerDescription;
+  readonly chains: readonly CompiledChain[];
+}
+
+export interface CompiledChain {
+  readonly matches: ChainMatcher;
+  readonly chain: FilterChain;
+}
+
+/** Everything that one version of the configuration runs. Never changed once made. */
+export interface Runtime {
+  readonly version: string;
+  /** Names this runtime in its chains. */
+  readonly generation: object;
+  readonly listeners: ReadonlyMap<string, CompiledListener>;
+  /** By cluster name, protocol and codec options. */
+  readonly clusters: ReadonlyMap<string, Cluster>;
+}
+
+export interface CompileContext {
+  readonly core: Core;
+  readonly registry: Registry;
+  writeLog(path: string, line: string): void;
+  /** What an earlier runtime left: pools and statistics live on. */
+  readonly clusterStates: Map<string, ClusterState>;
+}
+
+export function compileRuntime(
+  description: RuntimeDescription,
+  context: CompileContext,
+): { runtime: Runtime; issues: RuntimeIssue[] } {
+  const issues: RuntimeIssue[] = [];
+  const clusters = new ClusterTable(description, context, issues);
+  const generation = {};
+  const listeners = new Map<string, CompiledListener>();
+  for (const listener of description.listeners) {
+    const chains: CompiledChain[] = [];
+    for (const chain of listener.chains) {
+      const compiled = compileChain(chain, listener, generation, clusters, context, issues);
+      if (compiled !== null) chains.push(compiled);
+    }
+    if (listeners.has(listener.name)) {
+      issues.push({ kind: 'listener', name: listener.name, path: 'name', message: 'this name appears twice' });
+    }
+    listeners.set(listener.name, { description: listener, chains });
+  }
+  return { runtime: { version: description.version, generation, listeners, clusters: clusters.used }, issues };
+}
+
+function compileChain(
+  description: FilterChainDescription,
+  listener: ListenerDescription,
+  generation: object,
+  clusters: ClusterTable,
+  context: CompileContext,
+  issues: RuntimeIssue[],
+): CompiledChain | null {
+  const { registry, core } = context;
+  const at = `chains[${description.name}]`;
+  const listenerIssues: ConfigIssue[] = [];
+  const factory = registry.codec(description.protocol);
+  if (factory === undefined) {
+    const known = registry
+      .manifests()
+      .map((manifest) => manifest.name)
+      .join(', ');
+    listenerIssues.push({
+      path: `${at}.protocol`,
+      message: `no codec ${JSON.stringify(description.protocol)}, this proxy has: ${known}`,
+    });
+    report(issues, 'listener', listener.name, listenerIssues);
+    return null;
+  }
+  let codecOptions: unknown;
+  collect(listenerIssues, `${at}.codecOptions`, () => {
+    codecOptions = factory.parseOptions(description.codecOptions);
+  });
+  const labels = { listener: listener.name, protocol: factory.manifest.name };
+  const scope = core.stats.scope(labels);
+  const factories: FilterFactory[] = [];
+  const filters: Filter[] = [];
+  for (const [index, one] of description.filters.entries()) {
+    const filter = registry.filter(one.name);
+    if (filter === undefined) {
+      listenerIssues.push({
+        path: `${at}.filters[${index}]`,
+        message: `no filter ${JSON.stringify(one.name)} in this proxy`,
+      });
+      continue;
+    }
+    collect(listenerIssues, `${at}.filters[${one.name}]`, () => {
+      const options = filter.parseOptions(one.options);
+      factories.push(filter);
+      const { clock, random } = core;
+      filters.push(
+        filter.create(options, { index: filters.length, stats: scope, clock, random, writeLog: context.writeLog }),
+      );
+    });
+  }
+  const matches = compileChainMatch(description.match, `${at}.match`, listenerIssues);
+  const { table, issues: routeIssues } = RouteTable.compile(description.routes, {
+    clusterOf: (name) => clusters.get(name, factory, codecOptions),
+    filters: factories,
+    hostKey: factory.manifest.attributes.hostKey,
+    stats: core.stats,
+  });
+  report(issues, 'listener', listener.name, listenerIssues);
+  report(issues, 'routes', description.routes.name, routeIssues);
+  const chain = new FilterChain({
+    name: description.name,
+    generation,
+    identity: JSON.stringify([description.name, factory.manifest.name, description.codecOptions ?? null]),
+    factory,
+    codecOptions,
+    routes: table,
+    idleTimeoutMs: description.idleTimeoutMs,
+    maxStreams: description.maxStreams ?? factory.concurrency.downstream,
+    filters,
+    stats: {
+      connections: scope.counter('downstream_connections_total'),
+      connectionsActive: scope.gauge('downstream_connections'),
+      codecErrors: scope.counter('downstream_codec_errors_total'),
+      filterErrors: scope.counter('filter_errors_total'),
+      slowConsumers: scope.counter('downstream_slow_consumers_total'),
+    },
+  });
+  return { matches, chain };
+}
+
+/** Makes clusters as chains ask for them: one name can be reached by several protocols. */
+class ClusterTable {
+  readonly used = new Map<string, Cluster>();
+  readonly #context: CompileContext;
+  readonly #issues: RuntimeIssue[];
+  readonly #descriptions: ReadonlyMap<string, RuntimeDescription['clusters'][number]>;
+
+  constructor(description: RuntimeDescription, context: CompileContext, issues: RuntimeIssue[]) {
+    this.#context = context;
+    this.#issues = issues;
+    this.#descriptions = new Map(description.clusters.map((cluster) => [cluster.name, cluster]));
+  }
+
+  get(name: string, chainFactory: CodecFactory, chainOptions: unknown): Cluster | null {
+    const description = this.#descriptions.get(name);
+    if (description === undefined) return null;
+    const own = description.protocol === null ? chainFactory : this.#context.registry.codec(description.protocol);
+    const issues: ConfigIssue[] = [];
+    if (own === undefined) {
+      issues.push({ path: 'protocol', message: `no codec ${JSON.stringify(description.protocol)} in this proxy` });
+    } else if (own.manifest.family !== chainFactory.manifest.family) {
+      const families = `${chainFactory.manifest.family} to ${own.manifest.family}`;
+      issues.push({ path: 'protocol', message: `cannot translate ${families}` });
+    }
+    if (own === undefined || issues.length > 0) {
+      report(this.#issues, 'cluster', name, issues);
+      return null;
+    }
+    let options = chainOptions;
+    if (description.codecOptions !== null && description.codecOptions !== undefined) {
+      collect(issues, 'codecOptions', () => {
+        options = own.parseOptions(description.codecOptions);
+      });
+      report(this.#issues, 'cluster', name, issues);
+    }
+    const key = JSON.stringify([name, own.manifest.name, options]);
+    let cluster = this.used.get(key);
+    if (cluster === undefined) {
+      const { clusterStates, core } = this.#context;
+      let state = clusterStates.get(key);
+      if (state === undefined) {
+        state = new ClusterState(core, description, own, options);
+        clusterStates.set(key, state);
+      }
+      cluster = new Cluster(description, state);
+      this.used.set(key, cluster);
+    }
+    return cluster;
+  }
+}
+
+function report(issues: RuntimeIssue[], kind: RuntimeIssue['kind'], name: string, found: readonly ConfigIssue[]): void {
+  for (const issue of found) issues.push({ kind, name, path: issue.path, message: issue.message });
+}

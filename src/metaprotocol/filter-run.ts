@@ -1,0 +1,176 @@
+/** FilterRun: takes the head, data and trailers of one direction of one stream through its filters, with pause and resume. */
+import type { DirectionHooks } from './chain.ts';
+import type { Stream } from './filter.ts';
+import { FilterStatus } from './filter.ts';
+import type { Message, Trailers } from './message.ts';
+
+/** What stands behind the filters of this direction. */
+export interface RunTarget<M> {
+  passHead(head: M): void;
+  /** `received`: bytes of the peer's data that are spent with this chunk, to be credited when it is taken. */
+  passData(chunk: Buffer, end: boolean, lent: boolean, received: number): void;
+  passTrailers(trailers: Trailers): void;
+  onPaused(): void;
+  onResumed(): void;
+  /** A filter threw: this stream fails, nothing else. */
+  onFilterError(error: unknown): void;
+}
+
+/** Something that waits behind a paused filter. */
+type Held =
+  | {
+      readonly kind: 'data';
+      readonly chunk: Buffer;
+      readonly end: boolean;
+      readonly received: number;
+      readonly from: number;
+    }
+  | { readonly kind: 'trailers'; readonly trailers: Trailers; readonly from: number };
+
+export class FilterRun<M extends Message> {
+  readonly #stream: Stream;
+  readonly #hooks: DirectionHooks<M>;
+  readonly #target: RunTarget<M>;
+  readonly #head: M;
+  #paused = false;
+  #stopped = false;
+  /** Where the head goes on; -1: it has passed. */
+  #headFrom = 0;
+  #held: Held[] = [];
+
+  constructor(stream: Stream, hooks: DirectionHooks<M>, target: RunTarget<M>, head: M) {
+    this.#stream = stream;
+    this.#hooks = hooks;
+    this.#target = target;
+    this.#head = head;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Runs the head from where it stands. */
+  start(): void {
+    const { head } = this.#hooks;
+    for (let index = this.#headFrom; index < head.length; index++) {
+      let status: FilterStatus;
+      try {
+        status = head[index]!(this.#stream, this.#head);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      if (this.#stopped) return;
+      if (status === FilterStatus.Pause) {
+        this.#headFrom = index + 1;
+        this.#pause();
+        return;
+      }
+      if (status === FilterStatus.Stop) {
+        this.#stopped = true;
+        return;
+      }
+    }
+    this.#headFrom = -1;
+    this.#target.passHead(this.#head);
+  }
+
+  data(chunk: Buffer, end: boolean, lent: boolean): void {
+    if (this.#stopped) return;
+    if (this.#paused || this.#held.length > 0) {
+      this.#held.push({ kind: 'data', chunk: owned(chunk, lent), end, received: chunk.length, from: 0 });
+    } else {
+      this.#runData(chunk, end, lent, chunk.length, 0);
+    }
+  }
+
+  trailers(trailers: Trailers): void {
+    if (this.#stopped) return;
+    if (this.#paused || this.#held.length > 0) this.#held.push({ kind: 'trailers', trailers, from: 0 });
+    else this.#runTrailers(trailers, 0);
+  }
+
+  /** After a pause; a second call does nothing. */
+  resume(): void {
+    if (!this.#paused || this.#stopped) return;
+    this.#paused = false;
+    this.#target.onResumed();
+    if (this.#headFrom >= 0) this.start();
+    while (!this.#paused && !this.#stopped && this.#headFrom < 0) {
+      const next = this.#held.shift();
+      if (next === undefined) return;
+      if (next.kind === 'data') this.#runData(next.chunk, next.end, false, next.received, next.from);
+      else this.#runTrailers(next.trailers, next.from);
+    }
+  }
+
+  /** Nothing more passes: the stream was answered or ended. */
+  stop(): void {
+    this.#stopped = true;
+    this.#held = [];
+  }
+
+  #runData(chunk: Buffer, end: boolean, lent: boolean, received: number, from: number): void {
+    const { data } = this.#hooks;
+    let current = chunk;
+    for (let index = from; index < data.length; index++) {
+      let result: Buffer | FilterStatus;
+      try {
+        result = data[index]!(this.#stream, current, end);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      if (this.#stopped) return;
+      if (typeof result !== 'number') current = result;
+      else if (result === FilterStatus.Pause) {
+        this.#held.unshift({ kind: 'data', chunk: owned(current, lent), end, received, from: index + 1 });
+        this.#pause();
+        return;
+      } else if (result === FilterStatus.Stop) {
+        this.#stopped = true;
+        return;
+      }
+    }
+    this.#target.passData(current, end, lent, received);
+  }
+
+  #runTrailers(trailers: Trailers, from: number): void {
+    const hooks = this.#hooks.trailers;
+    for (let index = from; index < hooks.length; index++) {
+      let status: FilterStatus;
+      try {
+        status = hooks[index]!(this.#stream, trailers);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      if (this.#stopped) return;
+      if (status === FilterStatus.Pause) {
+        this.#held.unshift({ kind: 'trailers', trailers, from: index + 1 });
+        this.#pause();
+        return;
+      }
+      if (status === FilterStatus.Stop) {
+        this.#stopped = true;
+        return;
+      }
+    }
+    this.#target.passTrailers(trailers);
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#head.keep();
+    this.#target.onPaused();
+  }
+
+  #fail(error: unknown): void {
+    this.#stopped = true;
+    this.#target.onFilterError(error);
+  }
+}
+
+function owned(chunk: Buffer, lent: boolean): Buffer {
+  return lent ? Buffer.from(chunk) : chunk;
+}

@@ -1,0 +1,264 @@
+/**
+ * DataPlane: runs one RuntimeDescription after the other. `prepare` compiles and binds and changes nothing that runs;
+ * `commit` swaps by one assignment; streams that run end on the runtime they began with.
+ */
+import type { FilterChain } from './chain.ts';
+import type { Clock } from './clock.ts';
+import type { CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
+import { compileRuntime } from './compile.ts';
+import type { Core, Log } from './core.ts';
+import type { RuntimeDescription } from './description.ts';
+import type { DownstreamOwner } from './downstream.ts';
+import { DownstreamConnection } from './downstream.ts';
+import type { Address } from './filter.ts';
+import type { AcceptContext } from './listener.ts';
+import { BoundSocket, ConnectionInfos } from './listener.ts';
+import { Flusher, SlabPool } from './output.ts';
+import type { Registry } from './registry.ts';
+import { ReadBuffer, SocketConnector } from './socket-wire.ts';
+import type { StatsStore } from './stats.ts';
+import { Status } from './status.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import type { ClusterState } from './upstream/cluster.ts';
+import { addressOf } from './upstream/endpoint.ts';
+import type { Connector, Wire } from './wire.ts';
+
+export interface DataPlaneOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly stats: StatsStore;
+  readonly log: Log;
+  writeLog(path: string, line: string): void;
+  /** Several workers bind the same addresses. */
+  readonly reusePort: boolean;
+  /** Tests replace the network and the turn of the event loop. */
+  readonly connector?: Connector;
+  readonly schedule?: (run: () => void) => void;
+}
+
+export interface Prepared {
+  readonly runtime: Runtime;
+  /** Sockets that only this runtime has, by bind address. */
+  readonly opened: ReadonlyMap<string, BoundSocket>;
+}
+
+export interface EndpointStatus {
+  readonly address: string;
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly outstanding: number;
+  readonly connections: number;
+}
+
+export interface ClusterStatus {
+  readonly name: string;
+  readonly protocol: string;
+  readonly pending: number;
+  readonly bound: number;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+const EMPTY_RUNTIME: Runtime = { version: '', generation: {}, listeners: new Map(), clusters: new Map() };
+const DRAIN_POLL_MS = 20;
+
+export class DataPlane implements DownstreamOwner {
+  readonly #options: DataPlaneOptions;
+  readonly #core: Core;
+  readonly #buffer = new ReadBuffer();
+  readonly #infos = new ConnectionInfos();
+  readonly #connections = new Set<DownstreamConnection>();
+  readonly #clusterStates = new Map<string, ClusterState>();
+  readonly #sockets = new Map<string, BoundSocket>();
+  #current: Runtime = EMPTY_RUNTIME;
+  #draining = false;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+    this.#core = {
+      clock: options.clock,
+      wheel: new TimerWheel(options.clock),
+      flusher: new Flusher(options.schedule),
+      slabs: new SlabPool(),
+      connector: options.connector ?? new SocketConnector(this.#buffer),
+      random: options.random,
+      stats: options.stats,
+      log: options.log,
+    };
+  }
+
+  /** Any issue: `prepared` is null and nothing was kept open. */
+  async prepare(description: RuntimeDescription): Promise<{ prepared: Prepared | null; issues: RuntimeIssue[] }> {
+    const { runtime, issues } = this.#compile(description);
+    const opened = new Map<string, BoundSocket>();
+    for (const { description: listener } of runtime.listeners.values()) {
+      const address = addressOf(listener.bind);
+      if (this.#sockets.has(address) || opened.has(address)) continue;
+      try {
+        opened.set(address, await BoundSocket.open(listener.bind, this.#buffer, this.#options.reusePort));
+      } catch (error) {
+        const message = `cannot listen on ${address}: ${error instanceof Error ? error.message : String(error)}`;
+        issues.push({ kind: 'listener', name: listener.name, path: 'bind', message });
+      }
+    }
+    if (issues.length > 0) {
+      for (const socket of opened.values()) socket.close();
+      return { prepared: null, issues };
+    }
+    return { prepared: { runtime, opened }, issues };
+  }
+
+  /** The one assignment. Never fails. */
+  commit(prepared: Prepared): void {
+    for (const [address, socket] of prepared.opened) this.#sockets.set(address, socket);
+    this.#swap(prepared.runtime);
+    const byAddress = new Map<string, string>();
+    for (const [name, { description }] of prepared.runtime.listeners) byAddress.set(addressOf(description.bind), name);
+    for (const [address, socket] of this.#sockets) {
+      const name = byAddress.get(address);
+      if (name === undefined) {
+        this.#sockets.delete(address);
+        socket.close();
+      } else {
+        socket.serve((wire, context) => this.accept(name, wire, context));
+      }
+    }
+  }
+
+  abandon(prepared: Prepared): void {
+    for (const socket of prepared.opened.values()) socket.close();
+  }
+
+  /** Compiles and swaps without binding sockets: connections come by `accept`. For the library and tests. */
+  apply(description: RuntimeDescription): RuntimeIssue[] {
+    const { runtime, issues } = this.#compile(description);
+    if (issues.length === 0) this.#swap(runtime);
+    return issues;
+  }
+
+  /** Every connection enters here, whatever brought it. */
+  accept(listenerName: string, wire: Wire, context: AcceptContext): void {
+    const listener = this.#current.listeners.get(listenerName);
+    if (listener === undefined || this.#draining) {
+      wire.destroy();
+      return;
+    }
+    const info = this.#infos.of(listener.description, context);
+    const match = listener.chains.find((chain) => chain.matches(info));
+    if (match === undefined) {
+      this.#core.stats.counter('downstream_no_chain_total', { listener: listenerName }).add();
+      this.#core.log.warn({ listener: listenerName, source: info.source }, 'no filter chain matches this connection');
+      wire.destroy();
+      return;
+    }
+    const connection = new DownstreamConnection(this.#core, this, match.chain, wire, info);
+    this.#connections.add(connection);
+    connection.open();
+  }
+
+  /** Where a listener's socket really is: the port that the system chose for port 0. */
+  boundAddress(listenerName: string): Address | null {
+    const bind = this.#current.listeners.get(listenerName)?.description.bind;
+    const socket = bind === undefined ? undefined : this.#sockets.get(addressOf(bind));
+    return socket === undefined ? null : { host: bind!.host, port: socket.port };
+  }
+
+  get version(): string {
+    return this.#current.version;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  get streamCount(): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.streamCount;
+    return count;
+  }
+
+  /** Armed timeouts, for leak tests. */
+  get timerCount(): number {
+    return this.#core.wheel.size;
+  }
+
+  clusters(): ClusterStatus[] {
+    return [...this.#current.clusters.values()].map((cluster) => ({
+      name: cluster.name,
+      protocol: cluster.state.factory.manifest.name,
+      pending: cluster.state.pending,
+      bound: cluster.state.bound,
+      endpoints: cluster.endpoints.map((endpoint) => ({
+        address: endpoint.address,
+        weight: endpoint.weight,
+        healthy: endpoint.healthy,
+        labels: Object.fromEntries(endpoint.labels),
+        outstanding: endpoint.outstanding,
+        connections: endpoint.pools.connectionCount,
+      })),
+    }));
+  }
+
+  /** No new connections; callers are asked to go; what runs finishes, at most until the deadline. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    for (const connection of [...this.#connections]) connection.drain();
+    const { clock } = this.#core;
+    const endMs = clock.nowMs() + deadlineMs;
+    while (this.#connections.size > 0 && clock.nowMs() < endMs) {
+      await new Promise<void>((resolve) => clock.setTimer(DRAIN_POLL_MS, resolve));
+    }
+    this.close();
+  }
+
+  /** At once. */
+  close(): void {
+    this.#draining = true;
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    for (const connection of [...this.#connections]) connection.close(Status.draining);
+    for (const state of this.#clusterStates.values()) state.close();
+    this.#clusterStates.clear();
+  }
+
+  // DownstreamOwner
+
+  currentChain(connection: DownstreamConnection): FilterChain {
+    const { chain } = connection;
+    if (chain.generation === this.#current.generation) return chain;
+    return this.#successor(connection) ?? chain;
+  }
+
+  onConnectionClosed(connection: DownstreamConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  #compile(description: RuntimeDescription): { runtime: Runtime; issues: RuntimeIssue[] } {
+    const { registry, writeLog } = this.#options;
+    const context = { core: this.#core, registry, writeLog, clusterStates: this.#clusterStates };
+    return compileRuntime(description, context);
+  }
+
+  #swap(runtime: Runtime): void {
+    this.#current = runtime;
+    for (const cluster of runtime.clusters.values()) cluster.activate();
+    for (const [key, state] of this.#clusterStates) {
+      if (runtime.clusters.has(key)) continue;
+      this.#clusterStates.delete(key);
+      state.retireAllBut(new Set());
+    }
+    // Connections whose listener or codec is no more end behind their answers.
+    for (const connection of [...this.#connections]) {
+      if (this.#successor(connection) === undefined) connection.drain();
+    }
+  }
+
+  #successor(connection: DownstreamConnection): FilterChain | undefined {
+    const { identity } = connection.chain;
+    const listener: CompiledListener | undefined = this.#current.listeners.get(connection.info.listener);
+    return listener?.chains.find(({ chain }) => chain.identity === identity)?.chain;
+  }
+}

@@ -1,0 +1,115 @@
+/** SplitRequest: one request sent as parts to the endpoints that own its keys, and their answers joined. */
+
+import type { AttemptOwner } from './attempt.ts';
+import { LiveAttempt } from './attempt.ts';
+import type { RequestMessage, ResponseMessage, Split } from './message.ts';
+import { Flag } from './message.ts';
+import type { ProxyStatus } from './status.ts';
+import type { LiveStream } from './stream.ts';
+import type { Cluster } from './upstream/cluster.ts';
+import type { Endpoint } from './upstream/endpoint.ts';
+
+export class SplitRequest implements AttemptOwner {
+  readonly #stream: LiveStream;
+  readonly #cluster: Cluster;
+  readonly #split: Split;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #attempts: (LiveAttempt | null)[];
+  readonly #answers: (ResponseMessage | null)[];
+  readonly #replayed: boolean[];
+  #missing: number;
+  #cancelled = false;
+
+  private constructor(stream: LiveStream, cluster: Cluster, split: Split, endpoints: readonly Endpoint[]) {
+    this.#stream = stream;
+    this.#cluster = cluster;
+    this.#split = split;
+    this.#endpoints = endpoints;
+    this.#attempts = split.parts.map(() => null);
+    this.#answers = split.parts.map(() => null);
+    this.#replayed = split.parts.map(() => false);
+    this.#missing = split.parts.length;
+  }
+
+  /** null: nothing to split, one endpoint takes it all. Only clusters that place requests by key are split over. */
+  static of(stream: LiveStream, cluster: Cluster): SplitRequest | null {
+    const { request } = stream;
+    if (request.split === undefined || !cluster.balancer.hashes || cluster.usableCount < 2) return null;
+    if ((request.flags & Flag.End) === 0 || stream.connection.caller.binding !== null) return null;
+    const endpoints: Endpoint[] = [];
+    const split = request.split((hashKey) => {
+      const endpoint = cluster.balancer.pick(hashKey, stream.connection.core.random)!;
+      const known = endpoints.indexOf(endpoint);
+      return known >= 0 ? known : endpoints.push(endpoint) - 1;
+    });
+    return split === null ? null : new SplitRequest(stream, cluster, split, endpoints);
+  }
+
+  start(): void {
+    for (let part = 0; part < this.#split.parts.length && !this.#cancelled; part++) this.#try(part, false);
+  }
+
+  cancel(status: ProxyStatus): void {
+    this.#cancelled = true;
+    for (const attempt of this.#attempts) attempt?.cancel(status);
+  }
+
+  onAttemptHead(attempt: LiveAttempt, response: ResponseMessage): void {
+    if ((response.flags & Flag.Informational) !== 0) return;
+    response.keep();
+    this.#onAnswer(this.#partOf(attempt), response);
+  }
+
+  onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void {
+    this.#onFailure(this.#partOf(attempt), attempt.request, status);
+  }
+
+  mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean {
+    if (this.#cancelled || this.#replayed[this.#partOf(attempt)] === true) return false;
+    const untouched = status.name === 'refused' || !attempt.flushed;
+    return attempt.sent && (untouched || (attempt.onStaleConnection && attempt.request.replaySafe));
+  }
+
+  replay(attempt: LiveAttempt): void {
+    const part = this.#partOf(attempt);
+    this.#replayed[part] = true;
+    this.#try(part, true);
+  }
+
+  /** Parts of whole messages have no data of their own. */
+  onAttemptData(attempt: LiveAttempt, chunk: Buffer): void {
+    attempt.credit(chunk.length);
+  }
+
+  onAttemptEncoded(): void {}
+  onAttemptWritten(): void {}
+  onAttemptTrailers(): void {}
+  onAttemptWritable(): void {}
+
+  #try(part: number, replayed: boolean): void {
+    const { group, request } = this.#split.parts[part]!;
+    const { caller } = this.#stream.connection;
+    request.keep();
+    const attempt = new LiveAttempt(this, caller, this.#cluster, this.#endpoints[group]!, request, replayed);
+    this.#attempts[part] = attempt;
+    this.#stream.attempts.push(attempt);
+    attempt.start(this.#stream.startMs);
+  }
+
+  #partOf(attempt: LiveAttempt): number {
+    return this.#attempts.indexOf(attempt);
+  }
+
+  #onFailure(part: number, request: RequestMessage, status: ProxyStatus): void {
+    if (this.#cancelled || part < 0) return;
+    const reply = this.#stream.connection.localReply(status, request);
+    if (reply !== null) this.#onAnswer(part, reply);
+  }
+
+  #onAnswer(part: number, response: ResponseMessage): void {
+    if (this.#cancelled || part < 0 || this.#answers[part] !== null) return;
+    this.#answers[part] = response;
+    if (--this.#missing > 0) return;
+    this.#stream.onAnswer(this.#split.merge(this.#answers as ResponseMessage[]));
+  }
+}

@@ -1,0 +1,508 @@
+/**
+ * LiveStream: one request and its response, from the head to the end. Its phases stand here in their order:
+ * start, match, request filters, forward, attempt, answer, response filters, deliver, end (docs/life-of-a-request.md).
+ */
+
+import type { AttemptOwner } from './attempt.ts';
+import { LiveAttempt } from './attempt.ts';
+import type { FilterChain } from './chain.ts';
+import type { DownstreamConnection } from './downstream.ts';
+import type { Attempt, ConnectionInfo, Mutation, Stream } from './filter.ts';
+import { mutate } from './filter.ts';
+import type { RunTarget } from './filter-run.ts';
+import { FilterRun } from './filter-run.ts';
+import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
+import { Flag } from './message.ts';
+import type { MirroredRequest } from './mirror.ts';
+import { startMirrors } from './mirror.ts';
+import type { BodySource } from './request-body.ts';
+import { RequestBody } from './request-body.ts';
+import type { Destination, Route } from './router/route.ts';
+import { SplitRequest } from './split.ts';
+import type { ProxyStatus } from './status.ts';
+import { Status, statusOf } from './status.ts';
+import type { TimerOwner } from './timer-wheel.ts';
+import { WheelTimer } from './timer-wheel.ts';
+import { textOf } from './upstream/connection.ts';
+import type { Endpoint } from './upstream/endpoint.ts';
+
+/** A request body that outgrows this cannot be sent a second time. */
+const REPLAY_LIMIT_BYTES = 64 * 1024;
+/** A further attempt is offered this many choices to find an endpoint that was not tried yet. */
+const OTHER_ENDPOINT_TRIES = 3;
+
+export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner {
+  readonly id: number;
+  readonly connection: DownstreamConnection;
+  readonly chain: FilterChain;
+  readonly request: RequestMessage;
+  readonly slots: unknown[];
+  readonly attempts: LiveAttempt[] = [];
+  response: ResponseMessage | null = null;
+  route: Route | null = null;
+  status: ProxyStatus = Status.no_error;
+  committed = false;
+  requestBytes = 0;
+  responseBytes = 0;
+  ended = false;
+  /** The response's last byte was given to the codec, or there is none to give. */
+  responseEnded = false;
+  readonly #startMs: number;
+  #endMs = 0;
+  #timer: WheelTimer | null = null;
+  #destination: Destination | null = null;
+  #hashInput: string | null = null;
+  #attempt: LiveAttempt | null = null;
+  #split: SplitRequest | null = null;
+  #mirrors: readonly MirroredRequest[] = [];
+  #body: RequestBody | null = null;
+  #requestRun: FilterRun<RequestMessage> | null = null;
+  #responseRun: FilterRun<ResponseMessage> | null = null;
+  #requestEnded: boolean;
+  #rematch = false;
+  #freeReplayUsed = false;
+  #headDelivered = false;
+
+  constructor(connection: DownstreamConnection, id: number, request: RequestMessage) {
+    this.connection = connection;
+    this.id = id;
+    this.request = request;
+    this.chain = connection.chain;
+    this.slots = this.chain.filterCount === 0 ? NO_SLOTS : new Array(this.chain.filterCount).fill(undefined);
+    this.#requestEnded = (request.flags & Flag.End) !== 0;
+    this.#startMs = connection.core.clock.nowMs();
+    if (request.raw !== null) this.requestBytes = request.raw.length;
+  }
+
+  get downstream(): ConnectionInfo {
+    return this.connection.info;
+  }
+
+  get startMs(): number {
+    return this.#startMs;
+  }
+
+  get elapsedMs(): number {
+    return (this.ended ? this.#endMs : this.connection.core.clock.nowMs()) - this.#startMs;
+  }
+
+  // Phase 1: start. The codec's own answer needs no route.
+
+  start(): void {
+    const { answer } = this.request;
+    if (answer !== null) {
+      this.#deliverHead(answer);
+      return;
+    }
+    this.#matchRoute();
+    if (this.ended || this.response !== null) return;
+    const hooks = this.chain.request;
+    if (hooks.empty) {
+      this.#forward();
+    } else {
+      this.#requestRun = new FilterRun(this, hooks, this.#requestTarget(), this.request);
+      this.#requestRun.start();
+    }
+  }
+
+  // Phase 2: match. First, so that filters see per-route options.
+
+  #matchRoute(): void {
+    this.#rematch = false;
+    this.route = this.chain.routes.match(this.request);
+    if (this.route === null) this.reply(Status.no_route);
+  }
+
+  rematch(): void {
+    this.#rematch = true;
+  }
+
+  // Phase 3: request filters. What passes them arrives here.
+
+  #requestTarget(): RunTarget<RequestMessage> {
+    return {
+      passHead: () => this.#forward(),
+      passData: (chunk, end, lent, received) => this.#sendData(chunk, end, lent, received),
+      passTrailers: (trailers) => this.#sendTrailers(trailers),
+      onPaused: () => this.connection.onStreamPaused(),
+      onResumed: () => this.connection.onStreamResumed(),
+      onFilterError: (error) => this.#onFilterError(error),
+    };
+  }
+
+  /** After a filter's Pause, of either direction. */
+  resume(): void {
+    if (this.#requestRun?.paused === true) this.#requestRun.resume();
+    else this.#responseRun?.resume();
+  }
+
+  onData(chunk: Buffer, end: boolean): void {
+    this.requestBytes += chunk.length;
+    if (end) this.#requestEnded = true;
+    if (this.#requestRun !== null) this.#requestRun.data(chunk, end, true);
+    else this.#sendData(chunk, end, true, chunk.length);
+    // The other half of a tunnel.
+    if (end && this.responseEnded) this.#end();
+  }
+
+  onTrailers(trailers: Trailers): void {
+    this.#requestEnded = true;
+    if (this.#requestRun !== null) this.#requestRun.trailers(trailers);
+    else this.#sendTrailers(trailers);
+  }
+
+  // Phase 4: forward. Chooses a cluster by weight, then lets the attempts begin.
+
+  #forward(): void {
+    if (this.#rematch) {
+      this.#matchRoute();
+      if (this.response !== null || this.ended) return;
+    }
+    if ((this.request.flags & Flag.Bind) !== 0 && !this.connection.mayBind(this)) {
+      // A Bind waits for the caller's earlier answers; the connection calls `forwardBind` then.
+      this.request.keep();
+      return;
+    }
+    const route = this.route!;
+    route.stats.requests.add();
+    const destination = route.destination(this.connection.core.random);
+    this.#destination = destination;
+    this.#mutate(this.request, route.requestMutation);
+    this.#mutate(this.request, destination.requestMutation);
+    const { cluster } = destination;
+    if (cluster === null) {
+      this.reply(
+        statusOf(Status.no_cluster, `route ${route.name} names cluster ${destination.clusterName}, which is unknown`),
+      );
+      return;
+    }
+    this.#hashInput = route.hashInput(this.request);
+    if (this.#requestEnded) this.#startTimeout();
+    if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
+    if (route.retry.retries > 0 || this.chain.attempt.length > 0) this.request.keep();
+    const split = SplitRequest.of(this, cluster);
+    if (split !== null) {
+      this.#split = split;
+      this.committed = true;
+      split.start();
+    } else {
+      this.#tryEndpoint(this.#pickEndpoint(false), false);
+    }
+  }
+
+  /** The caller's earlier answers are out: a Bind may take its connection. */
+  forwardBind(): void {
+    if (!this.ended && this.response === null) this.#forward();
+  }
+
+  #startTimeout(): void {
+    const timeoutMs = this.route?.timeoutMs ?? 0;
+    if (timeoutMs === 0 || this.#timer !== null) return;
+    const { core } = this.connection;
+    this.#timer = new WheelTimer(this);
+    core.wheel.arm(
+      this.#timer,
+      this.#requestEnded && this.requestBytes === 0 ? this.#startMs : core.clock.nowMs(),
+      timeoutMs,
+    );
+  }
+
+  onTimer(): void {
+    this.reply(statusOf(Status.timeout, `no complete answer within ${this.route!.timeoutMs} ms`));
+  }
+
+  // Phase 5: attempts.
+
+  #pickEndpoint(another: boolean): Endpoint | null {
+    const { balancer } = this.#destination!.cluster!;
+    const { random } = this.connection.core;
+    let endpoint = balancer.pick(this.#hashInput, random);
+    for (let tries = 1; another && tries < OTHER_ENDPOINT_TRIES && this.#tried(endpoint); tries++) {
+      endpoint = balancer.pick(this.#hashInput, random);
+    }
+    return endpoint;
+  }
+
+  #tried(endpoint: Endpoint | null): boolean {
+    return this.attempts.some((attempt) => attempt.endpoint.address === endpoint?.address);
+  }
+
+  #tryEndpoint(endpoint: Endpoint | null, replayed: boolean): void {
+    const cluster = this.#destination!.cluster!;
+    if (endpoint === null) {
+      this.reply(statusOf(Status.no_healthy_endpoint, `cluster ${cluster.name} has no endpoint to send to`));
+      return;
+    }
+    // The first attempt edits nothing that a later one must not see, unless filters edit per attempt.
+    const forks = this.attempts.length > 0 || this.chain.attempt.length > 0;
+    const request = forks ? this.request.fork() : this.request;
+    const attempt = new LiveAttempt(this, this.connection.caller, cluster, endpoint, request, replayed);
+    this.attempts.push(attempt);
+    this.#attempt = attempt;
+    for (const hook of this.chain.attempt) {
+      try {
+        hook(this, attempt satisfies Attempt);
+      } catch (error) {
+        this.#onFilterError(error);
+        return;
+      }
+    }
+    attempt.start(this.#startMs);
+    // Whoever waits outlives this read.
+    if (!attempt.sent && !attempt.ended) this.request.keep();
+  }
+
+  #sendData(chunk: Buffer, end: boolean, lent: boolean, received: number): void {
+    for (const mirror of this.#mirrors) mirror.data(chunk, end, lent);
+    this.#body ??= this.#newBody();
+    this.#body.add(chunk, end, lent, received, this.#attempt);
+    if (end && !this.responseEnded) this.#startTimeout();
+    if (!this.committed && this.#body.keptBytes > REPLAY_LIMIT_BYTES && this.#attempt?.sent === true) this.#commit();
+  }
+
+  #sendTrailers(trailers: Trailers): void {
+    for (const mirror of this.#mirrors) mirror.trailers(trailers);
+    this.#body ??= this.#newBody();
+    this.#body.addTrailers(trailers, this.#attempt);
+    if (!this.responseEnded) this.#startTimeout();
+  }
+
+  #newBody(): RequestBody {
+    const body = new RequestBody(this);
+    if (this.committed) body.commit();
+    return body;
+  }
+
+  #commit(): void {
+    this.committed = true;
+    this.#body?.commit();
+  }
+
+  creditCaller(bytes: number): void {
+    this.connection.credit(this.id, bytes);
+  }
+
+  onAttemptEncoded(attempt: LiveAttempt): void {
+    this.#body?.pump(attempt);
+  }
+
+  onAttemptWritable(attempt: LiveAttempt): void {
+    this.#body?.onWritable(attempt);
+  }
+
+  /** Oneway ends when it was written. */
+  onAttemptWritten(): void {
+    this.#end();
+  }
+
+  // Failed attempts: again with a fork, or an answer of our own.
+
+  mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean {
+    if (this.committed || this.ended) return false;
+    const untouched = status.name === 'refused' || !attempt.flushed;
+    if (!untouched && !this.request.replaySafe) return false;
+    // Once, outside the policy: the connection had gone stale, or the request never left the process.
+    if (!this.#freeReplayUsed && attempt.sent && (attempt.onStaleConnection || !attempt.flushed)) return true;
+    return status.retryable && this.attempts.length <= (this.route?.retry.retries ?? 0);
+  }
+
+  replay(attempt: LiveAttempt, _status: ProxyStatus): void {
+    const free = !this.#freeReplayUsed && (attempt.onStaleConnection || !attempt.flushed);
+    if (free) this.#freeReplayUsed = true;
+    this.#destination!.cluster!.state.stats.retries.add();
+    this.#body?.rewind();
+    this.#tryEndpoint(this.#pickEndpoint(!free), true);
+  }
+
+  onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void {
+    if (this.ended || this.#attempt !== attempt) return;
+    if (!attempt.sent && this.#mayTryAgain(status)) {
+      this.#destination!.cluster!.state.stats.retries.add();
+      this.#tryEndpoint(this.#pickEndpoint(true), false);
+      return;
+    }
+    this.reply(status);
+  }
+
+  /** It never reached a connection: nothing was processed, so only the policy decides. */
+  #mayTryAgain(status: ProxyStatus): boolean {
+    if (this.committed || !status.retryable || status.name === 'overloaded') return false;
+    return this.attempts.length <= (this.route?.retry.retries ?? 0);
+  }
+
+  // Phase 6: the answer.
+
+  onAttemptHead(attempt: LiveAttempt, response: ResponseMessage): void {
+    if (this.ended || this.#attempt !== attempt) return;
+    if ((response.flags & Flag.Informational) !== 0) {
+      this.connection.writeInformational(this, response);
+      return;
+    }
+    this.onAnswer(response);
+  }
+
+  /** The response that goes to the caller: an upstream's, or the joined one of a split request. */
+  onAnswer(response: ResponseMessage): void {
+    this.#commit();
+    this.response = response;
+    if ((response.flags & Flag.Tunnel) !== 0) {
+      this.#requestEnded = false;
+      this.#cancelTimeout();
+    }
+    this.#mutate(response, this.route!.responseMutation);
+    this.#mutate(response, this.#destination!.responseMutation);
+    this.#runResponse(response);
+  }
+
+  onAttemptData(attempt: LiveAttempt, chunk: Buffer, end: boolean): void {
+    if (this.ended || this.#attempt !== attempt) return;
+    if (this.#responseRun !== null) this.#responseRun.data(chunk, end, true);
+    else this.#deliverData(chunk, end, true, chunk.length);
+  }
+
+  onAttemptTrailers(attempt: LiveAttempt, trailers: Trailers): void {
+    if (this.ended || this.#attempt !== attempt) return;
+    if (this.#responseRun !== null) this.#responseRun.trailers(trailers);
+    else this.#deliverTrailers(trailers);
+  }
+
+  /** A local reply instead of an upstream's answer. After a head was forwarded nothing can be said: the stream is reset. */
+  reply(status: ProxyStatus): void {
+    if (this.ended) return;
+    this.status = status;
+    this.#cancelUpstream(status);
+    this.#requestRun?.stop();
+    if ((this.request.flags & Flag.Oneway) !== 0) {
+      this.#end();
+      return;
+    }
+    if (this.#headDelivered) {
+      this.connection.resetStream(this, status);
+      this.#end();
+      return;
+    }
+    this.#responseRun?.stop();
+    this.#responseRun = null;
+    const response = this.connection.localReply(status, this.request);
+    if (response === null) return;
+    this.response = response;
+    this.#runResponse(response);
+  }
+
+  // Phase 7: response filters, in reverse.
+
+  #runResponse(response: ResponseMessage): void {
+    const hooks = this.chain.response;
+    if (hooks.empty) {
+      this.#deliverHead(response);
+    } else {
+      this.#responseRun = new FilterRun(this, hooks, this.#responseTarget(), response);
+      this.#responseRun.start();
+    }
+  }
+
+  #responseTarget(): RunTarget<ResponseMessage> {
+    return {
+      passHead: (head) => this.#deliverHead(head),
+      passData: (chunk, end, lent, received) => this.#deliverData(chunk, end, lent, received),
+      passTrailers: (trailers) => this.#deliverTrailers(trailers),
+      onPaused: () => {},
+      onResumed: () => {},
+      onFilterError: (error) => this.#onFilterError(error),
+    };
+  }
+
+  // Phase 8: deliver, when it is this stream's turn.
+
+  #deliverHead(response: ResponseMessage): void {
+    this.response = response;
+    if (response.raw !== null) this.responseBytes = response.raw.length;
+    this.#headDelivered = true;
+    if (!this.connection.writeHead(this, response)) return;
+    if ((response.flags & Flag.End) !== 0) this.onResponseDelivered();
+  }
+
+  #deliverData(chunk: Buffer, end: boolean, lent: boolean, received: number): void {
+    this.responseBytes += chunk.length;
+    if (this.connection.writeData(this, chunk, end, lent, received)) this.creditUpstream(received);
+    if (end) this.onResponseDelivered();
+  }
+
+  #deliverTrailers(trailers: Trailers): void {
+    this.connection.writeTrailers(this, trailers);
+    this.onResponseDelivered();
+  }
+
+  /** The caller's side took it: the upstream's window opens. */
+  creditUpstream(bytes: number): void {
+    if (bytes > 0) this.#attempt?.credit(bytes);
+  }
+
+  /** The response ended. A tunnel goes on until its other direction ends too. */
+  onResponseDelivered(): void {
+    this.responseEnded = true;
+    const tunnelling = this.response !== null && (this.response.flags & Flag.Tunnel) !== 0 && !this.#requestEnded;
+    if (!tunnelling) this.#end();
+  }
+
+  // Phase 9: the end, exactly once, whatever happened.
+
+  /** The caller is gone. Nothing more can be said. */
+  abort(status: ProxyStatus): void {
+    if (this.ended) return;
+    this.status = status;
+    this.#cancelUpstream(status);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.ended) return;
+    const { core } = this.connection;
+    this.ended = true;
+    this.responseEnded = true;
+    this.#endMs = core.clock.nowMs();
+    this.#cancelTimeout();
+    this.#requestRun?.stop();
+    this.#responseRun?.stop();
+    // The answer came before the request ended: the upstream need not hear the rest.
+    this.#cancelUpstream(Status.no_error);
+    for (const hook of this.chain.end) {
+      try {
+        hook(this);
+      } catch (error) {
+        this.#logFilterError(error);
+      }
+    }
+    this.connection.onStreamEnded(this, this.#requestEnded);
+  }
+
+  #cancelTimeout(): void {
+    if (this.#timer === null) return;
+    this.connection.core.wheel.cancel(this.#timer);
+  }
+
+  #cancelUpstream(status: ProxyStatus): void {
+    this.#split?.cancel(status);
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    if (attempt !== null && !attempt.ended) attempt.cancel(status);
+  }
+
+  #mutate(message: RequestMessage | ResponseMessage, mutation: Mutation | null): void {
+    if (mutation === null) return;
+    const refused = mutate(message, mutation);
+    if (refused > 0) this.route!.stats.mutationsRefused.add(refused);
+  }
+
+  #onFilterError(error: unknown): void {
+    this.#logFilterError(error);
+    this.reply(statusOf(Status.internal_error, `a filter failed: ${textOf(error)}`));
+  }
+
+  #logFilterError(error: unknown): void {
+    this.chain.stats.filterErrors.add();
+    this.connection.core.log.error({ chain: this.chain.name, error }, `filter failed: ${textOf(error)}`);
+  }
+}
+
+const NO_SLOTS: unknown[] = [];

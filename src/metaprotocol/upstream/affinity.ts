@@ -1,0 +1,105 @@
+/** AffinityLane: keeps the requests of one caller to one pool on one connection, in order, while any is in flight. */
+import type { LiveAttempt } from '../attempt.ts';
+import type { Caller } from './caller.ts';
+import type { UpstreamConnection } from './connection.ts';
+import type { Pool } from './pool.ts';
+
+export class AffinityLane {
+  readonly #caller: Caller;
+  readonly #pool: Pool;
+  #connection: UpstreamConnection | null = null;
+  /** The attempt for which the pool finds a connection. */
+  #scout: LiveAttempt | null = null;
+  #inFlight = 0;
+  readonly #queue: LiveAttempt[] = [];
+  /** How many replays stand at the head of the queue. */
+  #replays = 0;
+
+  private constructor(caller: Caller, pool: Pool) {
+    this.#caller = caller;
+    this.#pool = pool;
+  }
+
+  static of(caller: Caller, pool: Pool): AffinityLane {
+    let lane = caller.lanes.get(pool);
+    if (lane === undefined) {
+      lane = new AffinityLane(caller, pool);
+      caller.lanes.set(pool, lane);
+    }
+    return lane;
+  }
+
+  /** A replayed attempt stands before everything that was not sent yet, behind the replays before it. */
+  start(attempt: LiveAttempt): void {
+    if (attempt.replayed) this.#queue.splice(this.#replays++, 0, attempt);
+    else this.#queue.push(attempt);
+    this.serve();
+  }
+
+  /** The attempt left before it was sent. */
+  abandon(attempt: LiveAttempt): void {
+    if (this.#scout === attempt) {
+      this.#scout = null;
+      this.#pool.abandon(attempt);
+    } else {
+      const at = this.#queue.indexOf(attempt);
+      if (at >= 0) this.#queue.splice(at, 1);
+      if (at >= 0 && at < this.#replays) this.#replays--;
+    }
+    this.serve();
+  }
+
+  /** The pool sent the attempt on this connection. */
+  onSent(attempt: LiveAttempt, connection: UpstreamConnection): void {
+    if (this.#scout === attempt) this.#scout = null;
+    this.#connection = connection;
+    connection.lanes.add(this);
+    this.#inFlight++;
+  }
+
+  /** A sent attempt ended, however. */
+  onEnded(): void {
+    this.#inFlight--;
+    this.serve();
+  }
+
+  /** The pool failed the scout: the next one tries for itself. */
+  onScoutFailed(attempt: LiveAttempt): void {
+    if (this.#scout !== attempt) return;
+    this.#scout = null;
+    this.serve();
+  }
+
+  onConnectionClosed(connection: UpstreamConnection): void {
+    if (this.#connection === connection) this.#connection = null;
+  }
+
+  /** Sends what may go now, in order. */
+  serve(): void {
+    if (this.#inFlight === 0) this.#leaveConnection();
+    while (this.#queue.length > 0 && this.#scout === null) {
+      const connection = this.#connection;
+      if (connection === null) {
+        if (this.#inFlight > 0) return;
+        this.#scout = this.#next();
+        this.#pool.acquire(this.#scout);
+      } else if (connection.sendable) {
+        connection.send(this.#next());
+      } else {
+        // Full, or going away: order holds them until a slot is free or all that is in flight there ended.
+        return;
+      }
+    }
+    if (this.#queue.length === 0 && this.#inFlight === 0 && this.#scout === null) this.#caller.lanes.delete(this.#pool);
+  }
+
+  #next(): LiveAttempt {
+    if (this.#replays > 0) this.#replays--;
+    return this.#queue.shift()!;
+  }
+
+  #leaveConnection(): void {
+    this.#connection?.lanes.delete(this);
+    this.#connection = null;
+  }
+}

@@ -1,0 +1,32 @@
+/** Caller: what the upstream side remembers of one downstream connection: order, bound connection, pushes. */
+import type { ResponseMessage } from '../message.ts';
+import type { ProxyStatus } from '../status.ts';
+import type { AffinityLane } from './affinity.ts';
+import type { Binding } from './binding.ts';
+import type { Pool } from './pool.ts';
+
+/** The downstream connection, as its bound upstream needs it. */
+export interface BoundCaller {
+  /** A head that answers no request. */
+  push(head: ResponseMessage): void;
+  /** The bound upstream died: the caller's connection ends behind its answers. */
+  onBoundClosed(status: ProxyStatus): void;
+  /** The binding ended; held requests may go on. */
+  onUnbound(): void;
+}
+
+export class Caller {
+  readonly connection: BoundCaller;
+  /** One for each pool that has requests of this caller in flight, for protocols with affinity. */
+  readonly lanes = new Map<Pool, AffinityLane>();
+  binding: Binding | null = null;
+
+  constructor(connection: BoundCaller) {
+    this.connection = connection;
+  }
+
+  /** The caller went away: nobody else may have its bound connection. */
+  close(): void {
+    this.binding?.close();
+  }
+}

@@ -1,0 +1,120 @@
+/** Cluster: endpoints, a balancer over them and the state that outlives updates: pools, pending and bound counts, statistics. */
+import type { Balancer } from '../balancer/balancer.ts';
+import { createBalancer, usableEndpoints } from '../balancer/balancer.ts';
+import type { CodecFactory } from '../codec.ts';
+import type { Core } from '../core.ts';
+import type { ClusterDescription, PoolDescription } from '../description.ts';
+import type { Counter, Gauge, Histogram } from '../stats.ts';
+import { addressOf, Endpoint } from './endpoint.ts';
+import { EndpointPools } from './endpoint-pools.ts';
+
+export interface ClusterStats {
+  readonly requests: Counter;
+  readonly responsesOk: Counter;
+  readonly responsesError: Counter;
+  readonly failures: Counter;
+  readonly retries: Counter;
+  readonly requestTimeMs: Histogram;
+  readonly connectionsOpened: Counter;
+  readonly connectFailures: Counter;
+  readonly connectionsLost: Counter;
+  readonly connections: Gauge;
+  readonly pending: Gauge;
+  readonly overflows: Counter;
+  readonly unknownAnswers: Counter;
+  readonly codecErrors: Counter;
+}
+
+/** What all versions of one cluster with one way of connecting share. */
+export class ClusterState {
+  readonly core: Core;
+  readonly name: string;
+  readonly factory: CodecFactory;
+  readonly codecOptions: unknown;
+  readonly stats: ClusterStats;
+  connectTimeoutMs: number;
+  pool: PoolDescription;
+  /** Requests that wait for a connection. */
+  pending = 0;
+  /** Connections given to a single caller. */
+  bound = 0;
+  readonly #byAddress = new Map<string, EndpointPools>();
+
+  constructor(core: Core, description: ClusterDescription, factory: CodecFactory, codecOptions: unknown) {
+    this.core = core;
+    this.name = description.name;
+    this.factory = factory;
+    this.codecOptions = codecOptions;
+    this.connectTimeoutMs = description.connectTimeoutMs;
+    this.pool = description.pool;
+    const scope = core.stats.scope({ cluster: description.name });
+    this.stats = {
+      requests: scope.counter('upstream_requests_total'),
+      responsesOk: scope.counter('upstream_responses_total', { outcome: 'ok' }),
+      responsesError: scope.counter('upstream_responses_total', { outcome: 'error' }),
+      failures: scope.counter('upstream_failures_total'),
+      retries: scope.counter('upstream_retries_total'),
+      requestTimeMs: scope.histogram('upstream_request_time_ms'),
+      connectionsOpened: scope.counter('upstream_connections_opened_total'),
+      connectFailures: scope.counter('upstream_connect_failures_total'),
+      connectionsLost: scope.counter('upstream_connections_lost_total'),
+      connections: scope.gauge('upstream_connections'),
+      pending: scope.gauge('upstream_requests_pending'),
+      overflows: scope.counter('upstream_overflows_total'),
+      unknownAnswers: scope.counter('upstream_unknown_answers_total'),
+      codecErrors: scope.counter('upstream_codec_errors_total'),
+    };
+  }
+
+  pools(address: string, host: string, port: number): EndpointPools {
+    let pools = this.#byAddress.get(address);
+    if (pools === undefined) {
+      pools = new EndpointPools(this.core, this, { host, port });
+      this.#byAddress.set(address, pools);
+    }
+    return pools;
+  }
+
+  /** Lets endpoints go that the current version no longer has. */
+  retireAllBut(addresses: ReadonlySet<string>): void {
+    for (const [address, pools] of this.#byAddress) {
+      if (addresses.has(address)) continue;
+      this.#byAddress.delete(address);
+      pools.retire();
+    }
+  }
+
+  close(): void {
+    for (const pools of this.#byAddress.values()) pools.close();
+    this.#byAddress.clear();
+  }
+}
+
+export class Cluster {
+  readonly name: string;
+  readonly description: ClusterDescription;
+  readonly state: ClusterState;
+  readonly endpoints: readonly Endpoint[];
+  readonly balancer: Balancer;
+  /** Endpoints that the balancer chooses from. */
+  readonly usableCount: number;
+
+  constructor(description: ClusterDescription, state: ClusterState) {
+    this.name = description.name;
+    this.description = description;
+    this.state = state;
+    this.endpoints = description.endpoints.map((one) => {
+      return new Endpoint(one, state.pools(addressOf(one), one.host, one.port));
+    });
+    const usable = usableEndpoints(this.endpoints);
+    this.usableCount = usable.length;
+    this.balancer = createBalancer(description.balancer, usable);
+  }
+
+  /** Makes this version the one whose numbers and endpoints count. */
+  activate(): void {
+    this.state.pool = this.description.pool;
+    this.state.connectTimeoutMs = this.description.connectTimeoutMs;
+    this.state.retireAllBut(new Set(this.endpoints.map((endpoint) => endpoint.address)));
+  }
+}

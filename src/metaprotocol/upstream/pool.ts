@@ -1,0 +1,175 @@
+/**
+ * Pool: the connections of one endpoint and connection key. Fewest outstanding with a free slot and room to write; else
+ * another connection, up to the endpoint's limit; else a queue that is fair to callers; else `overloaded`.
+ */
+import type { LiveAttempt } from '../attempt.ts';
+import type { ProxyStatus } from '../status.ts';
+import { Status } from '../status.ts';
+import type { Caller } from './caller.ts';
+import { UpstreamConnection } from './connection.ts';
+import type { EndpointPools } from './endpoint-pools.ts';
+import { FairQueue } from './fair-queue.ts';
+
+export class Pool {
+  readonly site: EndpointPools;
+  readonly connectionKey: string;
+  /** All of this pool but bound ones. */
+  readonly #connections: UpstreamConnection[] = [];
+  readonly #waiting = new FairQueue<Caller, LiveAttempt>();
+  #connecting = 0;
+
+  constructor(site: EndpointPools, connectionKey: string) {
+    this.site = site;
+    this.connectionKey = connectionKey;
+  }
+
+  get empty(): boolean {
+    return this.#connections.length === 0 && this.#waiting.size === 0;
+  }
+
+  get connections(): readonly UpstreamConnection[] {
+    return this.#connections;
+  }
+
+  /** Sends the attempt now, later, or fails it with `overloaded`. */
+  acquire(attempt: LiveAttempt): void {
+    const connection = attempt.needsOwnConnection ? this.#idle() : this.#choose();
+    if (connection !== null) {
+      if (attempt.needsOwnConnection) this.#bind(connection, attempt);
+      connection.send(attempt);
+      if (this.#connections.length < this.site.state.pool.minConnections) this.#open();
+      return;
+    }
+    const state = this.site.state;
+    if (state.pending >= state.pool.maxPending) {
+      state.stats.overflows.add();
+      attempt.fail(Status.overloaded);
+      return;
+    }
+    state.pending++;
+    state.stats.pending.add(1);
+    this.#waiting.push(attempt.caller, attempt);
+    this.grow();
+  }
+
+  /** The attempt gives up waiting. */
+  abandon(attempt: LiveAttempt): void {
+    if (this.#waiting.remove(attempt.caller, attempt)) this.#unqueue(1);
+  }
+
+  /** Opens what the waiting requests need and the limit allows. */
+  grow(): void {
+    const slots = Math.max(1, this.site.state.pool.concurrency ?? this.site.state.factory.concurrency.upstream);
+    while (this.#waiting.size > this.#connecting * slots) {
+      if (!this.#open()) return;
+    }
+  }
+
+  /** A connection has a free slot, or room to write again. */
+  serve(connection: UpstreamConnection): void {
+    while (this.#waiting.size > 0 && connection.sendable && !connection.output.full) {
+      const attempt = this.#waiting.shift()!;
+      this.#unqueue(1);
+      if (attempt.needsOwnConnection) {
+        if (connection.outstanding > 0) {
+          // It cannot have this one: it waits for another, in its turn.
+          this.acquire(attempt);
+          return;
+        }
+        this.#bind(connection, attempt);
+      }
+      connection.send(attempt);
+    }
+  }
+
+  onReady(connection: UpstreamConnection): void {
+    this.#connecting--;
+    this.serve(connection);
+  }
+
+  /** `ready`: it was usable before. A failed connect fails all who wait, unless other connections can still serve them. */
+  onClosed(connection: UpstreamConnection, ready: boolean, status: ProxyStatus): void {
+    const at = this.#connections.indexOf(connection);
+    if (at >= 0) {
+      this.#connections[at] = this.#connections[this.#connections.length - 1]!;
+      this.#connections.pop();
+    }
+    this.site.connectionCount--;
+    this.site.state.stats.connections.add(-1);
+    if (!ready) {
+      this.#connecting--;
+      if (!this.#connections.some((other) => other.sendableEver)) {
+        const failed = this.#waiting.clear();
+        this.#unqueue(failed.length);
+        for (const attempt of failed) attempt.fail(status);
+      }
+    }
+    this.site.onConnectionGone();
+  }
+
+  /** A caller has it for its own from now on. */
+  detach(connection: UpstreamConnection): void {
+    const at = this.#connections.indexOf(connection);
+    if (at >= 0) this.#connections.splice(at, 1);
+  }
+
+  /** A bound connection comes back clean. */
+  reattach(connection: UpstreamConnection): void {
+    this.#connections.push(connection);
+    this.serve(connection);
+  }
+
+  closeOneIdle(): boolean {
+    const idle = this.#connections.find((connection) => connection.idle);
+    idle?.close();
+    return idle !== undefined;
+  }
+
+  closeIdle(): void {
+    for (const connection of [...this.#connections]) if (connection.idle) connection.close();
+  }
+
+  close(): void {
+    for (const connection of [...this.#connections]) connection.close();
+  }
+
+  /** May this connection go for being idle? The pool keeps its minimum. */
+  get spare(): boolean {
+    return this.site.retired || this.#connections.length > this.site.state.pool.minConnections;
+  }
+
+  #choose(): UpstreamConnection | null {
+    let best: UpstreamConnection | null = null;
+    for (let index = this.#connections.length - 1; index >= 0; index--) {
+      const connection = this.#connections[index]!;
+      if (!connection.sendable || connection.output.full) continue;
+      if (connection.outstanding === 0) return connection;
+      if (best === null || connection.outstanding < best.outstanding) best = connection;
+    }
+    return best;
+  }
+
+  #idle(): UpstreamConnection | null {
+    return this.#connections.find((connection) => connection.idle && connection.sendable) ?? null;
+  }
+
+  #bind(connection: UpstreamConnection, attempt: LiveAttempt): void {
+    this.detach(connection);
+    attempt.caller.binding!.onConnection(connection);
+  }
+
+  #open(): boolean {
+    if (!this.site.admitConnection(this)) return false;
+    this.site.connectionCount++;
+    this.#connecting++;
+    const connection = new UpstreamConnection(this);
+    this.#connections.push(connection);
+    connection.connect();
+    return true;
+  }
+
+  #unqueue(count: number): void {
+    this.site.state.pending -= count;
+    this.site.state.stats.pending.add(-count);
+  }
+}
