@@ -552,12 +552,6 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     }
   }
 
-  /** The caller's bytes were wrong: a line with offset, actual and expected value. */
-  #reportPeer(status: ProxyStatus): void {
-    this.chain.stats.codecErrors.add();
-    this.core.log.warn({ listener: this.info.listener, source: this.info.source, status: status.name }, status.detail);
-  }
-
   #onDefect(where: string, error: unknown): void {
     this.chain.stats.codecErrors.add();
     this.core.log.error({ listener: this.info.listener, where, error }, `codec failed: ${textOf(error)}`);
