@@ -4,7 +4,8 @@ import { ResourceStore } from './model/resource-store.ts';
 import { DiskFolderReader } from './sources/folder-reader.ts';
 import { type FileContent, readYamlDocuments } from './sources/yaml-documents.ts';
 import { buildStatus, type StatusReport } from './status/status-report.ts';
-import { DEFAULT_ROOT_NAMESPACE, hasError, Translator } from './translate/translator.ts';
+import { hasError } from './translate/translation-round.ts';
+import { DEFAULT_ROOT_NAMESPACE, Translator } from './translate/translator.ts';
 
 export interface Validation {
   /** No error in any file: everything that is supported would be used. Unsupported kinds are no errors. */

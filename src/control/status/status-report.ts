@@ -5,7 +5,8 @@ import type { Generated, NodeNote, ServiceAddress } from '../generate/generated.
 import { resourceId } from '../generate/generated.ts';
 import { compare, type Finding } from '../model/resource.ts';
 import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
-import type { Outcome, ResourceVerdict, Translation } from '../translate/translator.ts';
+import type { Outcome } from '../translate/translation-round.ts';
+import type { ResourceVerdict, Translation } from '../translate/translator.ts';
 
 export interface StatusReport {
   /** Sorted by file and line. */

@@ -1,5 +1,4 @@
 /** KnownManifests: the protocols that are built in or given by the operator, and those that proxies announce. */
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { NodeInfo } from '../../xds/node.ts';
@@ -58,21 +57,23 @@ export class KnownManifests {
     return [...this.#given, ...this.#announced.values()];
   }
 
-  /** True when a protocol is new or changed. `onFault` is told of manifests that cannot be read. */
+  /**
+   * True when a protocol is new or changed. Of several manifests with one name the newest counts, so that proxies of two versions
+   * do not take turns. `onFault` is told of manifests that cannot be read.
+   */
   learn(node: NodeInfo, onFault: (message: string) => void): boolean {
     let changed = false;
     for (const announced of node.manifests) {
       const read = manifestSchema.safeParse(announced);
       if (!read.success) {
-        onFault(
-          `manifest of proxy ${node.id}: ${read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')}`,
-        );
+        const faults = read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+        onFault(`manifest of proxy ${node.id}: ${faults.join('; ')}`);
         continue;
       }
       const manifest = read.data;
       if (
         this.#given.some((given) => given.name === manifest.name) ||
-        isDeepStrictEqual(this.#announced.get(manifest.name), manifest)
+        !isNewer(manifest, this.#announced.get(manifest.name))
       )
         continue;
       this.#announced.set(manifest.name, manifest);
@@ -80,4 +81,10 @@ export class KnownManifests {
     }
     return changed;
   }
+}
+
+function isNewer(manifest: ProtocolManifest, known: ProtocolManifest | undefined): boolean {
+  if (known === undefined) return true;
+  const byVersion = manifest.version.localeCompare(known.version, 'en', { numeric: true });
+  return byVersion > 0 || (byVersion === 0 && JSON.stringify(manifest) > JSON.stringify(known));
 }

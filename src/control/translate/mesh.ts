@@ -36,7 +36,8 @@ export type PortProtocol =
       readonly manifest: ProtocolManifest;
       readonly options: CodecOptions;
     }
-  | { readonly kind: 'tcp' }
+  /** `meant`: the protocol the port's name says, whose bytes pass as they are; '' = plain TCP. */
+  | { readonly kind: 'tcp'; readonly meant: string }
   | { readonly kind: 'unsupported'; readonly name: string };
 
 export type CodecOptions = Readonly<Record<string, string | number | boolean>>;

@@ -2,89 +2,79 @@
 import type { OptionSchema, ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ApplicationProtocolSpec } from '../model/application-protocol.ts';
 import { nearMiss } from '../model/near-miss.ts';
-import { type Finding, findingAt, type Resource } from '../model/resource.ts';
+import { findingAt, type Resource } from '../model/resource.ts';
 import { describe } from '../sources/yaml-documents.ts';
 import type { CodecOptions, PortProtocol } from './mesh.ts';
+import type { Compiled } from './translation-round.ts';
 
-interface Registered {
+export interface RegisteredProtocol {
+  /** Lower case, as port names carry it. */
+  readonly name: string;
   readonly manifest: ProtocolManifest;
   readonly options: CodecOptions;
+  /** Key of its ApplicationProtocol; null: built in. */
   readonly source: string | null;
 }
 
-/** Names of Istio's ports that are no codec of ours yet: such a port gets no listener, and its resource says so. */
-const KNOWN_WITHOUT_CODEC = [
-  'http',
-  'http2',
-  'https',
-  'grpc',
-  'grpc-web',
-  'tls',
-  'mongo',
-  'mysql',
-  'redis',
-  'dubbo',
-  'kafka',
-  'zookeeper',
-  'udp',
-];
+/** Port names of Istio and Aeraki whose protocol has no codec here: their bytes pass as they are. */
+const OPAQUE = ['https', 'tls', 'mongo', 'mysql', 'redis', 'dubbo', 'kafka', 'zookeeper'];
+/** These share ports by what is inside, so opaque bytes would not do. */
+const UNSUPPORTED = ['http', 'http2', 'grpc', 'grpc-web', 'udp'];
 
 export class ProtocolTable {
   readonly #manifests: readonly ProtocolManifest[];
-  readonly #names = new Map<string, Registered>();
+  readonly #names = new Map<string, RegisteredProtocol>();
 
   constructor(manifests: readonly ProtocolManifest[]) {
     this.#manifests = manifests;
-    for (const manifest of manifests)
-      this.#names.set(manifest.name.toLowerCase(), { manifest, options: {}, source: null });
+    for (const manifest of manifests) {
+      const name = manifest.name.toLowerCase();
+      this.#names.set(name, { name, manifest, options: {}, source: null });
+    }
   }
 
   names(): string[] {
     return [...this.#names.keys()].sort();
   }
 
-  /** The resource that defines a protocol's name or options; null: built in. */
-  sourceOf(name: string): string | null {
-    return this.#names.get(name)?.source ?? null;
-  }
-
-  check(resource: Resource<ApplicationProtocolSpec>): Finding[] {
-    const { spec, document } = resource;
+  compile(resource: Resource<ApplicationProtocolSpec>): Compiled<RegisteredProtocol> {
+    const { spec, document, key } = resource;
     const manifest = this.#codec(spec.codec);
     if (manifest === null) {
       const known = this.#manifests.flatMap((each) => [each.name, ...each.aliases]);
-      return [
+      const message = `actual ${describe(spec.codec)}, expected a codec that is built in or that a proxy has: ${known.join(', ')}`;
+      return { findings: [findingAt(document, 'error', ['spec', 'codec'], message)], make: bug };
+    }
+    const findings = Object.entries(spec.options ?? {}).flatMap(([option, value]) => {
+      const message = optionFault(option, value, manifest.options);
+      return message === null ? [] : [findingAt(document, 'error', ['spec', 'options', option], message)];
+    });
+    const taken = this.#names.get(spec.protocol);
+    if (taken !== undefined && taken.source !== null) {
+      findings.push(
+        findingAt(
+          document,
+          'shadowed',
+          ['spec', 'protocol'],
+          `${taken.source} is older or sorts first and defines ${spec.protocol}`,
+        ),
+      );
+    } else if (taken !== undefined && taken.manifest !== manifest) {
+      findings.push(
         findingAt(
           document,
           'error',
-          ['spec', 'codec'],
-          `actual ${describe(spec.codec)}, expected a codec that is built in or that a proxy has: ${known.join(', ')}`,
-        ),
-      ];
-    }
-    const taken = this.#names.get(spec.protocol);
-    if (taken !== undefined && (taken.source !== null || taken.manifest !== manifest)) {
-      const owner = taken.source ?? `the built-in codec ${taken.manifest.name}`;
-      return [
-        findingAt(
-          document,
-          taken.source === null ? 'error' : 'shadowed',
           ['spec', 'protocol'],
-          `${spec.protocol} is already defined by ${owner}`,
+          `${spec.protocol} is the built-in codec ${taken.manifest.name}, expected another name`,
         ),
-      ];
+      );
     }
-    return Object.entries(spec.options ?? {}).flatMap(([key, value]) => {
-      const message = optionFault(key, value, manifest.options);
-      return message === null ? [] : [findingAt(document, 'error', ['spec', 'options', key], message)];
-    });
+    return { findings, make: () => ({ name: spec.protocol, manifest, options: spec.options ?? {}, source: key }) };
   }
 
-  /** `resource` passed check(). */
-  add(resource: Resource<ApplicationProtocolSpec>): void {
-    const { spec, key } = resource;
-    if ((this.#names.get(spec.protocol)?.source ?? null) !== null) return;
-    this.#names.set(spec.protocol, { manifest: this.#codec(spec.codec)!, options: spec.options ?? {}, source: key });
+  /** The first definition of a name stays; a built-in name may be given options. */
+  add(protocol: RegisteredProtocol): void {
+    if ((this.#names.get(protocol.name)?.source ?? null) === null) this.#names.set(protocol.name, protocol);
   }
 
   /** By the port's name first, then its protocol. null: `tcp-metaprotocol-…` with a name that nobody registered. */
@@ -94,12 +84,16 @@ export class ProtocolTable {
     const found = this.#longest(words.startsWith('tcp-') ? words.slice('tcp-'.length) : words);
     if (found !== null) return found;
     const declared = protocol.toLowerCase();
-    if (words === 'tcp' || words.startsWith('tcp-')) return { kind: 'tcp' };
-    const byName = KNOWN_WITHOUT_CODEC.find((known) => words === known || words.startsWith(`${known}-`));
-    if (byName !== undefined) return { kind: 'unsupported', name: byName };
+    const bare = words.startsWith('tcp-') ? words.slice('tcp-'.length) : words;
+    const opaque = OPAQUE.find((known) => bare === known || bare.startsWith(`${known}-`));
+    if (words === 'tcp' || words.startsWith('tcp-') || opaque !== undefined)
+      return { kind: 'tcp', meant: opaque ?? '' };
+    const unsupported = UNSUPPORTED.find((known) => words === known || words.startsWith(`${known}-`));
+    if (unsupported !== undefined) return { kind: 'unsupported', name: unsupported };
     const byProtocol = this.#longest(declared);
     if (byProtocol !== null) return byProtocol;
-    return declared === '' || declared === 'tcp' ? { kind: 'tcp' } : { kind: 'unsupported', name: declared };
+    if (declared === '' || declared === 'tcp') return { kind: 'tcp', meant: '' };
+    return OPAQUE.includes(declared) ? { kind: 'tcp', meant: declared } : { kind: 'unsupported', name: declared };
   }
 
   /** `echo-rpc-main` is echo-rpc, not echo, where both are registered. */
@@ -109,7 +103,7 @@ export class ProtocolTable {
       const found = this.#names.get(text);
       if (found !== undefined) {
         return found.manifest.name === 'tcp'
-          ? { kind: 'tcp' }
+          ? { kind: 'tcp', meant: '' }
           : { kind: 'codec', name: text, manifest: found.manifest, options: found.options };
       }
       text = text.slice(0, Math.max(0, text.lastIndexOf('-')));
@@ -139,4 +133,8 @@ function optionFault(key: string, value: string | number | boolean, schemas: rea
   return allowed === undefined || allowed.includes(String(value))
     ? null
     : `actual ${describe(value)}, expected one of ${allowed.join(', ')}`;
+}
+
+function bug(): never {
+  throw new Error('made from a resource with errors');
 }

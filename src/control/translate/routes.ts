@@ -17,6 +17,7 @@ import type {
   Service,
   ServicePort,
 } from './mesh.ts';
+import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT, hostMatches } from './visibility.ts';
 
 type MetaRouter = Resource<MetaRouterSpec>;
@@ -28,13 +29,7 @@ export interface RouteContext {
   readonly policies: readonly DestinationPolicy[];
 }
 
-export interface CompiledRouter {
-  readonly tables: readonly RouteTable[];
-  readonly findings: readonly Finding[];
-}
-
-/** With an error among the findings the tables are not to be used. */
-export function compileRouter(resource: MetaRouter, context: RouteContext): CompiledRouter {
+export function compileRouter(resource: MetaRouter, context: RouteContext): Compiled<readonly RouteTable[]> {
   const host = resource.spec.hosts[0]!.toLowerCase();
   const ports = context.services.filter((service) => service.host === host).flatMap((service) => service.ports);
   const findings = new Map<string, Finding>();
@@ -62,7 +57,7 @@ export function compileRouter(resource: MetaRouter, context: RouteContext): Comp
   }
   if (ports.length > 0 && tables.length === 0)
     report('warning', ['hosts', 0], `no port of ${host} is served by a codec: the router has no effect`);
-  return { tables, findings: [...findings.values()] };
+  return { findings: [...findings.values()], make: () => tables };
 }
 
 export function defaultRoute(host: string, port: number): Route {

@@ -31,6 +31,8 @@ export function checkServiceEntry(
       );
     } else if (protocol.kind === 'unsupported') {
       report('notApplied', ['ports', index], `${protocol.name} is not built yet: the port gets no listener`);
+    } else if (protocol.kind === 'tcp' && protocol.meant !== '') {
+      report('notApplied', ['ports', index], `${protocol.meant} has no codec here: the port is served as opaque TCP`);
     }
   });
   const resolution = spec.resolution ?? 'NONE';
