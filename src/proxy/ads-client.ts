@@ -103,7 +103,10 @@ export class AdsClient {
   #warming: ReadonlySet<string> = new Set();
   readonly #unknownFields = new Map<string, { version: string; note: string }>();
   #asked: Resources | null = null;
+  /** There are listeners and clusters to speak of. */
   #started: boolean;
+  /** What was received is judged. */
+  #judged = false;
   #updating = false;
   #dirty = false;
   #scheduled: TimerHandle | null = null;
@@ -296,8 +299,11 @@ export class AdsClient {
       if (before === undefined ? names.size === 0 : sameNames(before, names)) continue;
       for (const name of before ?? []) {
         if (names.has(name)) continue;
+        const key = resourceKey(typeUrl, name);
         this.#resources.forget(typeUrl, name);
-        this.#undecodable.delete(resourceKey(typeUrl, name));
+        this.#undecodable.delete(key);
+        this.#warmingTimers.get(key)?.cancel();
+        this.#warmingTimers.delete(key);
       }
       this.#subscribed.set(typeUrl, names);
       if (before === undefined) {
@@ -347,7 +353,7 @@ export class AdsClient {
   async #update(): Promise<void> {
     this.#updating = true;
     this.#dirty = false;
-    if (this.#started) await this.#ask();
+    this.#judged = this.#started && (await this.#ask());
     this.#updating = false;
     if (this.#closed) return;
     // The state that was asked about no longer needs what only its predecessor named.
@@ -357,10 +363,14 @@ export class AdsClient {
     else this.#answerAll();
   }
 
-  async #ask(): Promise<void> {
+  /** False: too early to ask. */
+  async #ask(): Promise<boolean> {
     const { resources, warming } = this.#resources.complete();
     this.#warming = warming;
-    if (this.#asked !== null && sameResources(this.#asked, resources)) return;
+    // A proxy that starts opens its listeners at once and not one by one, unless something is missing for long.
+    const isLate = [...this.#unanswered.values()].some(({ late }) => late);
+    if (this.#asked === null && this.#options.initial === null && warming.size > 0 && !isLate) return false;
+    if (this.#asked !== null && sameResources(this.#asked, resources)) return true;
     this.#asked = resources;
     let remarks: readonly ResourceRemark[];
     try {
@@ -379,13 +389,14 @@ export class AdsClient {
       if (version !== undefined) refused.set(resourceKey(remark.typeUrl, remark.name), { ...remark, version });
     }
     this.#refused = refused;
+    return true;
   }
 
   #answerAll(): void {
     const refusals = this.#refusals();
     for (const [typeUrl, { names, late, timer }] of this.#unanswered) {
       const keys = names.map((name) => resourceKey(typeUrl, name));
-      const waits = !this.#started || keys.some((key) => this.#warming.has(key) && !refusals.has(key));
+      const waits = !this.#judged || keys.some((key) => this.#warming.has(key) && !refusals.has(key));
       if (waits && !late) continue;
       timer.cancel();
       this.#unanswered.delete(typeUrl);

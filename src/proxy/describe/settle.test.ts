@@ -1,0 +1,203 @@
+import { expect, describe as group, it } from 'vitest';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import type { Resources } from '../ads-resources.ts';
+import { Fixtures, resources } from '../testing/resources.ts';
+import { describe } from './describe.ts';
+import { Settler } from './settle.ts';
+
+const fixtures = new Fixtures();
+const nothing: Resources = new Map();
+const noNames = () => [];
+
+const listener = fixtures.listener('L', 1_000, 'R');
+const routes = fixtures.routesTo('R', 'C');
+const cluster = fixtures.cluster('C');
+const endpoints = fixtures.endpoints('C', 9);
+const good = resources(listener, routes, cluster, endpoints);
+
+/** A second team's service, which no fault of the first may touch. */
+const other = [
+  fixtures.listener('L2', 2_000, 'R2'),
+  fixtures.routesTo('R2', 'C2'),
+  fixtures.cluster('C2'),
+  fixtures.endpoints('C2', 10),
+];
+
+function describeAll(wanted: Resources, accepted: Resources = nothing) {
+  const settled = new Settler().settle(wanted, accepted);
+  return { settled, description: describe(settled, noNames, 'v') };
+}
+
+group('settling', () => {
+  it('fills in references', () => {
+    const { settled, description } = describeAll(good);
+    expect(settled.refused).toEqual([]);
+    expect(settled.notes).toEqual([]);
+    expect(description.listeners).toMatchObject([
+      {
+        name: 'L',
+        bind: { host: '127.0.0.1', port: 1_000 },
+        serviceAddress: { host: '10.0.0.1', port: 9_090 },
+        direction: 'outbound',
+        chains: [{ name: 'main', protocol: 'thrift', codecOptions: {}, filters: [], routes: { name: 'R' } }],
+      },
+    ]);
+    expect(description.clusters).toMatchObject([{ name: 'C', endpoints: [{ port: 9 }] }]);
+  });
+
+  it('keeps the last good version of an invalid resource alone', () => {
+    const badRoutes = fixtures.routes('R', [{ match: { path: '/x' }, route: { cluster: 'C' } }]);
+    const newer = fixtures.endpoints('C', 11);
+    const { settled, description } = describeAll(resources(listener, badRoutes, cluster, newer, ...other), good);
+    expect(settled.refused).toEqual([
+      { typeUrl: TypeUrl.RouteConfiguration, name: 'R', message: expect.stringContaining('match.path') },
+    ]);
+    expect(settled.used.get(TypeUrl.RouteConfiguration)!.get('R')).toBe(routes);
+    expect(description.listeners.map(({ name }) => name)).toEqual(['L', 'L2']);
+    expect(description.clusters[0]!.endpoints).toMatchObject([{ port: 11 }]);
+  });
+
+  it('leaves out what was never good, and what cannot be without it', () => {
+    const badCluster = fixtures.cluster('C', { lbPolicy: 'MAGLEV' });
+    const { settled, description } = describeAll(resources(listener, routes, badCluster, endpoints, ...other));
+    expect(settled.refused.map(({ typeUrl, name }) => [typeUrl, name])).toEqual([
+      [TypeUrl.Cluster, 'C'],
+      [TypeUrl.RouteConfiguration, 'R'],
+    ]);
+    expect(settled.refused[1]!.message).toBe('names unknown cluster "C"');
+    expect(description.listeners.map(({ name }) => name)).toEqual(['L2']);
+    expect(description.clusters.map(({ name }) => name)).toEqual(['C2']);
+  });
+
+  it('closes over references: a route to a refused cluster stays as it was, too', () => {
+    const added = fixtures.cluster('D', { lbPolicy: 'MAGLEV' });
+    const { settled } = describeAll(resources(listener, fixtures.routesTo('R', 'D'), cluster, added, endpoints), good);
+    expect(settled.refused.map(({ name }) => name)).toEqual(['D', 'R']);
+    expect(settled.used.get(TypeUrl.RouteConfiguration)!.get('R')).toBe(routes);
+  });
+
+  it('keeps what was removed while something that runs still names it', () => {
+    const { settled } = describeAll(resources(listener), good);
+    expect(settled.used).toEqual(good);
+    expect(describeAll(resources(...other), good).settled.used).toEqual(resources(...other));
+  });
+
+  it('lets a listener wait for its routes, or go on as it was', () => {
+    expect(describeAll(resources(listener, cluster)).description.listeners).toEqual([]);
+    const moved = fixtures.listener('L', 1_001, 'not yet');
+    const { settled, description } = describeAll(resources(moved, routes, cluster, endpoints), good);
+    expect(settled.refused).toEqual([]);
+    expect(description.listeners).toMatchObject([{ bind: { port: 1_000 } }]);
+  });
+
+  it('refuses the newcomer at an address that is taken', () => {
+    const twin = fixtures.listener('A', 1_000, 'R');
+    const { settled } = describeAll(resources(twin, listener, routes, cluster, endpoints), good);
+    expect(settled.refused).toEqual([
+      { typeUrl: TypeUrl.Listener, name: 'A', message: 'address 127.0.0.1:1000 already belongs to listener "L"' },
+    ]);
+    expect(describeAll(resources(twin, listener, routes, cluster, endpoints)).settled.refused).toMatchObject([
+      { name: 'L' },
+    ]);
+  });
+
+  it('gives DNS endpoints all their addresses', () => {
+    const assignment = {
+      clusterName: 'C',
+      endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'db', portValue: 5 } } } }] }],
+    };
+    const settled = new Settler().settle(
+      resources(fixtures.cluster('C', { type: 'STRICT_DNS', loadAssignment: assignment })),
+      nothing,
+    );
+    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2'] : []), 'v');
+    expect(clusters[0]!.endpoints.map(({ host, port }) => `${host}:${port}`)).toEqual(['10.0.0.1:5', '10.0.0.2:5']);
+  });
+});
+
+group('a listener', () => {
+  const read = (typedConfig: object) =>
+    describeAll(
+      resources(
+        fixtures.listener('L', 1_000, 'R', {
+          filterChains: [{ filters: [{ name: 'f', typedConfig: typedConfig as never }] }],
+        }),
+        routes,
+        cluster,
+        endpoints,
+      ),
+    );
+
+  it('carries opaque TCP to its cluster', () => {
+    const { description, settled } = read({ '@type': TypeUrl.TcpProxy, statPrefix: 't', cluster: 'C' });
+    expect(settled.refused).toEqual([]);
+    expect(description.listeners[0]!.chains).toMatchObject([
+      { protocol: 'tcp', routes: { virtualHosts: [{ routes: [{ clusters: [{ cluster: 'C' }], timeoutMs: 0 }] }] } },
+    ]);
+  });
+
+  it('reads codec options, access log and idle timeout', () => {
+    const { description, settled } = read({
+      '@type': TypeUrl.MetaProtocolProxy,
+      statPrefix: 's',
+      idleTimeout: '3s',
+      rds: { routeConfigName: 'R' },
+      protocol: {
+        name: 'whatever',
+        codec: {
+          name: 'thrift',
+          config: { '@type': TypeUrl.TypedStruct, typeUrl: 'x/y', value: { transport: 'framed' } },
+        },
+      },
+      accessLog: [
+        {
+          name: 'file',
+          typedConfig: {
+            '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
+            path: '/tmp/a.log',
+          },
+        },
+      ],
+    });
+    expect(settled.notes).toEqual([]);
+    expect(description.listeners[0]!.chains).toMatchObject([
+      {
+        protocol: 'thrift',
+        codecOptions: { transport: 'framed' },
+        statPrefix: 's',
+        idleTimeoutMs: 3_000,
+        filters: [{ name: 'access_log', options: { path: '/tmp/a.log' } }],
+      },
+    ]);
+  });
+
+  it('takes the routes of Aeraki that are written into it', () => {
+    const { description, settled } = read({
+      '@type': TypeUrl.MetaProtocolProxy,
+      statPrefix: 's',
+      protocol: { name: 'thrift', codec: { name: 'aeraki.meta_protocol.codec.thrift' } },
+      routeConfig: {
+        name: 'inline',
+        routes: [
+          {
+            name: 'r',
+            match: { metadata: [{ name: 'method', exactMatch: 'gust' }] },
+            route: { cluster: 'C', hashPolicy: ['user'] },
+            requestMutation: [{ key: 'k', value: 'v' }],
+          },
+        ],
+      },
+    });
+    expect(settled.refused).toEqual([]);
+    expect(description.listeners[0]!.chains[0]!.routes.virtualHosts[0]!.routes).toMatchObject([
+      { name: 'r', match: [{ key: 'method' }], hashOn: ['user'], requestMutation: { set: [['k', 'v']] } },
+    ]);
+  });
+
+  it('is refused with a filter that we do not have', () => {
+    const http = { '@type': TypeUrl.HttpConnectionManager, statPrefix: 's' };
+    expect(read(http).settled.refused).toMatchObject([
+      { name: 'L', message: expect.stringContaining('HttpConnectionManager') },
+    ]);
+  });
+});
