@@ -1,0 +1,233 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../test/harness/fake-clock.ts';
+import type { RuntimeDescription } from '../../metaprotocol/description.ts';
+import type { RuntimeIssue } from '../../metaprotocol/runtime.ts';
+import { StatsStore } from '../../metaprotocol/stats.ts';
+import { StatTotals } from '../stat-totals.ts';
+import { recordingLog } from '../testing/recording-log.ts';
+import { WorkerGroup } from './worker-group.ts';
+import type { WorkerEvents } from './worker-handle.ts';
+import type { ToWorker } from './worker-messages.ts';
+
+const turn = () => new Promise(setImmediate);
+
+/** A worker that answers as it is told to. */
+class FakeWorker {
+  readonly got: ToWorker[] = [];
+  readonly #events: WorkerEvents;
+  issues: RuntimeIssue[] = [];
+  running: string | null = null;
+  reusePort = false;
+  diesOnPrepare = false;
+  silent = false;
+  #prepared: string | null = null;
+
+  constructor(events: WorkerEvents) {
+    this.#events = events;
+    setImmediate(() => events.onMessage({ type: 'ready' }));
+  }
+
+  post(message: ToWorker): void {
+    this.got.push(message);
+    if (this.silent) return;
+    setImmediate(() => this.#answer(message));
+  }
+
+  terminate(): void {
+    setImmediate(() => this.#events.onExit(null));
+  }
+
+  die(): void {
+    this.#events.onExit(new Error('killed'));
+  }
+
+  count(name: string, amount: number): void {
+    new StatsStore((definition) => this.#events.onMessage({ type: 'defined', definition })).counter(name).add(amount);
+  }
+
+  #answer(message: ToWorker): void {
+    switch (message.type) {
+      case 'prepare':
+        this.#prepared = message.description.version;
+        if (this.diesOnPrepare) this.die();
+        else this.#events.onMessage({ type: 'prepared', round: message.round, issues: this.issues });
+        break;
+      case 'commit':
+        this.running = this.#prepared;
+        this.#events.onMessage({ type: 'committed', round: message.round });
+        break;
+      case 'drain':
+        this.#events.onMessage({ type: 'drained' });
+        break;
+      case 'status':
+        this.#events.onMessage({ type: 'status', question: message.question, clusters: [] });
+        break;
+      case 'abandon':
+        this.#prepared = null;
+        break;
+    }
+  }
+}
+
+class Bench {
+  readonly clock = new FakeClock();
+  readonly workers: FakeWorker[] = [];
+  readonly totals = new StatTotals();
+  readonly restarts = new StatsStore().counter('worker_restarts');
+  readonly probed: string[] = [];
+  taken: string | null = null;
+  onSpawn: (worker: FakeWorker) => void = () => {};
+  readonly group: WorkerGroup;
+
+  constructor(workers: number) {
+    this.group = new WorkerGroup({
+      name: 'w',
+      workers,
+      spawn: ({ reusePort }, events) => {
+        const worker = new FakeWorker(events);
+        worker.reusePort = reusePort;
+        this.onSpawn(worker);
+        this.workers.push(worker);
+        return worker;
+      },
+      clock: this.clock,
+      log: recordingLog(),
+      stats: this.totals,
+      restarts: this.restarts,
+      writeLines: () => {},
+      probe: async ({ host, port }) => {
+        this.probed.push(`${host}:${port}`);
+        return this.taken;
+      },
+    });
+  }
+
+  get running(): (string | null)[] {
+    return this.workers.map(({ running }) => running);
+  }
+
+  async roll(version: string): Promise<RuntimeIssue[]> {
+    const issues = await this.group.prepare(description(version));
+    if (issues.length === 0) await this.group.commit();
+    return issues;
+  }
+}
+
+function description(version: string): RuntimeDescription {
+  const listener = { name: 'L', bind: { host: '127.0.0.1', port: 7 } };
+  return { version, listeners: [listener as RuntimeDescription['listeners'][number]], clusters: [] };
+}
+
+const issue: RuntimeIssue = { kind: 'listener', name: 'L', path: '', message: 'no' };
+
+describe('WorkerGroup', () => {
+  it('commits on all what was prepared on all', async () => {
+    const bench = new Bench(2);
+    expect(await bench.group.prepare(description('1'))).toEqual([]);
+    expect(bench.running).toEqual([null, null]);
+    await bench.group.commit();
+    expect(bench.running).toEqual(['1', '1']);
+    expect(bench.workers.map(({ reusePort }) => reusePort)).toEqual([true, true]);
+  });
+
+  it('changes nothing when one worker has an issue, and tells it once', async () => {
+    const bench = new Bench(2);
+    await bench.roll('1');
+    for (const worker of bench.workers) worker.issues = [issue];
+    expect(await bench.roll('2')).toEqual([issue]);
+    await turn();
+    expect(bench.running).toEqual(['1', '1']);
+    expect(bench.workers[0]!.got.at(-1)!.type).toBe('abandon');
+  });
+
+  it('gives a worker that died what the others run, counts it and keeps its counts', async () => {
+    const bench = new Bench(2);
+    await bench.roll('1');
+    bench.workers[1]!.count('calls', 5);
+    bench.clock.advance(10_000);
+    bench.workers[1]!.die();
+    await bench.roll('2');
+    await turn();
+    for (let turns = 0; turns < 5; turns++) await turn();
+    expect(bench.workers).toHaveLength(3);
+    expect(bench.running).toEqual(['2', '1', '2']);
+    expect(bench.restarts.value).toBe(1);
+    expect(bench.totals.series()[0]!.values).toEqual([5]);
+  });
+
+  it('starts a worker that dies young again within a second, but not at once', async () => {
+    const bench = new Bench(1);
+    await bench.roll('1');
+    bench.workers[0]!.die();
+    expect(bench.workers).toHaveLength(1);
+    bench.clock.advance(999);
+    expect(bench.workers).toHaveLength(2);
+  });
+
+  it('does not wait for a worker that dies instead of answering', async () => {
+    const bench = new Bench(2);
+    await bench.roll('1');
+    bench.workers[0]!.silent = true;
+    const rolled = bench.roll('2');
+    await turn();
+    bench.workers[0]!.die();
+    expect(await rolled).toEqual([]);
+    expect(bench.workers[1]!.running).toBe('2');
+  });
+
+  it('rejects a change that ends workers twice, and goes back to what ran', async () => {
+    const bench = new Bench(1);
+    await bench.roll('1');
+    bench.clock.advance(10_000);
+    const killing = (worker: FakeWorker) => {
+      // What runs is fine; only the new description is deadly.
+      const post = worker.post.bind(worker);
+      worker.post = (message) => {
+        worker.diesOnPrepare = message.type === 'prepare' && message.description.version === '2';
+        post(message);
+      };
+      return worker;
+    };
+    killing(bench.workers[0]!);
+    bench.onSpawn = killing;
+    const rolled = expect(bench.roll('2')).rejects.toThrow('ended while it prepared');
+    for (let turns = 0; turns < 20; turns++) {
+      await turn();
+      bench.clock.advance(1_000);
+    }
+    await rolled;
+    for (let turns = 0; turns < 20; turns++) {
+      await turn();
+      bench.clock.advance(1_000);
+    }
+    expect(bench.running.at(-1)).toBe('1');
+  });
+
+  it('binds a new address alone before several workers share it', async () => {
+    const bench = new Bench(2);
+    bench.taken = 'EADDRINUSE';
+    expect(await bench.roll('1')).toMatchObject([{ kind: 'listener', name: 'L', message: 'EADDRINUSE' }]);
+    bench.taken = null;
+    await bench.roll('2');
+    await bench.roll('3');
+    expect(bench.probed).toEqual(['127.0.0.1:7', '127.0.0.1:7']);
+    const alone = new Bench(1);
+    await alone.roll('1');
+    expect(alone.probed).toEqual([]);
+  });
+
+  it('drains all and starts none again', async () => {
+    const bench = new Bench(2);
+    await bench.roll('1');
+    await bench.group.drain(1_000);
+    expect(bench.workers.map(({ got }) => got.at(-1))).toEqual([
+      { type: 'drain', deadlineMs: 1_000 },
+      { type: 'drain', deadlineMs: 1_000 },
+    ]);
+    bench.workers[0]!.die();
+    bench.clock.advance(10_000);
+    await bench.group.close();
+    expect(bench.workers).toHaveLength(2);
+    expect(bench.restarts.value).toBe(0);
+  });
+});
