@@ -194,6 +194,37 @@ describe('subscriptions', () => {
     ]);
   });
 
+  it('asks about its first state when all of it came, or a second passed', async () => {
+    const test = new TestClient('delta');
+    test.connection.delta(CDS, [v1[0]!]);
+    test.connection.delta(LDS, [v1[2]!]);
+    test.connection.delta(EDS, [v1[1]!]);
+    await test.settle();
+    expect(test.states).toEqual([]);
+    expect(test.connection.said()).not.toContain('Cluster ack 1');
+    test.clock.advance(1_000);
+    await test.settle();
+    expect(test.names(CDS)).toEqual(['v1']);
+    test.connection.delta(RDS, [v1[3]!]);
+    await test.settle();
+    expect(test.states).toHaveLength(2);
+  });
+
+  it('ignores what it no longer asks for, and waits anew when it asks again', async () => {
+    const test = await TestClient.connected();
+    test.connection.delta(CDS, [cluster('v2')]);
+    await test.settle();
+    test.connection.delta(CDS, [], ['v2']);
+    await test.settle();
+    test.connection.delta(EDS, [endpoints('v2', 2)]);
+    test.clock.advance(60_000);
+    await test.settle();
+    expect(test.names(EDS)).toEqual(['v1']);
+    test.connection.delta(CDS, [cluster('v2')]);
+    await test.settle();
+    expect(test.names(CDS)).toEqual(['v1']);
+  });
+
   it('drops the names that nothing mentions any more', async () => {
     const test = await TestClient.connected();
     test.connection.delta(LDS, [], ['web']);

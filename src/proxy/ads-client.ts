@@ -285,7 +285,8 @@ export class AdsClient {
     } else {
       this.#unknownFields.delete(key);
     }
-    this.#resources.take(resource);
+    // A name may have been dropped while its resource was on the way.
+    if (this.#subscribed.get(typeUrl)?.has(name) ?? !isNamedType(typeUrl)) this.#resources.take(resource);
     return name;
   }
 
@@ -476,6 +477,10 @@ export class AdsClient {
     this.#reported = now;
     if (first || live.length > 0 || removed.length > 0) this.#connection.report(report);
   }
+}
+
+function isNamedType(typeUrl: string): boolean {
+  return (namedTypeUrls as readonly string[]).includes(typeUrl);
 }
 
 function isSameLive(one: LiveResource | undefined, other: LiveResource): boolean {

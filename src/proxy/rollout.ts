@@ -2,9 +2,10 @@
  * Rollout: brings resources to the workers. Prepares on all, leaves out alone what they cannot run, commits, and says what became
  * of each resource. One change at a time.
  */
+
+import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
-import type { RuntimeIssue } from '../metaprotocol/runtime.ts';
 import { versionOfSet } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import type { ResourceRemark } from './ads-client.ts';

@@ -34,8 +34,9 @@ export function readCluster(cluster: Reader): ClusterPlan {
     balancer: readBalancer(cluster),
     connectTimeoutMs: cluster.durationMs('connectTimeout', CONNECT_TIMEOUT_MS),
     pool: readPool(cluster),
+    // As the chain that uses it.
     protocol: null,
-    codecOptions: {},
+    codecOptions: null,
   };
   cluster.ignore('altStatName', 'commonLbConfig', 'dnsLookupFamily', 'respectDnsTtl', 'transportSocket');
   cluster.end('note');

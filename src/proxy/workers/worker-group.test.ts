@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../test/harness/fake-clock.ts';
+import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
 import type { RuntimeDescription } from '../../metaprotocol/description.ts';
-import type { RuntimeIssue } from '../../metaprotocol/runtime.ts';
 import { StatsStore } from '../../metaprotocol/stats.ts';
 import { StatTotals } from '../stat-totals.ts';
 import { recordingLog } from '../testing/recording-log.ts';

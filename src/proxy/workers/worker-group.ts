@@ -3,10 +3,11 @@
  * dies is started again with what runs now, and the others do not notice.
  */
 import type { Clock } from '../../metaprotocol/clock.ts';
+import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
 import type { Log } from '../../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../../metaprotocol/description.ts';
 import type { Address } from '../../metaprotocol/filter.ts';
-import type { ClusterStatus, RuntimeIssue } from '../../metaprotocol/runtime.ts';
+import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
 import type { Counter } from '../../metaprotocol/stats.ts';
 import { splitPools } from '../describe/split-pools.ts';
 import type { StatTotals } from '../stat-totals.ts';

@@ -1,6 +1,8 @@
 /** What the main thread and its workers say to each other; all of it can be cloned between threads. */
+
+import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
 import type { RuntimeDescription } from '../../metaprotocol/description.ts';
-import type { ClusterStatus, RuntimeIssue } from '../../metaprotocol/runtime.ts';
+import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
 import type { StatDefinition } from '../../metaprotocol/stats.ts';
 
 export type ToWorker =
