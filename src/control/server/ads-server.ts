@@ -25,6 +25,7 @@ import type { Xds } from '../../xds/xds.ts';
 import type { ClientStatus } from './client-status.ts';
 import { DeltaSession, type SessionOptions } from './delta-session.ts';
 import { LiveReports } from './live-reports.ts';
+import { ResourceEncoder } from './resource-encoder.ts';
 import type { Session } from './session.ts';
 import { buildSnapshot, emptySnapshot, type Snapshot, type UnsendableResource } from './snapshot.ts';
 import { SotwSession } from './sotw-session.ts';
@@ -77,12 +78,14 @@ export class AdsServer {
   readonly #server: Server;
   readonly #clients = new Set<Client>();
   readonly #reports: LiveReports;
+  readonly #encoder: ResourceEncoder;
   #regenerating: NodeJS.Immediate | null = null;
 
   constructor(options: AdsServerOptions) {
     this.#options = options;
     this.#nowMs = options.nowMs ?? Date.now;
     this.#reports = new LiveReports(this.#nowMs);
+    this.#encoder = new ResourceEncoder(options.xds);
     this.#server = new Server({
       'grpc.max_receive_message_length': requestLimitBytes,
       // A proxy whose machine vanished is noticed within 40 s.
@@ -115,6 +118,7 @@ export class AdsServer {
   changed(): void {
     this.#regenerating ??= setImmediate(() => {
       this.#regenerating = null;
+      this.#encoder.startRound();
       for (const client of this.#clients) this.#regenerate(client);
     });
   }
@@ -234,7 +238,7 @@ export class AdsServer {
       this.#options.log.error({ node: node.id, error }, 'generating resources failed; the client keeps what it has');
       return { snapshot: previous, unsendable: [] };
     }
-    const result = buildSnapshot(this.#options.xds, resources, previous);
+    const result = buildSnapshot(this.#encoder, resources, previous);
     for (const bad of result.unsendable) this.#options.log.error({ node: node.id, ...bad }, 'resource cannot be sent');
     return result;
   }

@@ -167,9 +167,11 @@ export class ClientResources {
         const version = generated.get(name)?.version ?? null;
         const sent = state.sent.get(name);
         const acknowledged = state.acknowledged.get(name);
-        const rejection = state.rejected.get(name) ?? null;
         const running = live(typeUrl, name);
         const current = version ?? sent?.version ?? null;
+        // What was refused may have become good by what came after it: what runs is not refused.
+        const refused = state.rejected.get(name);
+        const rejection = refused !== undefined && refused.version !== running?.version ? refused : null;
         result.push({
           typeUrl,
           name,
@@ -178,7 +180,7 @@ export class ClientResources {
               ? 'pending'
               : rejection?.version === current
                 ? 'rejected'
-                : acknowledged?.resource.version === current
+                : acknowledged?.resource.version === current || running?.version === current
                   ? 'acknowledged'
                   : 'sent',
           version,

@@ -11,6 +11,7 @@ import { shortTypeName, TypeUrl } from '../../xds/type-urls.ts';
 import type { Xds } from '../../xds/xds.ts';
 import type { ClientResourceStatus } from './client-status.ts';
 import { DeltaSession } from './delta-session.ts';
+import { ResourceEncoder } from './resource-encoder.ts';
 import type { Session } from './session.ts';
 import { buildSnapshot, emptySnapshot, type Snapshot } from './snapshot.ts';
 import { SotwSession } from './sotw-session.ts';
@@ -33,7 +34,7 @@ abstract class FakeClient<Request, Response extends { readonly typeUrl: string; 
 
   /** The generator's next result. */
   generate(...resources: XdsResource[]): void {
-    this.snapshot = buildSnapshot(this.xds, resources, this.snapshot).snapshot;
+    this.snapshot = buildSnapshot(new ResourceEncoder(this.xds), resources, this.snapshot).snapshot;
     this.session.setGenerated(this.snapshot);
   }
 
@@ -77,7 +78,7 @@ export class FakeDeltaClient extends FakeClient<DeltaDiscoveryRequest, DeltaDisc
 
   constructor(xds: Xds, ...resources: XdsResource[]) {
     super(xds);
-    this.snapshot = buildSnapshot(xds, resources, this.snapshot).snapshot;
+    this.snapshot = buildSnapshot(new ResourceEncoder(xds), resources, this.snapshot).snapshot;
     const send = (response: DeltaDiscoveryResponse): unknown => this.responses.push(response);
     this.session = new DeltaSession({ xds, snapshot: this.snapshot, nowMs: () => 1, send });
   }
@@ -135,7 +136,7 @@ export class FakeSotwClient extends FakeClient<DiscoveryRequest, DiscoveryRespon
 
   constructor(xds: Xds, ...resources: XdsResource[]) {
     super(xds);
-    this.snapshot = buildSnapshot(xds, resources, this.snapshot).snapshot;
+    this.snapshot = buildSnapshot(new ResourceEncoder(xds), resources, this.snapshot).snapshot;
     const send = (response: DiscoveryResponse): unknown => this.responses.push(response);
     this.session = new SotwSession({ xds, snapshot: this.snapshot, nowMs: () => 1, send });
   }

@@ -2,7 +2,7 @@
 import type { FieldIssue } from '../../xds/descriptor.ts';
 import type { VersionedResource, XdsResource } from '../../xds/resource.ts';
 import { resourceTypeUrls } from '../../xds/type-urls.ts';
-import type { Xds } from '../../xds/xds.ts';
+import type { ResourceEncoder } from './resource-encoder.ts';
 
 export type ResourceMap = ReadonlyMap<string, VersionedResource>;
 export type Snapshot = ReadonlyMap<string, ResourceMap>;
@@ -27,7 +27,11 @@ export function emptySnapshot(): Snapshot {
  * Encodes what a generator returned. A resource whose bytes did not change is the object `previous` had, and a faulty one stays
  * as `previous` had it. Of two with one name the first counts and the second is told as unsendable.
  */
-export function buildSnapshot(xds: Xds, resources: readonly XdsResource[], previous: Snapshot): SnapshotResult {
+export function buildSnapshot(
+  encoder: ResourceEncoder,
+  resources: readonly XdsResource[],
+  previous: Snapshot,
+): SnapshotResult {
   const snapshot = new Map<string, Map<string, VersionedResource>>(
     resourceTypeUrls.map((typeUrl) => [typeUrl, new Map()]),
   );
@@ -44,7 +48,7 @@ export function buildSnapshot(xds: Xds, resources: readonly XdsResource[], previ
       continue;
     }
     const old = previous.get(typeUrl)?.get(name);
-    const encoded = xds.encodeResource(resource);
+    const encoded = encoder.encode(resource);
     if (!encoded.ok) unsendable.push({ typeUrl, name, issues: encoded.issues });
     const next = encoded.ok && encoded.resource.version !== old?.version ? encoded.resource : old;
     if (next !== undefined) resourcesOfType.set(name, next);
