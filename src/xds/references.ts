@@ -46,8 +46,8 @@ function walk(value: JsonValue, found: Found): void {
   }
   if (!isJsonObject(value)) return;
   for (const [key, child] of Object.entries(value)) {
-    // Free-form JSON of operators and plugins names nothing of ours.
-    if (key === 'metadata' || key === 'filterMetadata') continue;
+    // Free-form JSON of operators names nothing of ours, and a cluster's own endpoints only the cluster itself.
+    if (key === 'metadata' || key === 'filterMetadata' || key === 'loadAssignment') continue;
     if (key === 'cluster' || key === 'clusterName') addText(child, found.clusters);
     else if (key === 'routeConfigName') addText(child, found.routes);
     else if (key === 'weightedClusters' && isJsonObject(child)) addNames(child.clusters, found.clusters);
