@@ -111,7 +111,7 @@ export class Framer {
     return this.#used - this.#from;
   }
 
-  /** Where the frame given last (or the bad one) starts, counted from the connection's first byte. */
+  /** Where the frame looked at last starts (given, bad or unfinished), counted from the connection's first byte. */
   get frameOffset(): number {
     return this.#frameOffset;
   }
@@ -158,9 +158,9 @@ export class Framer {
       const from = parked ? this.#from : at;
       const to = parked ? this.#used : end;
       if (from === to) break;
+      this.#frameOffset = this.#nextOffset;
       const size = this.#meter.measure(bytes, from, to);
       if (size <= to - from) {
-        this.#frameOffset = this.#nextOffset;
         if (size === BAD_FRAME) {
           this.stop();
           this.#receiver.onBadFrame(this.#meter.fault as FrameFault, bytes, from, to);

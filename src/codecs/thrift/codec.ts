@@ -177,7 +177,7 @@ export class ThriftServerCodec extends ThriftCodec<RequestMessage> implements Se
     head.forgetMessage();
     const answer = exceptionReply(status, head, '', this.names);
     this.sink.onHead(++this.#lastId, new ThriftRequest(head, this.names, EMPTY, 0, 0, false, answer));
-    if (!this.sink.closed) this.sink.onGoAway();
+    if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }
 
