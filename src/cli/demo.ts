@@ -31,7 +31,7 @@ Examples:
   },
 };
 
-async function startDemoMesh(configDirectory: string): Promise<DemoMesh> {
+export async function startDemoMesh(configDirectory: string): Promise<DemoMesh> {
   const mesh = await startMesh({
     directories: [configDirectory],
     xdsListen: ANY_PORT,
