@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { testManifest } from '../../src/control/testing/fixtures.ts';
+import { thriftManifest } from '../../src/codecs/thrift/plugin.ts';
 import { validate } from '../../src/control/validate.ts';
 
 const example = import.meta.dirname;
@@ -19,7 +19,7 @@ afterEach(() => rm(directory, { recursive: true }));
 it.each(['config', ...routes])('%s', async (name) => {
   if (name.endsWith('.yaml')) await cp(join(example, 'routes', name), join(directory, 'meta-router.yaml'));
   else if (name !== 'config') await cp(join(example, 'routes', name), directory, { recursive: true });
-  const { ok, report } = await validate({ directories: [directory], manifests: [testManifest()] });
+  const { ok, report } = await validate({ directories: [directory], manifests: [thriftManifest] });
   const { faults, resources } = report;
   expect(faults).toEqual([]);
   const findings = resources.flatMap((resource) => resource.findings.map(({ path }) => path));
