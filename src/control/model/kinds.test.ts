@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { findingsOf, HOST, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
+import { KINDS } from './kinds.ts';
+
+/** Findings of one broken resource beside sound ones, without level and file. */
+function findings(files: Record<string, string>): string[] {
+  return findingsOf(new TestMesh().apply({ 's.yaml': SERVICE, 'd.yaml': RULE, ...files })).map((finding) =>
+    finding.replace(/ \S+\.yaml:\d+/, ''),
+  );
+}
+
+function routerFindings(route: string): string[] {
+  return findings({ 'r.yaml': router(`[{ ${route} }]`) });
+}
+
+const AT = 'error spec.routes[0]';
+
+describe('MetaRouter', () => {
+  it.each([
+    [
+      `match: { attributes: { a: { exact: x, prefix: y } } }, ${to('v1')}`,
+      `${AT}.match.attributes.a: actual a mapping {"exact":"x","prefix":"y"}, expected one of exact, prefix, regex`,
+    ],
+    [
+      `match: { attributes: { a: { prefix: '' } } }, ${to('v1')}`,
+      `${AT}.match.attributes.a.prefix: actual "", expected a text that is not empty`,
+    ],
+    [
+      `match: { attributes: { a: { exact: 1 } } }, ${to('v1')}`,
+      `${AT}.match.attributes.a.exact: actual 1, expected a text (quote numbers and booleans)`,
+    ],
+    ['route: []', `${AT}.route: actual a list [], expected a list of at least 1 item`],
+    [
+      `requestMutation: [{ key: '', value: x }], ${to('v1')}`,
+      `${AT}.requestMutation[0].key: actual "", expected a text that is not empty`,
+    ],
+    [
+      `mirrorPercentage: { value: 5 }, ${to('v1')}`,
+      `${AT}.mirrorPercentage: actual a mapping {"value":5}, expected a mirror beside it`,
+    ],
+    [
+      `mirror: { host: ${HOST} }, mirrorPercentage: { value: 0 }, ${to('v1')}`,
+      `${AT}.mirrorPercentage.value: actual 0, expected more than 0 and at most 100`,
+    ],
+    [`timeout: soon, ${to('v1')}`, `${AT}.timeout: actual "soon", expected a duration such as 1.5s, 200ms or 1m`],
+  ])('refuses %s', (route, expected) => {
+    expect(routerFindings(route)).toEqual([expected]);
+  });
+
+  it('refuses weights that do not sum to 100', () => {
+    const part = (weight: number): string => `{ destination: { host: ${HOST} }, weight: ${weight} }`;
+    expect(routerFindings(`route: [${part(10)}, ${part(20)}]`).join()).toContain(
+      'expected weights that sum to 100, not 30',
+    );
+  });
+
+  it.each(['(', 'a(?=b)', '\\\\1', ''])('refuses the regex %j, which RE2 does not know', (regex) => {
+    expect(routerFindings(`match: { attributes: { a: { regex: "${regex}" } } }, ${to('v1')}`).join()).toContain(
+      'expected an RE2 regular expression (',
+    );
+  });
+
+  it.each(['null', '{}', "{ exact: '' }", "{ regex: '*' }"])('reads %s as presence', (match) => {
+    const { mesh } = new TestMesh().apply({
+      's.yaml': SERVICE,
+      'd.yaml': RULE,
+      'r.yaml': router(`[{ match: { attributes: { a: ${match} } }, ${to('v1')} }]`),
+    });
+    expect(mesh.tables[0]!.routes[0]!.match).toEqual([{ key: 'a', test: { kind: 'present' }, negated: false }]);
+  });
+
+  it('wants exactly one host and something to do', () => {
+    const text = router('[]').replace(`hosts: [${HOST}]`, 'hosts: [a, b]');
+    expect(findings({ 'r.yaml': text })).toEqual([
+      'error spec.hosts: actual a list ["a","b"], expected a list of exactly 1 item',
+    ]);
+    expect(findings({ 'r.yaml': router('[]') }).join()).toContain(
+      'expected at least one of routes, localRateLimit, globalRateLimit',
+    );
+  });
+
+  it('accepts rate limits and gateways, and says that they do nothing yet', () => {
+    const limits = `  gateways: [shop/door]
+  localRateLimit: { tokenBucket: { maxTokens: 5, tokensPerFill: 5, fillInterval: 60s }, conditions: [{ match: { attributes: { method: { exact: x } } }, tokenBucket: { maxTokens: 1, tokensPerFill: 1, fillInterval: 1s } }] }
+  globalRateLimit: { domain: d, rateLimitService: outbound|8081||limits, requestTimeout: 100ms, descriptors: [{ property: method, descriptorKey: method }] }
+`;
+    expect(findings({ 'r.yaml': router(`[{ ${to('v1')} }]`, 'echo', limits) })).toEqual([
+      'notApplied spec.gateways: gateways are not built yet',
+      'notApplied spec.localRateLimit: rate limits are not built yet',
+      'notApplied spec.globalRateLimit: rate limits are not built yet',
+    ]);
+  });
+});
+
+describe('ServiceEntry', () => {
+  it.each([
+    [SERVICE.replace('  resolution: STATIC\n', ''), 'expected no endpoints with resolution NONE'],
+    [
+      SERVICE.replace('STATIC\n', 'STATIC\n  workloadSelector: { labels: { app: x } }\n'),
+      'expected either endpoints or workloadSelector, not both',
+    ],
+    [
+      SERVICE.replace('ports: { tcp-metaprotocol-thrift: 7001 }', 'ports: { other: 7001 }'),
+      "expected one of the service's port names: tcp-metaprotocol-thrift",
+    ],
+    [SERVICE.replace('address: 127.0.0.1,', 'address: name.example,'), 'expected an IP address with resolution STATIC'],
+    [SERVICE.replace('addresses: [127.0.10.1]', 'addresses: [127.0.10.999]'), 'expected an IP address or a CIDR range'],
+    [SERVICE.replace(HOST, '"*"'), 'expected a host name, with a wildcard at most as its first label'],
+    [SERVICE.replace('addresses:', 'exportTo: [".", "."]\n  addresses:'), 'expected each namespace once'],
+    [
+      SERVICE.replaceAll('tcp-metaprotocol-thrift', 'tcp-metaprotocol-thrif'),
+      'expected tcp-metaprotocol-<protocol> with one of tcp, thrift',
+    ],
+    [
+      SERVICE.replaceAll('address: 127.0.0.1, ports: { tcp-metaprotocol-thrift: 7001 }', 'address: 127.0.10.1'),
+      "actual 127.0.10.1:9090, the service's own address: its listener would call itself",
+    ],
+  ])('refuses %#', (text, expected) => {
+    expect(findings({ 's.yaml': text }).join('\n')).toContain(expected);
+  });
+
+  it('says of what it accepts and does not apply', () => {
+    const text = SERVICE.replace('addresses: [127.0.10.1]', 'addresses: [127.0.10.1, 10.0.0.0/8]').replace(
+      'ports:\n',
+      'ports:\n    - { number: 80, name: http }\n    - { number: 6379, name: redis }\n',
+    );
+    expect(findings({ 's.yaml': text })).toEqual([
+      'notApplied spec.ports[0]: http is not built yet: the port gets no listener',
+      'notApplied spec.ports[1]: redis has no codec here: the port is served as opaque TCP',
+      'notApplied spec.addresses[1]: a range needs interception, which is not built yet: no listener for it',
+    ]);
+  });
+});
+
+describe('DestinationRule', () => {
+  const policy = (text: string): string[] => findings({ 'd.yaml': `${RULE}  trafficPolicy: ${text}\n` });
+
+  it('refuses what contradicts itself', () => {
+    expect(policy('{ loadBalancer: { simple: RANDOM, consistentHash: { httpHeaderName: a } } }').join()).toContain(
+      'expected either simple or consistentHash, not both',
+    );
+    expect(policy('{ loadBalancer: { consistentHash: { httpHeaderName: a, useSourceIp: true } } }').join()).toContain(
+      'expected exactly one of httpHeaderName',
+    );
+    expect(findings({ 'd.yaml': RULE.replace('name: v2', 'name: v1') }).join()).toContain(
+      'expected each subset name once',
+    );
+  });
+
+  it('says of each block that does nothing yet, at every level', () => {
+    const text =
+      `${RULE}  trafficPolicy: { outlierDetection: {}, portLevelSettings: [{ port: { number: 9090 }, tls: { mode: SIMPLE } }] }\n`.replace(
+        'version: v2 } }',
+        'version: v2 }, trafficPolicy: { loadBalancer: { warmup: {} } } }',
+      );
+    expect(findings({ 'd.yaml': text })).toEqual([
+      'notApplied spec.trafficPolicy.outlierDetection: outlier detection is not built yet',
+      'notApplied spec.trafficPolicy.portLevelSettings[0].tls: upstream TLS is not built yet; connections are plaintext',
+      'notApplied spec.subsets[1].trafficPolicy.loadBalancer.warmup: warm-up is not built yet',
+    ]);
+  });
+});
+
+describe('docs/config.md', () => {
+  const page = readFileSync(new URL('../../../docs/config.md', import.meta.url), 'utf8');
+
+  it.each(KINDS.map((kind) => kind.kind))('names %s and each of its fields that are not applied', (kind) => {
+    const definition = KINDS.find((each) => each.kind === kind)!;
+    expect(page).toContain(`## ${kind}`);
+    const section = page.split(`## ${kind}\n`)[1]!.split('\n## ')[0]!;
+    for (const { path } of definition.notApplied) {
+      const field = path.replace(/^spec\.(subsets\[\]\.)?(trafficPolicy\.)?(portLevelSettings\[\]\.)?/, '');
+      expect(section, path).toContain(`\`${field}\``);
+    }
+  });
+});
