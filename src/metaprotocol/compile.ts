@@ -7,6 +7,7 @@ import type { ConfigIssue } from './config-error.ts';
 import type { Core } from './core.ts';
 import type { FilterChainDescription, ListenerDescription, RuntimeDescription } from './description.ts';
 import type { Filter, FilterFactory } from './filter.ts';
+import { statsFilter } from './filters/stats/stats-filter.ts';
 import type { Registry } from './registry.ts';
 import { collect, RouteTable } from './router/route-table.ts';
 import { Cluster, ClusterState } from './upstream/cluster.ts';
@@ -101,6 +102,15 @@ function compileChain(
   const scope = core.stats.scope(labels);
   const factories: FilterFactory[] = [];
   const filters: Filter[] = [];
+  const { clock, random } = core;
+  const add = (filter: FilterFactory, raw: unknown): void => {
+    const options = filter.parseOptions(raw);
+    factories.push(filter);
+    const index = filters.length;
+    filters.push(filter.create(options, { index, stats: scope, clock, random, writeLog: context.writeLog }));
+  };
+  // Nobody asks for statistics, and every stream has them.
+  add(statsFilter, undefined);
   for (const [index, one] of description.filters.entries()) {
     const filter = registry.filter(one.name);
     if (filter === undefined) {
@@ -108,16 +118,7 @@ function compileChain(
         path: `${at}.filters[${index}]`,
         message: `no filter ${JSON.stringify(one.name)} in this proxy`,
       });
-      continue;
-    }
-    collect(listenerIssues, `${at}.filters[${one.name}]`, () => {
-      const options = filter.parseOptions(one.options);
-      factories.push(filter);
-      const { clock, random } = core;
-      filters.push(
-        filter.create(options, { index: filters.length, stats: scope, clock, random, writeLog: context.writeLog }),
-      );
-    });
+    } else collect(listenerIssues, `${at}.filters[${one.name}]`, () => add(filter, one.options));
   }
   const matches = compileChainMatch(description.match, `${at}.match`, listenerIssues);
   const { table, issues: routeIssues } = RouteTable.compile(description.routes, {
