@@ -15,6 +15,8 @@ export class CodecPeer<C extends Codec, M extends Message> extends RawPeer {
   crediting = true;
   /** Called for each event of the codec: where a scripted upstream answers. */
   onEvent: (event: SinkEvent<M>) => void = () => {};
+  /** Stopped: nothing that the codec wrote leaves. */
+  writing = true;
   #endTold = false;
 
   constructor(
@@ -38,7 +40,7 @@ export class CodecPeer<C extends Codec, M extends Message> extends RawPeer {
       this.#endTold = true;
       this.codec.peerEnded();
     }
-    if (this.out.queuedBytes === 0) return moved;
+    if (this.out.queuedBytes === 0 || !this.writing) return moved;
     this.wire.send(this.out.take());
     return true;
   }

@@ -14,6 +14,8 @@ interface Queued {
 export class MemoryWire implements Wire {
   /** What the kernel holds for a peer that does not read; the rest stays queued in the wire. */
   capacityBytes = Number.POSITIVE_INFINITY;
+  /** Reads lie in a buffer that is reused as soon as the handler returns: it is wiped. */
+  lends = true;
   /** The core's side is closed; nothing more is written or read. */
   destroyed = false;
   /** The core sent its FIN. */
@@ -159,8 +161,8 @@ export class MemoryWire implements Wire {
       this.#peerEnded = true;
       handler.onEnd();
     } else {
-      handler.onBytes(event, true);
-      event.fill(WIPED);
+      handler.onBytes(event, this.lends);
+      if (this.lends) event.fill(WIPED);
     }
     this.#closeIfBothEnded();
     return true;

@@ -1,25 +1,17 @@
 /** Rule 1: the core believes only ids it allocated; a caller never gets another caller's answer. */
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
-import { Mesh, type MeshOptions } from '../../../test/harness/mesh.ts';
-import { FramePeer } from '../../../test/harness/toy-peers.ts';
-import { Kind, toyId, toyIdFrame } from '../../../test/harness/toys/toy-id.ts';
+import { describe, expect, it } from 'vitest';
+import { IdMesh } from '../../../test/harness/toy-mesh.ts';
+import { Kind, toyIdFrame } from '../../../test/harness/toys/toy-id.ts';
+import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
 
-let mesh: Mesh<FramePeer>;
-const start = (options: Partial<MeshOptions<FramePeer>> = {}) => {
-  mesh = new Mesh({
-    factory: toyId,
-    upstreamPeer: (wire) => new FramePeer(wire),
-    pool: { maxConnections: 1 },
-    ...options,
-  });
-  return mesh;
+let mesh: IdMesh;
+const start = (options: ConstructorParameters<typeof IdMesh>[0] = {}) => {
+  mesh = watchLeaks(new IdMesh({ pool: { maxConnections: 1 }, ...options }));
 };
-const caller = () => mesh.caller((wire) => new FramePeer(wire));
+const caller = () => mesh.newCaller();
 
 describe('rule 1: ids', () => {
-  afterEach(() => mesh.expectNoLeaks());
-
   it('gives each caller its own answer under its own id, though all use the same ids on one connection', () => {
     start();
     const callers = [caller(), caller(), caller()];
@@ -142,7 +134,7 @@ describe('rule 1: ids', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        start({ routes: [{ timeoutMs: 200 }], pool: { maxConnections: 2, concurrency: 3 } });
+        mesh = new IdMesh({ routes: [{ timeoutMs: 200 }], pool: { maxConnections: 2, concurrency: 3 } });
         let named = 0;
         const arrive = () => ({ name: `caller-${named++}`, peer: caller() });
         const callers = Array.from({ length: 4 }, arrive);

@@ -110,6 +110,21 @@ export class ToyStreamTrailers implements Trailers {
   }
 }
 
+type Attributes = Readonly<Record<string, string>>;
+
+/** Messages as a peer makes them. */
+export function toyStreamRequest(attributes: Attributes, flags = 0): ToyStreamRequest {
+  return new ToyStreamRequest(AttributeBlock.of(Object.entries(attributes)), flags);
+}
+
+export function toyStreamResponse(attributes: Attributes, flags = 0): ToyStreamResponse {
+  return new ToyStreamResponse(AttributeBlock.of(Object.entries(attributes)), flags);
+}
+
+export function toyStreamTrailers(attributes: Attributes): ToyStreamTrailers {
+  return new ToyStreamTrailers(AttributeBlock.of(Object.entries(attributes)));
+}
+
 /** The bytes of a head or of trailers, of whatever family. */
 export function blockOf(message: Message | Trailers): Buffer {
   if (message instanceof ToyStreamMessage || message instanceof ToyStreamTrailers) return message.encoded();

@@ -6,16 +6,15 @@ import { Status, type StatusName } from '../../../src/metaprotocol/status.ts';
 import { benchClient, benchServer } from '../codec-bench.ts';
 import { feed, feedBytewise } from '../feed.ts';
 import type { RecordingSink } from '../recording-sink.ts';
-import { AttributeBlock } from './attribute-block.ts';
 import { codeOf } from './toy-codes.ts';
 import { toyStream } from './toy-stream.ts';
-import { ToyStreamRequest, ToyStreamResponse, ToyStreamTrailers } from './toy-stream-message.ts';
+import {
+  toyStreamRequest as request,
+  toyStreamResponse as response,
+  toyStreamTrailers as trailers,
+} from './toy-stream-message.ts';
 import { attributesPayload, FrameFlag, numbersPayload, ResetCode, Type, toyStreamFrame } from './toy-stream-wire.ts';
 
-const blockOf = (attributes: Record<string, string>) => AttributeBlock.of(Object.entries(attributes));
-const request = (attributes: Record<string, string>, flags = 0) => new ToyStreamRequest(blockOf(attributes), flags);
-const response = (attributes: Record<string, string>, flags = 0) => new ToyStreamResponse(blockOf(attributes), flags);
-const trailers = (attributes: Record<string, string>) => new ToyStreamTrailers(blockOf(attributes));
 const kindsOf = (sink: Pick<RecordingSink<RequestMessage>, 'events'>) => sink.events.map((event) => event.kind);
 
 const hello = toyStreamFrame(Type.Hello, 0, numbersPayload(0, 4_096, 16_384));
