@@ -67,7 +67,7 @@ export interface LiveResource extends ResourceRef {
   readonly notes: readonly string[];
 }
 
-export interface StreamMethod<Request, Response> {
+export interface RpcMethod<Request, Response> {
   readonly path: string;
   readonly requestStream: boolean;
   readonly responseStream: boolean;
@@ -78,8 +78,8 @@ export interface StreamMethod<Request, Response> {
 }
 
 export interface AggregatedDiscoveryMethods {
-  readonly streamAggregatedResources: StreamMethod<DiscoveryRequest, DiscoveryResponse>;
-  readonly deltaAggregatedResources: StreamMethod<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+  readonly streamAggregatedResources: RpcMethod<DiscoveryRequest, DiscoveryResponse>;
+  readonly deltaAggregatedResources: RpcMethod<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
 }
 
 export function aggregatedDiscoveryMethods(descriptor: Descriptor): AggregatedDiscoveryMethods {
@@ -104,7 +104,7 @@ export function aggregatedDiscoveryMethods(descriptor: Descriptor): AggregatedDi
 }
 
 export interface ProxyStatusMethods {
-  readonly report: StreamMethod<LiveReport, object>;
+  readonly report: RpcMethod<LiveReport, object>;
 }
 
 export function proxyStatusMethods(descriptor: Descriptor): ProxyStatusMethods {
@@ -115,6 +115,34 @@ export function proxyStatusMethods(descriptor: Descriptor): ProxyStatusMethods {
       responseStream: false,
       ...request<LiveReport>(descriptor, 'meltemi.status.v1.LiveReport'),
       ...response<object>(descriptor, 'google.protobuf.Empty'),
+    },
+  };
+}
+
+/** The JSON of what is asked and answered is read and written by `Xds`. */
+export interface ClientStatusMethods {
+  readonly fetchClientStatus: RpcMethod<Message, Message>;
+  readonly streamClientStatus: RpcMethod<Message, Message>;
+}
+
+export function clientStatusMethods(descriptor: Descriptor): ClientStatusMethods {
+  const service = '/envoy.service.status.v3.ClientStatusDiscoveryService';
+  const messages = {
+    ...request<Message>(descriptor, 'envoy.service.status.v3.ClientStatusRequest'),
+    ...response<Message>(descriptor, 'envoy.service.status.v3.ClientStatusResponse'),
+  };
+  return {
+    fetchClientStatus: {
+      path: `${service}/FetchClientStatus`,
+      requestStream: false,
+      responseStream: false,
+      ...messages,
+    },
+    streamClientStatus: {
+      path: `${service}/StreamClientStatus`,
+      requestStream: true,
+      responseStream: true,
+      ...messages,
     },
   };
 }

@@ -1,10 +1,13 @@
 /** The control plane's ADS server and the proxy's client over real gRPC on loopback. */
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdsServer } from '../../src/control/server/ads-server.ts';
 import { SystemClock } from '../../src/metaprotocol/clock.ts';
 import { AdsClient, type ResourceRemark } from '../../src/proxy/ads-client.ts';
 import type { Resources } from '../../src/proxy/ads-resources.ts';
 import { grpcTransport } from '../../src/proxy/ads-transport.ts';
+import type { Message } from '../../src/xds/descriptor.ts';
+import { aggregatedDiscoveryMethods, clientStatusMethods } from '../../src/xds/discovery.ts';
 import type { XdsResource } from '../../src/xds/resource.ts';
 import { TypeUrl } from '../../src/xds/type-urls.ts';
 import { Xds } from '../../src/xds/xds.ts';
@@ -182,5 +185,54 @@ describe('AdsServer', () => {
     expect(server.clients()).toHaveLength(20);
     proxies[0]!.client.close();
     await expect.poll(() => server.clients()).toHaveLength(19);
+  });
+
+  it('ends a stream whose first request does not say who asks', async () => {
+    const { port } = await startServer(v1);
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    open.push(client);
+    const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryMethods(
+      xds.descriptor,
+    ).deltaAggregatedResources;
+    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const failed = new Promise<Error>((resolve) => call.on('error', resolve));
+    call.write({
+      typeUrl: TypeUrl.Cluster,
+      resourceNamesSubscribe: [],
+      resourceNamesUnsubscribe: [],
+      initialResourceVersions: {},
+      responseNonce: '',
+    });
+    expect((await failed).message).toBe('3 INVALID_ARGUMENT: the first request of a stream must carry a node');
+  });
+
+  it('tells CSDS tools the state of each resource', async () => {
+    const { server, port } = await startServer(v1);
+    const proxy = startProxy('p1', port);
+    proxy.judge = () => [{ typeUrl: TypeUrl.Listener, name: 'thrift', message: 'no such codec' }];
+    await expect
+      .poll(() => server.clients()[0]?.resources.map(({ state }) => state))
+      .toEqual(['acknowledged', 'acknowledged', 'rejected', 'acknowledged']);
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    open.push(client);
+    const { path, requestSerialize, responseDeserialize } = clientStatusMethods(xds.descriptor).fetchClientStatus;
+    const response = await new Promise<Message>((resolve, reject) => {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (error, value) =>
+        error === null ? resolve(value!) : reject(error),
+      );
+    });
+    expect(xds.messageToJson('envoy.service.status.v3.ClientStatusResponse', response)).toMatchObject({
+      config: [
+        {
+          node: { id: 'p1' },
+          genericXdsConfigs: [
+            { name: 'v1', configStatus: 'SYNCED', clientStatus: 'ACKED' },
+            { name: 'v1' },
+            { name: 'thrift', configStatus: 'ERROR', clientStatus: 'NACKED', errorState: { details: 'no such codec' } },
+            { name: 'thrift_9090' },
+          ],
+        },
+      ],
+    });
   });
 });

@@ -3,14 +3,17 @@ import { isIP } from 'node:net';
 import {
   type handleBidiStreamingCall,
   type handleClientStreamingCall,
+  type handleUnaryCall,
   status as rpcCode,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
+import type { Message } from '../../xds/descriptor.ts';
 import {
   aggregatedDiscoveryMethods,
+  clientStatusMethods,
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
   type DiscoveryRequest,
@@ -23,6 +26,7 @@ import { type NodeInfo, nodeFromJson } from '../../xds/node.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import type { Xds } from '../../xds/xds.ts';
 import type { ClientStatus } from './client-status.ts';
+import { clientStatusResponse } from './client-status-discovery.ts';
 import { DeltaSession, type SessionOptions } from './delta-session.ts';
 import { LiveReports } from './live-reports.ts';
 import { ResourceEncoder } from './resource-encoder.ts';
@@ -164,6 +168,36 @@ export class AdsServer {
       call.on('close', () => this.#reports.drop(source));
     };
     this.#server.addService({ ...proxyStatusMethods(descriptor) } as ServiceDefinition, { report });
+    const fetch: handleUnaryCall<Message, Message> = (call, answer) => this.#tellClientStatus(call.request, answer);
+    const stream: handleBidiStreamingCall<Message, Message> = (call) => {
+      call.on('data', (request: Message) =>
+        this.#tellClientStatus(request, (error, response) => {
+          if (error === null) call.write(response!);
+          else call.emit('error', error);
+        }),
+      );
+      call.on('end', () => call.end());
+      call.on('error', () => undefined);
+    };
+    this.#server.addService({ ...clientStatusMethods(descriptor) } as ServiceDefinition, {
+      fetchClientStatus: fetch,
+      streamClientStatus: stream,
+    });
+  }
+
+  #tellClientStatus(
+    request: Message,
+    answer: (error: { code: number; details: string } | null, response?: Message) => void,
+  ): void {
+    if ((request.nodeMatchers as unknown[]).length > 0) {
+      answer({
+        code: rpcCode.UNIMPLEMENTED,
+        details: 'node_matchers are not served; without them all clients are told',
+      });
+      return;
+    }
+    const json = clientStatusResponse(this.clients());
+    answer(null, this.#options.xds.jsonToMessage('envoy.service.status.v3.ClientStatusResponse', json));
   }
 
   #serve<Request extends DiscoveryRequest | DeltaDiscoveryRequest, Response>(
