@@ -191,7 +191,8 @@ export class StructWalker implements FrameMeter {
     if (shape >= 0) {
       this.#at += shape;
     } else if (shape === Struct) {
-      if (!this.#enter(Level.Struct)) return FAULT;
+      if (this.#tooDeep()) return FAULT;
+      this.#kind[this.#depth++] = Level.Struct;
     } else {
       const wanted =
         shape === Varint
@@ -263,6 +264,7 @@ export class StructWalker implements FrameMeter {
 
   /** `length`: as the wire says; `values`: how many follow (a map has two for each). */
   #elements(type: number, other: number, length: number, values: number, head: number): number {
+    if (this.#tooDeep()) return FAULT;
     if (length < 0) return this.#malformed(`container length ${length}`, this.#at);
     if (length === 0) {
       this.#at += head;
@@ -280,21 +282,19 @@ export class StructWalker implements FrameMeter {
       this.#at += (values / 2) * (size + otherSize);
       return DONE;
     }
-    if (!this.#enter(Level.Elements)) return FAULT;
-    const level = this.#depth - 1;
+    const level = this.#depth++;
+    this.#kind[level] = Level.Elements;
     this.#next[level] = type;
     this.#other[level] = other;
     this.#left[level] = values;
     return DONE;
   }
 
-  #enter(kind: number): boolean {
+  /** No level fits below the current one. */
+  #tooDeep(): boolean {
     const limit = this.#options.nestingLimit;
-    if (this.#depth >= limit) {
-      this.fault = { status: Status.too_large, text: `nesting deeper than nestingLimit ${limit}`, at: this.#at };
-      return false;
-    }
-    this.#kind[this.#depth++] = kind;
+    if (this.#depth < limit) return false;
+    this.fault = { status: Status.too_large, text: `nesting deeper than nestingLimit ${limit}`, at: this.#at };
     return true;
   }
 
