@@ -95,7 +95,7 @@ class MeltemiGeneration {
     let listens = false;
     for (const address of serviceAddresses(service))
       listens = this.#listen(service, port, protocol, address) || listens;
-    if (listens && protocol.kind === 'codec') this.#routes(service, port, protocol, sources);
+    if (listens && protocol.kind === 'codec') this.#routes(service, port, protocol);
   }
 
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
@@ -129,12 +129,7 @@ class MeltemiGeneration {
     return true;
   }
 
-  #routes(
-    service: Service,
-    port: ServicePort,
-    protocol: Extract<ServedProtocol, { kind: 'codec' }>,
-    sources: readonly string[],
-  ): void {
+  #routes(service: Service, port: ServicePort, protocol: Extract<ServedProtocol, { kind: 'codec' }>): void {
     const table = tableFor(this.#mesh, service.host, port.number, this.#node.namespace);
     const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
     const source = table?.source ?? service.source;
@@ -149,7 +144,7 @@ class MeltemiGeneration {
       protocol.manifest,
       hashKeyOf,
     );
-    this.#add(resource, table?.source ? [...sources, table.source] : sources);
+    this.#add(resource, [source]);
   }
 
   /** Also notes a destination that this proxy cannot have, though the route's resource is valid by itself. */

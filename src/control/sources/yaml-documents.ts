@@ -68,7 +68,8 @@ function addResource(
   faults: Finding[],
 ): void {
   if (body.apiVersion === undefined && body.kind === undefined) {
-    faults.push(...own, reader.finding(base, 'actual a mapping without apiVersion and kind, expected a resource'));
+    const nothing = reader.finding(base, 'actual a mapping without apiVersion and kind, expected a resource');
+    faults.push(...(own.length > 0 ? own : [nothing]));
     return;
   }
   const metadata = isRecord(body.metadata) ? body.metadata : {};

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { findingsOf, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
+
+function unreachable(...matches: string[]): string[] {
+  const routes = matches.map((match) => `{ ${match === '' ? '' : `match: { ${match} }, `}${to('v1')} }`).join(', ');
+  const translation = new TestMesh().apply({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[${routes}]`) });
+  return findingsOf(translation).map((finding) => finding.replace(/^warning r.yaml:\d+ spec\.routes/, ''));
+}
+
+const a = (test: string): string => `attributes: { a: ${test} }`;
+
+describe('findUnreachableRoutes', () => {
+  it('names a route behind one without a match', () => {
+    expect(unreachable(a('{ exact: x }'), '', a('{ exact: y }'))).toEqual([
+      '[2]: never used: route 1 (route-1) takes every request that would match',
+    ]);
+  });
+
+  it.each([
+    ['{ prefix: ge }', '{ exact: get }'],
+    ['{ prefix: ge }', '{ prefix: get }'],
+    ['{ regex: "get|put" }', '{ exact: put }'],
+    ['{}', '{ regex: "x.*" }'],
+    ['{ exact: x }', '{ exact: x }'],
+    ['{ regex: "x.*" }', '{ regex: "x.*" }'],
+  ])('%s takes all of %s', (earlier, later) => {
+    expect(unreachable(a(earlier), a(later))).toHaveLength(1);
+    expect(unreachable(a(earlier), `attributes: { a: ${later}, b: { exact: z } }`)).toHaveLength(1);
+  });
+
+  it.each([
+    ['{ prefix: get }', '{ exact: ge }'],
+    ['{ regex: "get|put" }', '{ exact: putt }'],
+    ['{ exact: x }', '{ exact: y }'],
+    ['{ exact: x }', '{}'],
+    ['{ regex: "x.*" }', '{ regex: "xy" }'],
+  ])('%s does not surely take all of %s', (earlier, later) => {
+    expect(unreachable(a(earlier), a(later))).toEqual([]);
+  });
+
+  it('names a route that asks for what it excludes', () => {
+    expect(unreachable('attributes: { a: { exact: xy } }, withoutAttributes: { a: { prefix: x } }')).toEqual([
+      '[0]: can match nothing: a is asked for and excluded',
+    ]);
+    expect(unreachable('attributes: { a: {} }, withoutAttributes: { a: { prefix: x } }')).toEqual([]);
+  });
+});

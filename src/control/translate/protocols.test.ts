@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { closedManifest, findingsOf, TestMesh, tcpManifest, testManifest, testNode } from '../testing/fixtures.ts';
+import { KnownManifests } from './known-manifests.ts';
+import { ProtocolTable } from './protocols.ts';
+
+describe('the protocol of a port', () => {
+  const table = new ProtocolTable([testManifest(), tcpManifest(), closedManifest('echo'), closedManifest('echo-rpc')]);
+  it.each([
+    ['tcp-metaprotocol-thrift', '', 'thrift'],
+    ['tcp-metaprotocol-thrift-main', 'TCP', 'thrift'],
+    ['tcp-MetaProtocol-Thrift', '', 'thrift'],
+    ['tcp-thrift-main', '', 'thrift'],
+    ['thrift', '', 'thrift'],
+    ['tcp-metaprotocol-echo-rpc-x', '', 'echo-rpc'],
+    ['tcp-metaprotocol-echo-x', '', 'echo'],
+    ['main', 'THRIFT', 'thrift'],
+    ['tcp-metaprotocol-unknown', '', 'nobody'],
+    ['tcp-metaprotocol', '', 'nobody'],
+    ['tcp', 'HTTP', 'opaque '],
+    ['tcp-main', '', 'opaque '],
+    ['main', 'TCP', 'opaque '],
+    ['main', '', 'opaque '],
+    ['tcp-redis', '', 'opaque redis'],
+    ['main', 'TLS', 'opaque tls'],
+    ['http-web', '', 'no http'],
+    ['grpc-web', '', 'no grpc'],
+    ['main', 'HTTP2', 'no http2'],
+    ['httpx', '', 'opaque '],
+  ])('name %s, protocol %j: %s', (name, protocol, expected) => {
+    const found = table.ofPort(name, protocol);
+    expect(
+      found === null
+        ? 'nobody'
+        : found.kind === 'codec'
+          ? found.name
+          : found.kind === 'tcp'
+            ? `opaque ${found.meant}`
+            : `no ${found.name}`,
+    ).toBe(expected);
+  });
+});
+
+describe('ApplicationProtocol', () => {
+  const text = (name: string, spec: string): string =>
+    `apiVersion: metaprotocol.aeraki.io/v1alpha1\nkind: ApplicationProtocol\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
+  const findings = (...specs: string[]): string[] =>
+    findingsOf(
+      new TestMesh().apply(Object.fromEntries(specs.map((spec, index) => [`${index}.yaml`, text(`p${index}`, spec)]))),
+    );
+
+  it.each([
+    [
+      '{ protocol: mine, codec: nothing }',
+      'error 0.yaml:4 spec.codec: actual "nothing", expected a codec that is built in or that a proxy has: thrift, aeraki.meta_protocol.codec.thrift, tcp',
+    ],
+    [
+      '{ protocol: tcp, codec: thrift }',
+      'error 0.yaml:4 spec.protocol: tcp is the built-in codec tcp, expected another name',
+    ],
+    [
+      '{ protocol: mine, codec: thrift, options: { transprt: header } }',
+      'error 0.yaml:4 spec.options.transprt: actual an unknown option, expected one of transport, frameLimitBytes (did you mean transport?)',
+    ],
+    [
+      '{ protocol: mine, codec: thrift, options: { transport: smoke } }',
+      'error 0.yaml:4 spec.options.transport: actual "smoke", expected one of auto, framed, header',
+    ],
+    [
+      '{ protocol: mine, codec: thrift, options: { frameLimitBytes: 5 } }',
+      `error 0.yaml:4 spec.options.frameLimitBytes: actual 5, expected an integer from 1024 to ${Number.MAX_SAFE_INTEGER}`,
+    ],
+    [
+      '{ protocol: mine, codec: thrift, options: { transport: true } }',
+      'error 0.yaml:4 spec.options.transport: actual true, expected a string',
+    ],
+    [
+      '{ protocol: mine, codec: thrift, options: { transport: [] } }',
+      'error 0.yaml:4 spec.options.transport: actual a list [], expected a text, a number, true or false',
+    ],
+  ])('refuses %s', (spec, expected) => {
+    expect(findings(spec)).toEqual([expected]);
+  });
+
+  it('is defined by the first of two', () => {
+    expect(findings('{ protocol: mine, codec: thrift }', '{ protocol: mine, codec: tcp }')).toEqual([
+      'shadowed 1.yaml:4 spec.protocol: ApplicationProtocol/default/p0 is older or sorts first and defines mine',
+    ]);
+  });
+});
+
+describe('KnownManifests', () => {
+  const faults: string[] = [];
+  const learn = (known: KnownManifests, ...manifests: object[]): boolean =>
+    known.learn(testNode({ manifests: JSON.parse(JSON.stringify(manifests)) }), (fault) => faults.push(fault));
+
+  it('learns what proxies announce, the newest version of each, and nothing over what was given', () => {
+    const known = new KnownManifests([testManifest()]);
+    const old = { ...closedManifest('echo'), version: '1.9.0' };
+    expect(learn(known, { ...testManifest(), version: '9.0.0' })).toBe(false);
+    expect(learn(known, old)).toBe(true);
+    expect(learn(known, old)).toBe(false);
+    expect(learn(known, { ...old, version: '1.10.0' })).toBe(true);
+    expect(learn(known, old)).toBe(false);
+    expect(known.all().map(({ name, version }) => `${name} ${version}`)).toEqual(['thrift 1.0.0', 'echo 1.10.0']);
+  });
+
+  it('tells of manifests that it cannot read', () => {
+    expect(learn(new KnownManifests([]), { name: 'bad' })).toBe(false);
+    expect(faults[0]).toContain('manifest of proxy proxy-1: version: ');
+  });
+});
