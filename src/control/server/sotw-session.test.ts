@@ -184,6 +184,17 @@ describe('rule 6: make before break', () => {
     client.ack(LDS);
     // Nothing says that the route is gone, but no listener names it any more.
     expect(client.received()).toEqual(['Cluster v2']);
+    expect(client.session.resources.status(() => null).map(({ name }) => name)).toEqual(['v2', 'v2', 'v1']);
+    client.ack(CDS);
+    expect(client.session.resources.status(() => null).map(({ name }) => name)).toEqual(['v2', 'v2']);
+    client.generate(...both);
+    client.ack(CDS);
+    expect(client.received()).toEqual([
+      'Cluster v1 v2',
+      'ClusterLoadAssignment v1',
+      'Listener web',
+      'RouteConfiguration r',
+    ]);
   });
 });
 

@@ -104,10 +104,11 @@ export class SotwSession implements Session<DiscoveryRequest> {
         owed === 'all' || owed?.has(name) === true || this.resources.sentVersion(typeUrl, name) !== version,
     );
     const whole = isWildcardType(typeUrl);
+    // Nothing can say that one of these is gone; its client drops it with what named it.
+    if (!whole) this.resources.forget(typeUrl, this.#gone(typeUrl, subscribed));
     const shrunk = whole && version !== subscription.sentVersion;
     if (changed.length === 0 && owed === null && !shrunk) return;
-    const kept = new Set(subscribed.map(({ name }) => name));
-    const removed = whole ? [...this.resources.sentNames(typeUrl)].filter((name) => !kept.has(name)) : [];
+    const removed = whole ? this.#gone(typeUrl, subscribed) : [];
     subscription.owed = null;
     subscription.refused = false;
     subscription.sentVersion = version;
@@ -125,6 +126,11 @@ export class SotwSession implements Session<DiscoveryRequest> {
   #subscribed(typeUrl: string, subscription: Subscription): VersionedResource[] {
     const wanted = [...this.resources.wanted(typeUrl).values()];
     return subscription.wildcard ? wanted : wanted.filter(({ name }) => subscription.names.has(name));
+  }
+
+  #gone(typeUrl: string, subscribed: readonly VersionedResource[]): string[] {
+    const kept = new Set(subscribed.map(({ name }) => name));
+    return [...this.resources.sentNames(typeUrl)].filter((name) => !kept.has(name));
   }
 
   #hasUnsent(typeUrl: string): boolean {
