@@ -71,7 +71,7 @@ export class Mesh<P extends RawPeer> {
   /** Texts of the log, with their level in front. */
   readonly log: string[] = [];
   /** What every draw of the engine gives. */
-  random = 0.5;
+  random = 0;
   readonly plane: DataPlane;
   readonly #options: MeshOptions<P>;
   readonly #upstreams = new Map<string, FakeUpstream<P>>();

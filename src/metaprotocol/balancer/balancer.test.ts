@@ -23,7 +23,7 @@ function shares(
   picks: number,
   key?: (index: number) => string,
 ): Record<string, number> {
-  const balancer = createBalancer(policy, endpoints);
+  const balancer = createBalancer(policy, endpoints, Math.random);
   const random = randoms();
   const counts: Record<string, number> = {};
   for (let index = 0; index < picks; index++) {
@@ -42,12 +42,12 @@ describe('balancers', () => {
     { policy: 'least_request', choiceCount: 2 },
     RING,
   ])('%j has no endpoint where there is none', (policy) => {
-    expect(createBalancer(policy, []).pick('key', Math.random)).toBeNull();
+    expect(createBalancer(policy, [], Math.random).pick('key', Math.random)).toBeNull();
   });
 
   test('round robin takes turns, by weight and smoothly', () => {
     const a = endpoint('a', { weight: 3 });
-    const balancer = createBalancer({ policy: 'round_robin' }, [a, endpoint('b')]);
+    const balancer = createBalancer({ policy: 'round_robin' }, [a, endpoint('b')], Math.random);
     const eight = Array.from({ length: 8 }, () => balancer.pick(null, Math.random)!.address).join('');
     expect(eight).toBe('aabaaaba');
     expect(shares({ policy: 'round_robin' }, [endpoint('a'), endpoint('b')], 100)).toEqual({
@@ -72,8 +72,8 @@ describe('balancers', () => {
 
   test('ring hash keeps a key where it is and moves few when an endpoint goes', () => {
     const all = ['a:1', 'b:1', 'c:1', 'd:1'].map((address) => endpoint(address));
-    const before = createBalancer(RING, all);
-    const after = createBalancer(RING, all.slice(0, 3));
+    const before = createBalancer(RING, all, Math.random);
+    const after = createBalancer(RING, all.slice(0, 3), Math.random);
     let moved = 0;
     let movedElsewhere = 0;
     for (let index = 0; index < 4_000; index++) {

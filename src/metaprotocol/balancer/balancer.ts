@@ -14,10 +14,14 @@ export interface Balancer {
 }
 
 /** `endpoints` are the ones to use: healthy, and of the best priority that has any. */
-export function createBalancer(description: BalancerDescription, endpoints: readonly Endpoint[]): Balancer {
+export function createBalancer(
+  description: BalancerDescription,
+  endpoints: readonly Endpoint[],
+  random: () => number,
+): Balancer {
   switch (description.policy) {
     case 'round_robin':
-      return new RoundRobinBalancer(endpoints);
+      return new RoundRobinBalancer(endpoints, random());
     case 'random':
       return new RandomBalancer(endpoints);
     case 'least_request':

@@ -11,7 +11,8 @@ export class RoundRobinBalancer implements Balancer {
   readonly #credit: Float64Array;
   #next: number;
 
-  constructor(endpoints: readonly Endpoint[], start = Math.random()) {
+  /** `start`: in [0, 1), where the first turn is. */
+  constructor(endpoints: readonly Endpoint[], start: number) {
     this.#endpoints = endpoints;
     this.#equal = endpoints.every((endpoint) => endpoint.weight === endpoints[0]!.weight);
     this.#total = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);

@@ -108,7 +108,7 @@ export class Cluster {
     });
     const usable = usableEndpoints(this.endpoints);
     this.usableCount = usable.length;
-    this.balancer = createBalancer(description.balancer, usable);
+    this.balancer = createBalancer(description.balancer, usable, state.core.random);
   }
 
   /** Makes this version the one whose numbers and endpoints count. */
