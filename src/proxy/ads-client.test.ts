@@ -225,6 +225,16 @@ describe('subscriptions', () => {
     expect(test.names(CDS)).toEqual(['v1']);
   });
 
+  it('keeps the object of a resource that comes again with the same bytes', async () => {
+    const test = await TestClient.connected();
+    const before = test.states.at(-1)!.get(CDS)!.get('v1');
+    test.connection.delta(CDS, [cluster('v1'), cluster('v2')]);
+    test.connection.delta(EDS, [endpoints('v2', 2)]);
+    await test.settle();
+    expect(test.names(CDS)).toEqual(['v1', 'v2']);
+    expect(test.states.at(-1)!.get(CDS)!.get('v1')).toBe(before);
+  });
+
   it('drops the names that nothing mentions any more', async () => {
     const test = await TestClient.connected();
     test.connection.delta(LDS, [], ['web']);
@@ -348,6 +358,17 @@ describe('NACK', () => {
       'ClusterLoadAssignment ack 7',
       'RouteConfiguration nack 6 r: no such method',
     ]);
+  });
+
+  it('does not blame a newer version that still waits', async () => {
+    const test = await TestClient.connected();
+    test.judge = () => [{ typeUrl: RDS, name: 'r', message: 'bad' }];
+    test.connection.delta(RDS, [routes('r', 'v1', 'v1')]);
+    await test.settle();
+    test.connection.delta(CDS, [cluster('v2')]);
+    test.connection.delta(RDS, [routes('r', 'v2')]);
+    await test.settle();
+    expect(test.connection.said()).toEqual(['RouteConfiguration nack 5 r: bad', 'ClusterLoadAssignment +v2']);
   });
 
   it('has bytes that are no such resource, and the version before stays', async () => {

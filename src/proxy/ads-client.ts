@@ -153,9 +153,7 @@ export class AdsClient {
   #connect(): void {
     this.#retry = null;
     const { transport, xds, node, protocol, clock } = this.#options;
-    const connection = transport((reason) => {
-      if (connection === this.#connection) this.#lose(reason);
-    });
+    const connection = transport((reason) => this.#lose(reason));
     this.#connection = connection;
     const nodeMessage = xds.jsonToMessage('envoy.config.core.v3.Node', nodeToJson(node));
     if (protocol === 'delta') {
@@ -286,7 +284,7 @@ export class AdsClient {
       this.#unknownFields.delete(key);
     }
     // A name may have been dropped while its resource was on the way.
-    if (this.#subscribed.get(typeUrl)?.has(name) ?? !isNamedType(typeUrl)) this.#resources.take(resource);
+    if (this.#subscribed.get(typeUrl)?.has(name) ?? true) this.#resources.take(resource);
     return name;
   }
 
@@ -477,10 +475,6 @@ export class AdsClient {
     this.#reported = now;
     if (first || live.length > 0 || removed.length > 0) this.#connection.report(report);
   }
-}
-
-function isNamedType(typeUrl: string): boolean {
-  return (namedTypeUrls as readonly string[]).includes(typeUrl);
 }
 
 function isSameLive(one: LiveResource | undefined, other: LiveResource): boolean {

@@ -258,6 +258,22 @@ describe('rule 6: make before break', () => {
   });
 });
 
+describe('rule 6 after a restart', () => {
+  it('takes nothing from a client that refuses the routes of this process', () => {
+    const client = new FakeDeltaClient(xds, cluster('v2'), web, routes('r', 'v2'));
+    client.subscribe(CDS, [], { v1: 'x' });
+    client.subscribe(LDS, [], { web: 'y' });
+    client.subscribe(RDS, ['r'], { r: 'z' });
+    client.ack(CDS);
+    client.ack(LDS);
+    client.nack(RDS, { r: 'no such method' });
+    expect(client.received()).toEqual(['Cluster +v2', 'Listener +web', 'RouteConfiguration +r']);
+    client.generate(cluster('v2'), web, routes('r', 'v2', 'v2'));
+    client.ack(RDS);
+    expect(client.received()).toEqual(['RouteConfiguration +r', 'Cluster -v1']);
+  });
+});
+
 describe('rule 8: validity per resource', () => {
   it('takes what a NACK does not name as acknowledged', () => {
     const client = new FakeDeltaClient(xds, cluster('a'), cluster('b'));
