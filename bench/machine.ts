@@ -1,5 +1,5 @@
 /** What the figures were measured on: without it they mean nothing. */
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { pinnable } from './child.ts';
 import { envoyVersion } from './proxies/envoy.ts';
 
@@ -13,6 +13,8 @@ export interface Machine {
   readonly envoy: string | null;
   /** Load generator and backend on core 0, each proxy on core 1. */
   readonly pinned: boolean;
+  /** Of the minute before the run: what else wants the cores makes calls/s and p99 worse, CPU per call hardly. */
+  readonly loadAverage: number;
 }
 
 export function describeMachine(): Machine {
@@ -24,5 +26,6 @@ export function describeMachine(): Machine {
     node: process.version,
     envoy: envoyVersion(),
     pinned: pinnable,
+    loadAverage: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   };
 }

@@ -32,7 +32,8 @@ async function main(): Promise<number> {
   const machine = describeMachine();
   console.log(
     `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}, ` +
-      `Envoy ${machine.envoy ?? 'not on the PATH'}, ${machine.pinned ? 'proxy alone on core 1' : 'NOT pinned to cores'}\n`,
+      `Envoy ${machine.envoy ?? 'not on the PATH'}, ${machine.pinned ? 'proxy alone on core 1' : 'NOT pinned to cores'}, ` +
+      `load average ${machine.loadAverage}\n`,
   );
   const directory = await mkdtemp(join(tmpdir(), 'meltemi-bench-'));
   try {
