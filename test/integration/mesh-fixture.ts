@@ -113,8 +113,8 @@ export class MeshBench {
     return proxy;
   }
 
-  async caller(port: number, wire: WireName = 'framed', headers: Record<string, string> = {}): Promise<WindClient> {
-    const client = await connectWind('127.0.0.1', port, wire, headers);
+  async caller(port: number, host = '127.0.0.1'): Promise<WindClient> {
+    const client = await connectWind(host, port, 'framed');
     client.connection.on('error', () => {});
     this.onClose(() => client.connection.destroy());
     return client;

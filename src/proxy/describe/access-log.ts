@@ -18,8 +18,18 @@ export function readAccessLogs(proxy: Reader): FilterDescription[] {
       return [];
     }
     const path = kind === STDOUT ? '/dev/stdout' : config.string('path');
+    const options = { path, ...readFormat(config.child('logFormat')) };
     config.ignore('@type');
     config.end('note');
-    return [{ name: 'access_log', options: { path } }];
+    return [{ name: 'access_log', options }];
   });
+}
+
+function readFormat(logFormat: Reader | null): { format?: string; jsonFormat?: unknown } {
+  const text = logFormat?.child('textFormatSource') ?? null;
+  const inline = text?.string('inlineString') ?? logFormat?.string('textFormat') ?? '';
+  const json = logFormat?.raw('jsonFormat');
+  text?.end('note');
+  logFormat?.end('note');
+  return { ...(inline === '' ? {} : { format: inline }), ...(json === undefined ? {} : { jsonFormat: json }) };
 }

@@ -155,6 +155,7 @@ group('a listener', () => {
           typedConfig: {
             '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
             path: '/tmp/a.log',
+            logFormat: { textFormatSource: { inlineString: '%STATUS%' } },
           },
         },
       ],
@@ -166,7 +167,7 @@ group('a listener', () => {
         codecOptions: { transport: 'framed' },
         statPrefix: 's',
         idleTimeoutMs: 3_000,
-        filters: [{ name: 'access_log', options: { path: '/tmp/a.log' } }],
+        filters: [{ name: 'access_log', options: { path: '/tmp/a.log', format: '%STATUS%' } }],
       },
     ]);
   });

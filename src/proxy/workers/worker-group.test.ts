@@ -155,13 +155,18 @@ describe('WorkerGroup', () => {
     expect(bench.totals.series()[0]!.values).toEqual([5]);
   });
 
-  it('starts a worker that dies young again within a second, but not at once', async () => {
+  it('starts a worker again at once, and in a crash loop twice a second', async () => {
     const bench = new Bench(1);
     await bench.roll('1');
     bench.workers[0]!.die();
-    expect(bench.workers).toHaveLength(1);
-    bench.clock.advance(999);
     expect(bench.workers).toHaveLength(2);
+    bench.workers[1]!.die();
+    expect(bench.workers).toHaveLength(2);
+    bench.clock.advance(500);
+    expect(bench.workers).toHaveLength(3);
+    bench.clock.advance(5_000);
+    bench.workers[2]!.die();
+    expect(bench.workers).toHaveLength(4);
   });
 
   it('does not wait for a worker that dies instead of answering', async () => {

@@ -28,7 +28,7 @@ export interface WorkerGroupOptions {
   readonly probe: (bind: Address) => Promise<string | null>;
 }
 
-/** A worker that dies young is started again after this, so that a crash loop does not eat the machine. */
+/** A worker is started again at once; one that dies young again waits, so that a crash loop does not eat the machine. */
 const RESTART_DELAY_MS = 500;
 const YOUNG_MS = 5_000;
 
@@ -42,6 +42,8 @@ interface Member {
   readonly index: number;
   readonly name: string;
   readonly startedAtMs: number;
+  /** How many lives before this one ended young, in a row. */
+  readonly youngDeaths: number;
   handle: WorkerHandle | null;
   alive: boolean;
   /** Runs what the others run, and takes part in rounds. */
@@ -66,7 +68,7 @@ export class WorkerGroup {
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options;
-    for (let index = 0; index < options.workers; index++) this.#spawn(index);
+    for (let index = 0; index < options.workers; index++) this.#spawn(index, 0);
   }
 
   get workers(): number {
@@ -142,11 +144,12 @@ export class WorkerGroup {
     return this.#current === null ? joined === this.#options.workers : joined > 0;
   }
 
-  #spawn(index: number): void {
+  #spawn(index: number, youngDeaths: number): void {
     const member: Member = {
       index,
       name: `${this.#options.name}/${index}#${++this.#lives}`,
       startedAtMs: this.#options.clock.nowMs(),
+      youngDeaths,
       handle: null,
       alive: true,
       joined: false,
@@ -206,10 +209,12 @@ export class WorkerGroup {
     this.#options.restarts.add();
     const fields = { worker: member.index, error: error?.stack ?? 'terminated' };
     this.#options.log.error(fields, 'worker ended, starting it again');
+    const livedMs = this.#options.clock.nowMs() - member.startedAtMs;
+    const youngDeaths = livedMs < YOUNG_MS ? member.youngDeaths + 1 : 0;
     const respawn = () => {
-      if (!this.#ending) this.#spawn(member.index);
+      if (!this.#ending) this.#spawn(member.index, youngDeaths);
     };
-    if (this.#options.clock.nowMs() - member.startedAtMs >= YOUNG_MS) respawn();
+    if (youngDeaths < 2) respawn();
     else this.#options.clock.setTimer(RESTART_DELAY_MS, respawn);
   }
 
