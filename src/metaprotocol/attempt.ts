@@ -30,6 +30,8 @@ export interface AttemptOwner {
   onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void;
 }
 
+const NOBODY: readonly LiveAttempt[] = [];
+
 export class LiveAttempt implements Attempt {
   readonly owner: AttemptOwner;
   readonly caller: Caller;
@@ -149,11 +151,11 @@ export class LiveAttempt implements Attempt {
     this.#cluster.state.stats.failures.add();
     const { sent } = this;
     this.#end();
-    if (!sent) {
-      this.#lane?.onScoutFailed(this);
-      if (this.needsOwnConnection) this.caller.binding?.onFirstFailed(this);
-    }
+    // What waited behind it for the same connection fails with it, in order: trying on would let it overtake a retry.
+    const stranded = sent ? NOBODY : (this.#lane?.takeStranded(this) ?? NOBODY);
+    if (!sent && this.needsOwnConnection) this.caller.binding?.onFirstFailed(this);
     this.owner.onAttemptFailed(this, status);
+    for (const one of stranded) one.fail(status);
   }
 
   mayReplay(status: ProxyStatus): boolean {

@@ -93,6 +93,10 @@ export class FramePeer extends RawPeer {
       if (this.#rest.length < length) return;
       const frame = parse(this.#rest.subarray(0, length));
       this.#rest = this.#rest.subarray(length);
+      if (frame.kind === Kind.Heartbeat) {
+        this.send(toyIdFrame({ kind: Kind.HeartbeatAnswer, id: frame.id }));
+        continue;
+      }
       this.frames.push(frame);
       const answer = this.respond(frame);
       if (answer !== null) this.send(answer);

@@ -63,11 +63,14 @@ export class AffinityLane {
     this.serve();
   }
 
-  /** The pool failed the scout: the next one tries for itself. */
-  onScoutFailed(attempt: LiveAttempt): void {
-    if (this.#scout !== attempt) return;
+  /** The pool failed the scout: there is no connection for those behind it either. */
+  takeStranded(attempt: LiveAttempt): readonly LiveAttempt[] {
+    if (this.#scout !== attempt) return [];
     this.#scout = null;
+    this.#replays = 0;
+    const stranded = this.#queue.splice(0);
     this.serve();
+    return stranded;
   }
 
   onConnectionClosed(connection: UpstreamConnection): void {
