@@ -13,6 +13,7 @@ import type {
   ServicePort,
   SidecarPolicy,
 } from '../translate/mesh.ts';
+import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
 import { defaultRoute } from '../translate/routes.ts';
 import { labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
@@ -38,7 +39,10 @@ class MeltemiGeneration {
   readonly #mesh: Mesh;
   readonly #node: NodeInfo;
   readonly #context: GeneratorContext;
+  readonly #index: MeshIndex;
   readonly #local: LocalAddresses;
+  /** By `<host>_<port>`: the service that this proxy means by it. */
+  readonly #visible = new Map<string, Service>();
   readonly #codecs: ReadonlySet<string>;
   readonly #resources = new Map<string, XdsResource>();
   readonly #products = new Map<string, Set<string>>();
@@ -51,6 +55,13 @@ class MeltemiGeneration {
     this.#context = context;
     this.#mesh = context.mesh;
     this.#node = node;
+    this.#index = new MeshIndex(context.mesh);
+    for (const service of visibleServices(context.mesh.services, node.namespace)) {
+      for (const port of service.ports) {
+        const name = routeConfigName(service.host, port.number);
+        if (!this.#visible.has(name)) this.#visible.set(name, service);
+      }
+    }
     this.#local = new LocalAddresses(node);
     this.#codecs = new Set(node.manifests.map((manifest) => (isJsonObject(manifest) ? String(manifest.name) : '')));
   }
@@ -66,21 +77,15 @@ class MeltemiGeneration {
   }
 
   #outbound(): void {
-    const claimed = new Set<string>();
-    for (const service of visibleServices(this.#mesh, this.#node.namespace)) {
-      if (service.discovery === 'none') continue;
-      for (const port of service.ports) {
-        const own = routeConfigName(service.host, port.number);
-        const protocol = this.#served(port.protocol, service.source);
-        if (claimed.has(own) || protocol === null) continue;
-        claimed.add(own);
-        this.#service(service, port, protocol);
-      }
+    for (const [name, service] of this.#visible) {
+      const port = service.ports.find((each) => routeConfigName(service.host, each.number) === name)!;
+      const protocol = service.discovery === 'none' ? null : this.#served(port.protocol, service.source);
+      if (protocol !== null) this.#service(service, port, protocol);
     }
   }
 
   #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
-    const policy = policyFor(this.#mesh, service, this.#node.namespace);
+    const policy = this.#policyFor(service);
     const sources = [
       service.source,
       ...(policy?.sources ?? []),
@@ -130,7 +135,7 @@ class MeltemiGeneration {
   }
 
   #routes(service: Service, port: ServicePort, protocol: Extract<ServedProtocol, { kind: 'codec' }>): void {
-    const table = tableFor(this.#mesh, service.host, port.number, this.#node.namespace);
+    const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
     const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
     const source = table?.source ?? service.source;
     const hashKeyOf = (destination: Destination): string | null => {
@@ -151,20 +156,22 @@ class MeltemiGeneration {
   #destinationPolicy(destination: Destination, source: string): DestinationPolicy | null {
     const { host, port, subset } = destination;
     const namespace = this.#node.namespace;
-    const service = visibleServices(this.#mesh, namespace).find(
-      (each) => each.host === host && each.ports.some((other) => other.number === port),
-    );
+    const service = this.#visible.get(routeConfigName(host, port));
     if (service === undefined) {
       this.#note(source, `${host} port ${port} does not exist or is not exported to the namespace ${namespace}`);
       return null;
     }
-    const policy = policyFor(this.#mesh, service, namespace);
+    const policy = this.#policyFor(service);
     if (subset !== '' && !policy?.subsets.has(subset))
       this.#note(
         source,
         `the DestinationRule that applies in the namespace ${namespace} has no subset ${subset} of ${host}`,
       );
     return policy;
+  }
+
+  #policyFor(service: Service): DestinationPolicy | null {
+    return policyFor(this.#index, this.#mesh.rootNamespace, service, this.#node.namespace);
   }
 
   #inbound(): void {

@@ -107,8 +107,8 @@ export interface DestinationPolicy extends Visibility {
 }
 
 export interface RouteTable extends Visibility {
-  /** Key of the MetaRouter; null: the service's default route. */
-  readonly source: string | null;
+  /** Key of the MetaRouter. */
+  readonly source: string;
   readonly host: string;
   readonly port: number;
   /** In order; the first match wins. */

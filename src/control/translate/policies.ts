@@ -12,7 +12,8 @@ import type {
   Service,
   Subset,
 } from './mesh.ts';
-import { DEFAULT_EXPORT, hostMatches } from './visibility.ts';
+import { hostMatches } from './mesh-index.ts';
+import { DEFAULT_EXPORT } from './visibility.ts';
 
 type DestinationRule = Resource<DestinationRuleSpec>;
 type PolicySpec = Omit<TrafficPolicy, 'portLevelSettings'>;

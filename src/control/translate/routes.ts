@@ -6,32 +6,18 @@ import type { DestinationSpec, MetaRouterSpec, MetaRouteSpec, StringMatchSpec } 
 import { nearMiss } from '../model/near-miss.ts';
 import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknownKey } from './attributes.ts';
-import type {
-  AttributeMatch,
-  Destination,
-  DestinationPolicy,
-  Mutation,
-  PortProtocol,
-  Route,
-  RouteTable,
-  Service,
-  ServicePort,
-} from './mesh.ts';
+import type { AttributeMatch, Destination, Mutation, PortProtocol, Route, RouteTable, ServicePort } from './mesh.ts';
+import type { MeshIndex } from './mesh-index.ts';
 import type { Compiled } from './translation-round.ts';
-import { DEFAULT_EXPORT, hostMatches } from './visibility.ts';
+import { DEFAULT_EXPORT } from './visibility.ts';
 
 type MetaRouter = Resource<MetaRouterSpec>;
 type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
 type AttributeMap = Readonly<Record<string, StringMatchSpec | null>>;
 
-export interface RouteContext {
-  readonly services: readonly Service[];
-  readonly policies: readonly DestinationPolicy[];
-}
-
-export function compileRouter(resource: MetaRouter, context: RouteContext): Compiled<readonly RouteTable[]> {
+export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<readonly RouteTable[]> {
   const host = resource.spec.hosts[0]!.toLowerCase();
-  const ports = context.services.filter((service) => service.host === host).flatMap((service) => service.ports);
+  const ports = index.services(host).flatMap((service) => service.ports);
   const findings = new Map<string, Finding>();
   const report = (level: Finding['level'], path: FieldPath, message: string): void => {
     const finding = findingAt(resource.document, level, ['spec', ...path], message);
@@ -39,13 +25,13 @@ export function compileRouter(resource: MetaRouter, context: RouteContext): Comp
     findings.set(`${finding.path} ${finding.message}`, finding);
   };
   if (ports.length === 0)
-    report('warning', ['hosts', 0], `no service has the host ${host}: the router has no effect${hint(host, context)}`);
+    report('warning', ['hosts', 0], `no service has the host ${host}: the router has no effect${hint(host, index)}`);
   const tables: RouteTable[] = [];
   for (const port of ports) {
     if (port.protocol.kind !== 'codec') continue;
-    const compiler = new RouteCompiler(port, port.protocol, context, report);
-    const routes = (resource.spec.routes ?? []).map((spec, index) => compiler.compile(spec, index));
-    for (const { index, message } of findUnreachableRoutes(routes)) report('warning', ['routes', index], message);
+    const compiler = new RouteCompiler(port, port.protocol, index, report);
+    const routes = (resource.spec.routes ?? []).map((spec, at) => compiler.compile(spec, at));
+    for (const { index: at, message } of findUnreachableRoutes(routes)) report('warning', ['routes', at], message);
     tables.push({
       source: resource.key,
       namespace: resource.metadata.namespace,
@@ -72,8 +58,8 @@ export function defaultRoute(host: string, port: number): Route {
   };
 }
 
-function hint(host: string, context: RouteContext): string {
-  const hosts = [...new Set(context.services.map((service) => service.host))].sort();
+function hint(host: string, index: MeshIndex): string {
+  const hosts = index.hosts();
   const meant = nearMiss(host, hosts);
   if (meant !== null) return `; did you mean ${meant}?`;
   if (hosts.length === 0) return '; there are none';
@@ -84,19 +70,19 @@ class RouteCompiler {
   readonly #port: ServicePort;
   readonly #protocol: CodecProtocol;
   readonly #manifest: ProtocolManifest;
-  readonly #context: RouteContext;
+  readonly #index: MeshIndex;
   readonly #report: (level: Finding['level'], path: FieldPath, message: string) => void;
 
   constructor(
     port: ServicePort,
     protocol: CodecProtocol,
-    context: RouteContext,
+    index: MeshIndex,
     report: (level: Finding['level'], path: FieldPath, message: string) => void,
   ) {
     this.#port = port;
     this.#protocol = protocol;
     this.#manifest = protocol.manifest;
-    this.#context = context;
+    this.#index = index;
     this.#report = report;
   }
 
@@ -169,12 +155,12 @@ class RouteCompiler {
   #destination(spec: DestinationSpec, path: FieldPath): Destination {
     const host = spec.host.toLowerCase();
     const subset = spec.subset ?? '';
-    const found = this.#context.services.filter((service) => service.host === host);
+    const found = this.#index.services(host);
     const ports = found.flatMap((service) => service.ports);
     const number = spec.port?.number ?? (ports.length === 1 ? ports[0]!.number : this.#port.number);
     const destination = { host, subset, port: number };
     if (found.length === 0) {
-      this.#report('error', [...path, 'host'], `no service has the host ${host}${hint(host, this.#context)}`);
+      this.#report('error', [...path, 'host'], `no service has the host ${host}${hint(host, this.#index)}`);
       return destination;
     }
     const port = ports.find((each) => each.number === number);
@@ -201,8 +187,7 @@ class RouteCompiler {
   }
 
   #checkSubset(host: string, subset: string, path: FieldPath): void {
-    const rules = this.#context.policies.filter((policy) => hostMatches(policy.host, host));
-    const names = [...new Set(rules.flatMap((policy) => [...policy.subsets.keys()]))].sort();
+    const names = [...new Set(this.#index.policies(host).flatMap((policy) => [...policy.subsets.keys()]))].sort();
     if (names.includes(subset)) return;
     const exist =
       names.length > 0 ? `expected one of ${names.join(', ')}` : 'no DestinationRule defines subsets of this host';

@@ -28,7 +28,7 @@ export class TranslationRound {
     this.#good = good;
   }
 
-  /** All resources of a kind in order of precedence. `onUse` is called for each before the next one is compiled. */
+  /** What was made of each resource of a kind, in order of precedence. `onUse` is called for each before the next one is compiled. */
   admit<S, T>(kind: string, compile: (resource: Resource<S>) => Compiled<T>, onUse?: (made: T) => void): T[] {
     const admitted: T[] = [];
     for (const entry of this.#candidates(kind)) {

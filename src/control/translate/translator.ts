@@ -11,7 +11,8 @@ import type { Inventory, ResourceEntry } from '../model/resource-store.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import type { Mesh, RouteTable, Service } from './mesh.ts';
+import type { Mesh, RouteTable, Service, Visibility } from './mesh.ts';
+import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
 import { ProtocolTable } from './protocols.ts';
 import { compileRouter } from './routes.ts';
@@ -71,12 +72,11 @@ export class Translator {
     const { policies, findings } = toPolicies(rules);
     for (const [key, list] of findings) round.report(key, list);
 
-    const tables: RouteTable[] = [];
-    round.admit(
-      'MetaRouter',
-      (resource: Resource<MetaRouterSpec>) => compileRouter(resource, { services, policies }),
-      (compiled) => tables.push(...claimHosts(compiled, tables, round)),
-    );
+    const index = new MeshIndex({ services, policies, tables: [] });
+    const tables = round
+      .admit('MetaRouter', (resource: Resource<MetaRouterSpec>) => compileRouter(resource, index))
+      .flat();
+    reportSharedHosts(tables, round);
     const sidecars = round.admit('Sidecar', (resource: Resource<SidecarSpec>) => ({
       findings: checkSidecar(resource, protocols),
       make: () => toSidecarPolicy(resource, protocols),
@@ -102,39 +102,38 @@ export class Translator {
 /** Of several services with one host and port that somebody sees together, the first keeps the port. */
 function claimPorts(services: readonly Service[], round: TranslationRound): Service[] {
   const kept: Service[] = [];
+  const byPort = new Map<string, Service[]>();
+  const byAddress = new Map<string, Service[]>();
   for (const service of services) {
-    const rivals = kept.filter((each) => each.host === service.host && overlaps(each, service));
-    const ports = service.ports.filter((port) => {
-      const first = rivals.find((each) => each.ports.some((other) => other.number === port.number));
-      if (first !== undefined) round.conflict(first.source, service.source, `${service.host} port ${port.number}`);
-      return first === undefined;
-    });
-    reportSharedAddresses(service, kept, round);
+    const ports = service.ports.filter((port) => claim(byPort, service, `${service.host} port ${port.number}`, round));
+    for (const address of service.addresses) {
+      // The listener of the first one has the address; the cluster is there for routes all the same.
+      for (const port of ports) claim(byAddress, service, `${address} port ${port.number}`, round);
+    }
     if (ports.length > 0) kept.push({ ...service, ports });
   }
   return kept;
 }
 
-function reportSharedAddresses(service: Service, kept: readonly Service[], round: TranslationRound): void {
-  for (const first of kept) {
-    if (first.host === service.host || !overlaps(first, service)) continue;
-    const addresses = service.addresses.filter((address) => first.addresses.includes(address));
-    const ports = service.ports.filter((port) => first.ports.some((other) => other.number === port.number));
-    for (const address of addresses) {
-      for (const port of ports) round.conflict(first.source, service.source, `${address} port ${port.number}`);
-    }
-  }
+/** All tables stay: for a namespace that sees only the later one, it is the first. */
+function reportSharedHosts(tables: readonly RouteTable[], round: TranslationRound): void {
+  const byHost = new Map<string, RouteTable[]>();
+  for (const table of tables) claim(byHost, table, `${table.host} port ${table.port}`, round);
 }
 
-/** All tables stay: for a namespace that sees only the later one, it is the first. */
-function claimHosts(
-  compiled: readonly RouteTable[],
-  tables: readonly RouteTable[],
+/** False, and told on both: something that comes first has the subject, and somebody sees both. */
+function claim<T extends Visibility & { readonly source: string }>(
+  claims: Map<string, T[]>,
+  thing: T,
+  subject: string,
   round: TranslationRound,
-): readonly RouteTable[] {
-  for (const table of compiled) {
-    const first = tables.find((each) => each.host === table.host && each.port === table.port && overlaps(each, table));
-    if (first !== undefined) round.conflict(first.source!, table.source!, `${table.host} port ${table.port}`);
+): boolean {
+  const rivals = claims.get(subject) ?? [];
+  const first = rivals.find((rival) => overlaps(rival, thing));
+  if (first === undefined) {
+    claims.set(subject, [...rivals, thing]);
+    return true;
   }
-  return compiled;
+  round.conflict(first.source, thing.source, subject);
+  return false;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOST, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
-import { hostMatches, isVisible, overlaps, policyFor, tableFor, visibleServices } from './visibility.ts';
+import { hostMatches, MeshIndex } from './mesh-index.ts';
+import { isVisible, overlaps, policyFor, tableFor, visibleServices } from './visibility.ts';
 
 describe('exportTo', () => {
   it.each([
@@ -32,8 +33,8 @@ describe('exportTo', () => {
         `exportTo: [${namespace === 'b' ? '"."' : '"*"'}]\n  addresses:`,
       );
     const { mesh } = new TestMesh().apply({ 'c.yaml': own('c'), 'b.yaml': own('b').replace('9090', '9091') });
-    expect(visibleServices(mesh, 'b').map((service) => service.namespace)).toEqual(['b', 'c']);
-    expect(visibleServices(mesh, 'd').map((service) => service.namespace)).toEqual(['c']);
+    expect(visibleServices(mesh.services, 'b').map((service) => service.namespace)).toEqual(['b', 'c']);
+    expect(visibleServices(mesh.services, 'd').map((service) => service.namespace)).toEqual(['c']);
   });
 
   it('limits who uses a router: others see the next one, or none', () => {
@@ -43,12 +44,12 @@ describe('exportTo', () => {
       'r.yaml': router(`[{ ${to('v1')} }]`, 'alpha', '  exportTo: ["."]\n'),
       'q.yaml': router(`[{ ${to('v2')} }]`, 'beta'),
     };
-    const { mesh } = new TestMesh().apply(files);
-    expect([tableFor(mesh, HOST, 9090, 'shop')?.source, tableFor(mesh, HOST, 9090, 'other')?.source]).toEqual([
+    const index = new MeshIndex(new TestMesh().apply(files).mesh);
+    expect([tableFor(index, HOST, 9090, 'shop')?.source, tableFor(index, HOST, 9090, 'other')?.source]).toEqual([
       'MetaRouter/shop/alpha',
       'MetaRouter/shop/beta',
     ]);
-    expect(tableFor(mesh, HOST, 1, 'shop')).toBeNull();
+    expect(tableFor(index, HOST, 1, 'shop')).toBeNull();
   });
 });
 
@@ -63,7 +64,7 @@ describe('the lookup of a DestinationRule', () => {
       's.yaml': SERVICE,
       ...Object.fromEntries(rules.map((text, index) => [`${index}.yaml`, text])),
     });
-    return policyFor(mesh, mesh.services[0]!, client)?.sources[0];
+    return policyFor(new MeshIndex(mesh), mesh.rootNamespace, mesh.services[0]!, client)?.sources[0];
   };
 
   it("takes the caller's namespace, then the service's, then the root", () => {

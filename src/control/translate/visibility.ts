@@ -1,5 +1,6 @@
 /** Who sees what: exportTo, and which of several candidates applies to a namespace. */
-import type { DestinationPolicy, Mesh, RouteTable, Service, Visibility } from './mesh.ts';
+import type { DestinationPolicy, RouteTable, Service, Visibility } from './mesh.ts';
+import type { MeshIndex } from './mesh-index.ts';
 
 export const DEFAULT_EXPORT: readonly string[] = Object.freeze(['*']);
 
@@ -20,47 +21,31 @@ export function overlaps(a: Visibility, b: Visibility): boolean {
 }
 
 /** Services that a namespace sees; of several with one host and port its own namespace's, else the first. */
-export function visibleServices(mesh: Mesh, namespace: string): Service[] {
-  const seen = mesh.services.filter((service) => isVisible(service, namespace));
+export function visibleServices(services: readonly Service[], namespace: string): Service[] {
+  const seen = services.filter((service) => isVisible(service, namespace));
   return [
     ...seen.filter((service) => service.namespace === namespace),
     ...seen.filter((service) => service.namespace !== namespace),
   ];
 }
 
-export function tableFor(mesh: Mesh, host: string, port: number, namespace: string): RouteTable | null {
-  return mesh.tables.find((table) => table.host === host && table.port === port && isVisible(table, namespace)) ?? null;
+export function tableFor(index: MeshIndex, host: string, port: number, namespace: string): RouteTable | null {
+  return index.tables(host).find((table) => table.port === port && isVisible(table, namespace)) ?? null;
 }
 
 /** Istio's lookup: the client's namespace, then the service's, then the root; levels are never merged. */
-export function policyFor(mesh: Mesh, service: Service, clientNamespace: string): DestinationPolicy | null {
-  const levels =
-    clientNamespace === mesh.rootNamespace ? [] : [mostSpecific(mesh, service.host, clientNamespace, () => true)];
-  const exported = (policy: DestinationPolicy): boolean => isVisible(policy, clientNamespace);
-  levels.push(
-    mostSpecific(mesh, service.host, service.namespace, exported),
-    mostSpecific(mesh, service.host, mesh.rootNamespace, exported),
-  );
-  return levels.find((policy) => policy !== null) ?? null;
-}
-
-function mostSpecific(
-  mesh: Mesh,
-  host: string,
-  namespace: string,
-  accept: (policy: DestinationPolicy) => boolean,
+export function policyFor(
+  index: MeshIndex,
+  rootNamespace: string,
+  service: Service,
+  clientNamespace: string,
 ): DestinationPolicy | null {
-  let best: DestinationPolicy | null = null;
-  for (const policy of mesh.policies) {
-    if (policy.namespace !== namespace || !hostMatches(policy.host, host) || !accept(policy)) continue;
-    if (policy.host === host) return policy;
-    if (best === null || policy.host.length > best.host.length) best = policy;
-  }
-  return best;
-}
-
-export function hostMatches(pattern: string, host: string): boolean {
-  return pattern === host || pattern === '*' || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
+  const policies = index.policies(service.host);
+  const own =
+    clientNamespace === rootNamespace ? undefined : policies.find((policy) => policy.namespace === clientNamespace);
+  const exported = (namespace: string): DestinationPolicy | undefined =>
+    policies.find((policy) => policy.namespace === namespace && isVisible(policy, clientNamespace));
+  return own ?? exported(service.namespace) ?? exported(rootNamespace) ?? null;
 }
 
 export function labelsMatch(wanted: ReadonlyMap<string, string>, labels: ReadonlyMap<string, string>): boolean {

@@ -1,0 +1,45 @@
+/** MeshIndex: finds services, policies and route tables by host, so that a large mesh costs no more per host than a small one. */
+import type { DestinationPolicy, RouteTable, Service } from './mesh.ts';
+
+export interface Indexed {
+  readonly services: readonly Service[];
+  readonly policies: readonly DestinationPolicy[];
+  readonly tables: readonly RouteTable[];
+}
+
+export class MeshIndex {
+  readonly #services: ReadonlyMap<string, readonly Service[]>;
+  readonly #policies: ReadonlyMap<string, readonly DestinationPolicy[]>;
+  readonly #wildcards: readonly DestinationPolicy[];
+  readonly #tables: ReadonlyMap<string, readonly RouteTable[]>;
+
+  constructor({ services, policies, tables }: Indexed) {
+    this.#services = Map.groupBy(services, (service) => service.host);
+    this.#policies = Map.groupBy(policies, (policy) => policy.host);
+    this.#wildcards = policies.filter((policy) => policy.host.startsWith('*'));
+    this.#tables = Map.groupBy(tables, (table) => table.host);
+  }
+
+  hosts(): string[] {
+    return [...this.#services.keys()].sort();
+  }
+
+  /** In order of precedence, like the others. */
+  services(host: string): readonly Service[] {
+    return this.#services.get(host) ?? [];
+  }
+
+  /** Exact ones first, then wildcards from the longest on. */
+  policies(host: string): readonly DestinationPolicy[] {
+    const wildcards = this.#wildcards.filter((policy) => hostMatches(policy.host, host));
+    return [...(this.#policies.get(host) ?? []), ...wildcards.sort((a, b) => b.host.length - a.host.length)];
+  }
+
+  tables(host: string): readonly RouteTable[] {
+    return this.#tables.get(host) ?? [];
+  }
+}
+
+export function hostMatches(pattern: string, host: string): boolean {
+  return pattern === host || pattern === '*' || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
+}
