@@ -22,6 +22,8 @@ export interface ConnectionInfo {
   /** Unique in this worker. */
   readonly id: number;
   readonly source: Address;
+  /** `host:port` of the source. */
+  readonly sourceText: string;
   /** What the caller meant to reach: the service address of the listener, or what interception told. */
   readonly originalDestination: Address;
   readonly direction: Direction;
@@ -47,7 +49,7 @@ export type Direction = 'outbound' | 'inbound' | 'gateway';
 /** One try at one endpoint. */
 export interface Attempt {
   readonly cluster: string;
-  readonly endpoint: Address & { readonly labels: ReadonlyMap<string, string> };
+  readonly endpoint: Address & { readonly address: string; readonly labels: ReadonlyMap<string, string> };
   /** The first attempt's request is the stream's own unless some filter has `onAttempt`; later ones are forks. */
   readonly request: RequestMessage;
   /** Some of its bytes may have left the process. */

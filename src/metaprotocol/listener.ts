@@ -3,6 +3,7 @@ import net from 'node:net';
 import type { Address, ConnectionInfo, Direction, TlsPeer } from './filter.ts';
 import type { ReadBuffer } from './socket-wire.ts';
 import { acceptedWire } from './socket-wire.ts';
+import { addressOf } from './upstream/endpoint.ts';
 import type { Wire } from './wire.ts';
 
 /** What is known of a connection before a chain is chosen. */
@@ -85,6 +86,7 @@ export class ConnectionInfos {
     return {
       id: this.#next++,
       source: context.source,
+      sourceText: addressOf(context.source),
       originalDestination: context.originalDestination ?? listener.serviceAddress,
       direction: context.direction ?? listener.direction,
       listener: listener.name,

@@ -3,9 +3,14 @@
 import type { ConfigIssue } from '../../config-error.ts';
 import { ConfigError } from '../../config-error.ts';
 import type { Filter, FilterContext, FilterFactory, Stream } from '../../filter.ts';
+import { Status } from '../../status.ts';
 
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
-type Field = (stream: Stream) => string;
+interface Field {
+  readonly text: (stream: Stream) => string;
+  /** A peer or a name in configuration chose the text: it may hold quotes or line ends. */
+  readonly foreign: boolean;
+}
 
 export interface AccessLogOptions {
   readonly path: string;
@@ -15,33 +20,54 @@ export interface AccessLogOptions {
 }
 
 export const DEFAULT_FORMAT =
-  '[%START_TIME%] %PROTOCOL% %LISTENER% "%ROUTE_NAME%" %STATUS% %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "%DOWNSTREAM_REMOTE_ADDRESS%" "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" "%RESPONSE_DETAILS%"\n';
+  '[%START_TIME%] %PROTOCOL% %LISTENER% "%ROUTE_NAME%" %STATUS% %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT% %DURATION_US% "%DOWNSTREAM_REMOTE_ADDRESS%" "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" "%RESPONSE_DETAILS%"';
+
+function own(text: (stream: Stream) => string): (argument: string) => Field {
+  return () => ({ text, foreign: false });
+}
+
+function foreign(text: (stream: Stream, argument: string) => string): (argument: string) => Field {
+  return (argument) => ({ text: (stream) => text(stream, argument), foreign: true });
+}
 
 const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
-  START_TIME: () => (stream) => new Date(Date.now() - stream.elapsedMs).toISOString(),
-  PROTOCOL: () => (stream) => stream.request.family,
-  LISTENER: () => (stream) => stream.downstream.listener,
-  ROUTE_NAME: () => (stream) => stream.route?.name ?? '-',
+  START_TIME: () => ({ text: startTimeText(), foreign: false }),
+  PROTOCOL: own((stream) => stream.request.family),
+  LISTENER: own((stream) => stream.downstream.listener),
+  ROUTE_NAME: foreign((stream) => stream.route?.name ?? '-'),
   /** How the proxy ended it: `no_error`, or the name of a ProxyStatus. */
-  STATUS: () => (stream) => stream.status.name,
+  STATUS: own((stream) => stream.status.name),
   /** The protocol's own code. */
-  RESPONSE_CODE: () => (stream) => stream.response?.outcome?.code.toString() ?? '-',
-  RESPONSE_DETAILS: () => (stream) => (stream.status.name === 'no_error' ? '-' : stream.status.detail),
-  BYTES_RECEIVED: () => (stream) => stream.requestBytes.toString(),
-  BYTES_SENT: () => (stream) => stream.responseBytes.toString(),
-  /** Milliseconds, three decimals. */
-  DURATION: () => (stream) => stream.elapsedMs.toFixed(3),
-  DOWNSTREAM_REMOTE_ADDRESS: () => (stream) => `${stream.downstream.source.host}:${stream.downstream.source.port}`,
-  UPSTREAM_CLUSTER: () => (stream) => stream.attempts.at(-1)?.cluster ?? '-',
-  UPSTREAM_HOST: () => (stream) => {
-    const endpoint = stream.attempts.at(-1)?.endpoint;
-    return endpoint === undefined ? '-' : `${endpoint.host}:${endpoint.port}`;
-  },
-  ATTEMPTS: () => (stream) => stream.attempts.length.toString(),
+  RESPONSE_CODE: own((stream) => stream.response?.outcome?.code.toString() ?? '-'),
+  RESPONSE_DETAILS: foreign((stream) => (stream.status === Status.no_error ? '-' : stream.status.detail)),
+  BYTES_RECEIVED: own((stream) => stream.requestBytes.toString()),
+  BYTES_SENT: own((stream) => stream.responseBytes.toString()),
+  /** Milliseconds, rounded. */
+  DURATION: own((stream) => Math.round(stream.elapsedMs).toString()),
+  /** Microseconds, rounded. */
+  DURATION_US: own((stream) => Math.round(stream.elapsedMs * 1_000).toString()),
+  DOWNSTREAM_REMOTE_ADDRESS: own((stream) => stream.downstream.sourceText),
+  UPSTREAM_CLUSTER: own((stream) => stream.attempts.at(-1)?.cluster ?? '-'),
+  UPSTREAM_HOST: own((stream) => stream.attempts.at(-1)?.endpoint.address ?? '-'),
+  ATTEMPTS: own((stream) => stream.attempts.length.toString()),
   /** An attribute of the request or response: `%REQ(method)%`. */
-  REQ: (key) => (stream) => stream.request.get(key) ?? '-',
-  RESP: (key) => (stream) => stream.response?.get(key) ?? '-',
+  REQ: foreign((stream, key) => stream.request.get(key) ?? '-'),
+  RESP: foreign((stream, key) => stream.response?.get(key) ?? '-'),
 };
+
+/** ISO 8601 with milliseconds. Many streams start in the same one: its text is made once. */
+function startTimeText(): (stream: Stream) => string {
+  let lastMs = Number.NaN;
+  let last = '';
+  return (stream) => {
+    const startMs = Math.round(Date.now() - stream.elapsedMs);
+    if (startMs !== lastMs) {
+      lastMs = startMs;
+      last = new Date(startMs).toISOString();
+    }
+    return last;
+  };
+}
 
 class AccessLogFilter implements Filter {
   readonly #path: string;
@@ -57,8 +83,7 @@ class AccessLogFilter implements Filter {
       const fields = Object.entries(options.jsonFormat).map(
         ([key, format]) => [key, compileFormat(format, [])] as const,
       );
-      this.#render = (stream) =>
-        `${JSON.stringify(Object.fromEntries(fields.map(([key, field]) => [key, field(stream)])))}\n`;
+      this.#render = (stream) => JSON.stringify(Object.fromEntries(fields.map(([key, field]) => [key, field(stream)])));
     }
   }
 
@@ -85,7 +110,10 @@ function compileFormat(format: string, issues: ConfigIssue[]): (stream: Stream) 
   parts.push(format.slice(at));
   return (stream) => {
     let line = '';
-    for (const part of parts) line += typeof part === 'string' ? part : quoteSafe(part(stream));
+    for (const part of parts) {
+      if (typeof part === 'string') line += part;
+      else line += part.foreign ? quoteSafe(part.text(stream)) : part.text(stream);
+    }
     return line;
   };
 }
