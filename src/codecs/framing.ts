@@ -126,11 +126,15 @@ export class Framer {
     this.#held = true;
   }
 
-  /** Ends `hold`; gives out what was held, unless called from inside `onFrame`: then the running call goes on. */
-  release(): void {
-    if (!this.#held) return;
+  /**
+   * Ends `hold` and gives out what was held. True: all of it. False: held again on the way, or called from inside `onFrame`,
+   * where the running call goes on.
+   */
+  release(): boolean {
     this.#held = false;
-    if (!this.#running) this.#run(EMPTY, false);
+    if (this.#running) return false;
+    this.#run(EMPTY, false);
+    return !this.#held;
   }
 
   get held(): boolean {

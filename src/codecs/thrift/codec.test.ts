@@ -324,6 +324,19 @@ describe('the end of a connection', () => {
     expect(client.sink.goneAway).toBe(true);
   });
 
+  it('while paused, is looked at only behind the last message, wherever the codec is resumed', () => {
+    const { sink, codec } = new ServerRig();
+    codec.pause();
+    feed(codec, Buffer.concat([call(), call(), call()]));
+    codec.peerEnded();
+    sink.onEvent = () => {
+      codec.pause();
+      codec.resume();
+    };
+    codec.resume();
+    expect(sink.events.map((event) => event.kind)).toEqual(['head', 'head', 'head']);
+  });
+
   it('downstream leaves running calls to be answered', () => {
     const { sink, codec } = new ServerRig();
     feed(codec, call());

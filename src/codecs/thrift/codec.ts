@@ -68,8 +68,7 @@ abstract class ThriftCodec<M extends Message> implements Codec, FrameReceiver {
   }
 
   resume(): void {
-    this.framer.release();
-    if (this.#ended && !this.framer.held) this.#end();
+    if (this.framer.release() && this.#ended) this.#end();
   }
 
   get reading(): boolean {

@@ -9,8 +9,7 @@ import {
   BINARY_VERSION,
   COMPACT_MAGIC,
   COMPACT_VERSION,
-  HEADER_MAGIC_HIGH,
-  HEADER_MAGIC_LOW,
+  isHeaderMagic,
   LENGTH_BYTES,
   MAX_FRAME_BYTES,
   readInt32,
@@ -26,16 +25,12 @@ export function detectThrift(head: Buffer): Detection {
   if (head.length < LENGTH_BYTES) return 'more';
   if (readInt32(head, 0) > MAX_FRAME_BYTES) return 'reject';
   if (head.length < DETECT_BYTES) return 'more';
-  return isMessage(head, LENGTH_BYTES) || isHeader(head, LENGTH_BYTES) ? 'match' : 'reject';
+  return isMessage(head, LENGTH_BYTES) || isHeaderMagic(head, LENGTH_BYTES) ? 'match' : 'reject';
 }
 
 function isMessage(bytes: Buffer, at: number): boolean {
   if (bytes[at] === BINARY_MAGIC) return bytes[at + 1] === BINARY_VERSION;
   return bytes[at] === COMPACT_MAGIC && (bytes[at + 1]! & 0x1f) === COMPACT_VERSION;
-}
-
-function isHeader(bytes: Buffer, at: number): boolean {
-  return bytes[at] === HEADER_MAGIC_HIGH && bytes[at + 1] === HEADER_MAGIC_LOW;
 }
 
 export class ThriftMeter implements FrameMeter {
@@ -89,7 +84,7 @@ export class ThriftMeter implements FrameMeter {
     }
     if (to - from < DETECT_BYTES) return DETECT_BYTES;
     const at = from + LENGTH_BYTES;
-    if (bytes[from]! < 0x80 && (isMessage(bytes, at) || isHeader(bytes, at))) return 0;
+    if (bytes[from]! < 0x80 && (isMessage(bytes, at) || isHeaderMagic(bytes, at))) return 0;
     if (this.#options.oldBinary && bytes[from] === 0) {
       // A framed message begins with the high byte of its name's length, an unframed one has its name here.
       if (bytes[at] !== 0) this.#walker = new StructWalker(this.#options);

@@ -13,11 +13,10 @@ import {
   COMPACT_VERSION,
   ExceptionType,
   HEADER_BLOCK_AT,
-  HEADER_MAGIC_HIGH,
-  HEADER_MAGIC_LOW,
   HEADER_SEQ_AT,
   HEADER_WORDS_AT,
   HeaderProtocol,
+  isHeaderMagic,
   LENGTH_BYTES,
   type MessageHead,
   MessageType,
@@ -81,7 +80,7 @@ export class HeadReader implements MessageHead {
     this.headerSeqid = 0;
     const at = unframed ? from : from + LENGTH_BYTES;
     if (to < at + 2) return;
-    if (!unframed && isHeader(bytes, at)) {
+    if (!unframed && isHeaderMagic(bytes, at)) {
       this.transport = 'theader';
       this.known = true;
       if (to >= from + HEADER_WORDS_AT) this.headerSeqid = readInt32(bytes, from + HEADER_SEQ_AT);
@@ -104,7 +103,7 @@ export class HeadReader implements MessageHead {
 
   #readTransport(bytes: Buffer, from: number, to: number): boolean {
     const wanted = this.#options.transport;
-    const header = to - from >= LENGTH_BYTES + 2 && isHeader(bytes, from + LENGTH_BYTES);
+    const header = to - from >= LENGTH_BYTES + 2 && isHeaderMagic(bytes, from + LENGTH_BYTES);
     this.transport = header ? 'theader' : 'framed';
     if (header) this.known = true;
     if (wanted !== 'detect' && wanted !== this.transport) {
@@ -294,8 +293,4 @@ export class HeadReader implements MessageHead {
     this.fault = { status, text, at };
     return false;
   }
-}
-
-function isHeader(bytes: Buffer, at: number): boolean {
-  return bytes[at] === HEADER_MAGIC_HIGH && bytes[at + 1] === HEADER_MAGIC_LOW;
 }

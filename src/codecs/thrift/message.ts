@@ -44,7 +44,7 @@ abstract class ThriftMessage implements Message, MessageHead {
   readonly bodyAt: number;
   /** THeader's headers, once somebody changed one. */
   edits: HeaderEdits | null = null;
-  readonly #names: MethodNames;
+  protected readonly names: MethodNames;
   #name: MethodName | null = null;
 
   /** `head`: what was read of `bytes[from, to)`, or of another message's bytes that this one shares. */
@@ -67,7 +67,7 @@ abstract class ThriftMessage implements Message, MessageHead {
     this.nameAt = head.nameAt;
     this.nameBytes = head.nameBytes;
     this.bodyAt = head.bodyAt;
-    this.#names = names;
+    this.names = names;
   }
 
   get raw(): Buffer | null {
@@ -88,7 +88,7 @@ abstract class ThriftMessage implements Message, MessageHead {
   get name(): MethodName {
     if (this.#name === null) {
       const at = this.from + this.nameAt;
-      this.#name = this.#names.lookup(this.bytes, at, at + this.nameBytes);
+      this.#name = this.names.lookup(this.bytes, at, at + this.nameBytes);
     }
     return this.#name;
   }
@@ -163,7 +163,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
   /** Thrift does not say which methods may be called twice. */
   readonly replaySafe = false;
   readonly answer: ThriftResponse | null;
-  readonly #shared: MethodNames;
 
   constructor(
     head: MessageHead,
@@ -175,7 +174,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
     answer: ThriftResponse | null,
   ) {
     super(head, names, bytes, from, to, lent);
-    this.#shared = names;
     this.answer = answer;
   }
 
@@ -191,7 +189,7 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
   }
 
   override fork(): this {
-    const fork = new ThriftRequest(this, this.#shared, this.bytes, this.from, this.to, this.lent, this.answer);
+    const fork = new ThriftRequest(this, this.names, this.bytes, this.from, this.to, this.lent, this.answer);
     fork.edits = this.edits?.fork() ?? null;
     return fork as this;
   }
@@ -199,7 +197,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
 
 /** A reply or an exception, from the upstream or (`local`) of the proxy itself. */
 export class ThriftResponse extends ThriftMessage implements ResponseMessage {
-  readonly #shared: MethodNames;
   readonly #local: boolean;
   #outcome: Outcome | null = null;
 
@@ -213,7 +210,6 @@ export class ThriftResponse extends ThriftMessage implements ResponseMessage {
     local: boolean,
   ) {
     super(head, names, bytes, from, to, lent);
-    this.#shared = names;
     this.#local = local;
   }
 
@@ -228,7 +224,7 @@ export class ThriftResponse extends ThriftMessage implements ResponseMessage {
   }
 
   override fork(): this {
-    const fork = new ThriftResponse(this, this.#shared, this.bytes, this.from, this.to, this.lent, this.#local);
+    const fork = new ThriftResponse(this, this.names, this.bytes, this.from, this.to, this.lent, this.#local);
     fork.edits = this.edits?.fork() ?? null;
     return fork as this;
   }

@@ -116,6 +116,11 @@ export function readUint16(bytes: Buffer, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
+/** Whether a THeader's mark stands at `at`, just behind the frame's length. */
+export function isHeaderMagic(bytes: Buffer, at: number): boolean {
+  return bytes[at] === HEADER_MAGIC_HIGH && bytes[at + 1] === HEADER_MAGIC_LOW;
+}
+
 /** Reads varints; holds what the last one was, so that reading needs no object. */
 export class VarintReader {
   /** Signed 32-bit value of the last `read`. */
