@@ -1,5 +1,5 @@
 /** `meltemi validate`: judges a folder without running anything. */
-import { renderStatus } from '../control/status/status-text.ts';
+import { renderValidation } from '../control/status/status-text.ts';
 import { validate } from '../control/validate.ts';
 import { type Command, ExitCode } from './command.ts';
 import { readDirectories, readOptions } from './options.ts';
@@ -24,7 +24,7 @@ Examples:
       json: { type: 'boolean', default: false },
     });
     const { ok, report } = await validate({ directories: readDirectories(values.file), manifests: builtInManifests() });
-    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : renderStatus(report));
+    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : renderValidation(report));
     return ok ? ExitCode.Ok : ExitCode.Failure;
   },
 };

@@ -83,15 +83,7 @@ function held(entry: ResourceEntry): Finding {
 function readResource(key: string, document: ResourceDocument): ResourceEntry {
   const [group = '', version = ''] = document.apiVersion.split('/');
   const definition = KINDS.find((kind) => kind.kind === document.kind && kind.group === group);
-  if (definition === undefined) {
-    const finding = findingAt(
-      document,
-      'notApplied',
-      ['kind'],
-      `kind ${document.kind} of ${document.apiVersion} is not supported yet`,
-    );
-    return { key, document, resource: null, supported: false, findings: [finding, ...document.faults] };
-  }
+  if (definition === undefined) return { key, document, resource: null, supported: false, findings: document.faults };
   const faults = [...document.faults, ...document.placeholders()];
   if (faults.length > 0) return { key, document, resource: null, supported: true, findings: faults };
   if (!definition.versions.includes(version)) {

@@ -79,8 +79,9 @@ export interface ClientView {
 
 export function buildStatus(translation: Translation, views: readonly ClientView[]): StatusReport {
   const verdicts = [...translation.verdicts.values()].sort(byPlace);
+  const indexed = views.map(indexView);
   return {
-    resources: verdicts.map((verdict) => resourceStatus(verdict, views)),
+    resources: verdicts.map((verdict) => resourceStatus(verdict, indexed)),
     faults: translation.faults.map(findingStatus),
     proxies: views.map(proxyStatus).sort((a, b) => compare(a.id, b.id)),
   };
@@ -91,22 +92,39 @@ function byPlace(a: ResourceVerdict, b: ResourceVerdict): number {
   return compare(placeA.file, placeB.file) || placeA.line - placeB.line;
 }
 
-function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: readonly ClientView[]): ResourceStatus {
+interface IndexedView extends ClientView {
+  readonly states: ReadonlyMap<string, ClientResourceStatus>;
+  readonly notes: ReadonlyMap<string, readonly NodeNote[]>;
+  /** The client says what runs, and not only what it accepted. */
+  readonly tellsLive: boolean;
+}
+
+function indexView(view: ClientView): IndexedView {
+  const { resources } = view.client;
+  return {
+    ...view,
+    states: new Map(resources.map((state) => [resourceId(state.typeUrl, state.name), state])),
+    notes: Map.groupBy(view.generated.notes, (note) => note.source),
+    tellsLive: resources.some((state) => state.liveVersion !== null),
+  };
+}
+
+function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: readonly IndexedView[]): ResourceStatus {
   const { document, key } = entry;
   const products = new Set<string>();
   const remarks: ProxyRemark[] = [];
   let proxies = 0;
   let appliedOn = 0;
-  for (const { client, generated } of views) {
-    const proxy = client.node.id;
-    for (const note of generated.notes) if (note.source === key) remarks.push(skipped(proxy, note));
-    const ids = generated.products.get(key);
+  for (const view of views) {
+    const proxy = view.client.node.id;
+    for (const note of view.notes.get(key) ?? []) remarks.push(skipped(proxy, note));
+    const ids = view.generated.products.get(key);
     if (ids === undefined) continue;
     proxies++;
-    const states = client.resources.filter((resource) => ids.has(resourceId(resource.typeUrl, resource.name)));
+    const states = [...ids].flatMap((id) => view.states.get(id) ?? []);
     for (const state of states) products.add(productName(state));
     remarks.push(...states.flatMap((state) => saidByProxy(proxy, state)));
-    if (states.length === ids.size && states.every((state) => runs(state, client))) appliedOn++;
+    if (states.length === ids.size && states.every((state) => runs(state, view.tellsLive))) appliedOn++;
   }
   return {
     kind: document.kind,
@@ -134,11 +152,8 @@ function saidByProxy(proxy: string, state: ClientResourceStatus): ProxyRemark[] 
   return remarks;
 }
 
-/** Live where the client tells what is live, else acknowledged. */
-function runs(state: ClientResourceStatus, client: ClientStatus): boolean {
-  if (state.state !== 'acknowledged') return false;
-  const tells = client.resources.some((resource) => resource.liveVersion !== null);
-  return !tells || state.liveVersion === state.version;
+function runs(state: ClientResourceStatus, tellsLive: boolean): boolean {
+  return state.state === 'acknowledged' && (!tellsLive || state.liveVersion === state.version);
 }
 
 function productName({ typeUrl, name }: { readonly typeUrl: string; readonly name: string }): string {

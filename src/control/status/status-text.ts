@@ -10,7 +10,22 @@ export function renderStatus(report: StatusReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** `error routes.yaml:12 spec.routes[0]: actual …, expected …`, as compilers do. */
+/** The findings of a folder that was judged without any proxy. */
+export function renderValidation(report: StatusReport): string {
+  const lines = report.faults.map(findingLine);
+  const counts = { accepted: 0, refused: 0, unsupported: 0 };
+  for (const { kind, name, file, line, findings, outcome } of report.resources) {
+    if (outcome === 'unsupported')
+      lines.push(`${file}:${line}: not applied: ${kind} ${name}: the kind is not supported yet`);
+    lines.push(...findings.map(findingLine));
+    counts[outcome === 'lastGood' ? 'refused' : outcome]++;
+  }
+  const unsupported = counts.unsupported === 0 ? '' : `, ${counts.unsupported} not supported yet`;
+  lines.push(`${counts.accepted} valid, ${counts.refused} invalid${unsupported}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** `routes.yaml:12: error: spec.routes[0]: actual …, expected …`, as compilers do. */
 export function findingLine({ level, file, line, path, message }: FindingStatus): string {
   return `${file}:${line}: ${LEVEL_WORDS[level]}: ${path === '' ? '' : `${path}: `}${message}`;
 }
@@ -45,7 +60,7 @@ function stateOf({ outcome, proxies, appliedOn }: ResourceStatus): string {
     case 'refused':
       return 'INVALID, not used';
     case 'unsupported':
-      return 'not supported yet, not used';
+      return 'the kind is not supported yet, not used';
   }
 }
 

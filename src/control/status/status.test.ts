@@ -6,7 +6,7 @@ import { generateMeltemi } from '../generate/meltemi.ts';
 import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
 import { HOST, RULE, router, SERVICE, TestMesh, testNode, to } from '../testing/fixtures.ts';
 import { buildStatus, type ClientView, type StatusReport } from './status-report.ts';
-import { renderStatus } from './status-text.ts';
+import { renderStatus, renderValidation } from './status-text.ts';
 
 type Change = (resource: ClientResourceStatus) => Partial<ClientResourceStatus>;
 
@@ -116,8 +116,7 @@ describe('renderStatus', () => {
       '  r.yaml:7: error: spec.routes[0].route: actual 1, expected a list',
       `  rejected by proxy-1: RouteConfiguration ${HOST}_9090: bad table`,
       'ServiceEntry shop/echo (s.yaml:2): applied on 2 of 2 proxies',
-      'Secret default/s (y.yaml:1): not supported yet, not used',
-      '  y.yaml:2: not applied: kind: kind Secret of v1 is not supported yet',
+      'Secret default/s (y.yaml:1): the kind is not supported yet, not used',
       '',
       'proxy proxy-0 (sidecar, namespace default, from 127.0.0.1:5, delta): 8 resources, 8 accepted, 8 live, 0 rejected',
       `  connect to 127.0.10.1:9090 for ${HOST}:9090 (thrift)`,
@@ -131,5 +130,18 @@ describe('renderStatus', () => {
   it('says that nobody is there', () => {
     expect(renderStatus(report({}))).toContain('no proxy uses it\n');
     expect(renderStatus(report({}))).toContain('no proxy is connected\n');
+  });
+});
+
+describe('renderValidation', () => {
+  it('is the findings, as compilers write them, and a count', () => {
+    const files = {
+      'r.yaml': router('[{ route: 1 }]', 'other'),
+      'y.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\n',
+    };
+    expect(renderValidation(report(files))).toBe(`r.yaml:7: error: spec.routes[0].route: actual 1, expected a list
+y.yaml:1: not applied: Secret s: the kind is not supported yet
+2 valid, 1 invalid, 1 not supported yet
+`);
   });
 });
