@@ -73,6 +73,7 @@ export class ProxyProcess {
   #adminAddress: Address | null = null;
   #ads: AdsClient | null = null;
   #isLive = false;
+  #saved: Promise<void> = Promise.resolve();
   #draining: Promise<void> | null = null;
 
   constructor(options: ProxyProcessOptions) {
@@ -133,12 +134,13 @@ export class ProxyProcess {
     return this.#draining;
   }
 
-  /** Ends everything at once; access log lines that reached the main thread are written. */
+  /** Ends everything at once; what is on its way to disk gets there. */
   async close(): Promise<void> {
     this.#ads?.close();
     this.#names.close();
     await this.#group.close();
     await this.#logFiles.close();
+    await this.#saved;
     await this.#admin?.close();
   }
 
@@ -185,7 +187,8 @@ export class ProxyProcess {
     this.#isLive = true;
     this.#firstLive.resolve();
     this.#ads?.reportLive(used, this.#rollout.result.notes);
-    this.#lastGood?.save(used).catch((error: Error) => {
+    if (this.#lastGood === null) return;
+    this.#saved = this.#lastGood.save(used).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, 'last good configuration not saved');
     });
   }
