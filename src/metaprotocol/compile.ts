@@ -124,7 +124,7 @@ function compileChain(
   const { table, issues: routeIssues } = RouteTable.compile(description.routes, {
     clusterOf: (name) => clusters.get(name, factory, codecOptions),
     filters: factories,
-    hostKey: factory.manifest.attributes.hostKey,
+    protocol: { manifest: factory.manifest, rawOptions: description.codecOptions },
     stats: core.stats,
   });
   report(issues, 'listener', listener.name, listenerIssues);

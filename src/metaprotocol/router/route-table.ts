@@ -10,6 +10,8 @@ import type { Cluster } from '../upstream/cluster.ts';
 import { HostTable } from './host-table.ts';
 import type { Matcher } from './matcher.ts';
 import { compileMatcher } from './matcher.ts';
+import type { MutableProtocol } from './mutation-check.ts';
+import { checkMutations } from './mutation-check.ts';
 import type { Destination } from './route.ts';
 import { Route } from './route.ts';
 
@@ -19,8 +21,7 @@ export interface RouteTableContext {
   clusterOf(name: string): Cluster | null;
   /** The filters of the chain, by position. */
   readonly filters: readonly FilterFactory[];
-  /** Attribute that hosts are matched on; null: the protocol has none. */
-  readonly hostKey: string | null;
+  readonly protocol: MutableProtocol;
   readonly stats: StatsScope;
 }
 
@@ -42,6 +43,7 @@ export class RouteTable {
   ): { table: RouteTable; issues: ConfigIssue[] } {
     const issues: ConfigIssue[] = [];
     const hosts = new HostTable<readonly Route[]>();
+    const { hostKey } = context.protocol.manifest.attributes;
     for (const host of description.virtualHosts) {
       const at = `virtual_hosts[${host.name}]`;
       const routes = host.routes.map((route, index) =>
@@ -54,7 +56,7 @@ export class RouteTable {
         ),
       );
       for (const domain of host.domains) {
-        if (domain !== '*' && context.hostKey === null) {
+        if (domain !== '*' && hostKey === null) {
           issues.push({
             path: `${at}.domains`,
             message: `domain ${JSON.stringify(domain)}: this protocol has no hosts, expected *`,
@@ -64,7 +66,7 @@ export class RouteTable {
         if (issue !== null) issues.push({ path: `${at}.domains`, message: issue.message });
       }
     }
-    return { table: new RouteTable(description.name, hosts, context.hostKey), issues };
+    return { table: new RouteTable(description.name, hosts, hostKey), issues };
   }
 
   /** The first route that matches, or null. */
@@ -88,6 +90,8 @@ function compileRoute(
   for (const match of route.match) {
     collect(issues, `${at}.match[${match.key}]`, () => matchers.push(compileMatcher(match)));
   }
+  checkMutations(route, at, context.protocol, issues);
+  for (const one of route.clusters) checkMutations(one, `${at}.clusters[${one.cluster}]`, context.protocol, issues);
   const destinations: Destination[] = route.clusters.map((one) => ({
     clusterName: one.cluster,
     cluster: context.clusterOf(one.cluster),
