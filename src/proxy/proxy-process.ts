@@ -2,7 +2,7 @@
  * ProxyProcess: the data plane's process, wired: control plane -> resources -> workers, with admin API, last good configuration,
  * access logs and drain.
  */
-import { SystemClock } from '../metaprotocol/clock.ts';
+import { SystemClock, type TimerHandle } from '../metaprotocol/clock.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
@@ -11,7 +11,7 @@ import type { JsonValue } from '../xds/json.ts';
 import type { NodeInfo } from '../xds/node.ts';
 import { Xds } from '../xds/xds.ts';
 import { ProxyAdmin } from './admin.ts';
-import { AdsClient } from './ads-client.ts';
+import { AdsClient, type ResourceRemark } from './ads-client.ts';
 import type { Resources } from './ads-resources.ts';
 import { grpcTransport } from './ads-transport.ts';
 import { configDump } from './config-dump.ts';
@@ -20,6 +20,7 @@ import { LastGood } from './last-good.ts';
 import { LogFiles } from './log-files.ts';
 import { probeBind } from './probe-bind.ts';
 import { prometheusText } from './prometheus-text.ts';
+import { refusedMutations } from './refused-mutations.ts';
 import { Rollout } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
@@ -44,6 +45,9 @@ export interface ProxyProcessOptions {
   readonly spawn?: SpawnWorker;
   readonly resolve?: Resolve;
 }
+
+/** How often remarks that come of traffic are told to the control plane. */
+const REMARKS_MS = 2_000;
 
 /** Resolves when the admin API listens and the workers are starting; `ready` tells when they serve. */
 export async function createProxyProcess(options: ProxyProcessOptions): Promise<ProxyProcess> {
@@ -72,6 +76,7 @@ export class ProxyProcess {
   readonly #firstLive = Promise.withResolvers<void>();
   #adminAddress: Address | null = null;
   #ads: AdsClient | null = null;
+  #remarks: TimerHandle | null = null;
   #isLive = false;
   #saved: Promise<void> = Promise.resolve();
   #draining: Promise<void> | null = null;
@@ -137,6 +142,7 @@ export class ProxyProcess {
   /** Ends everything at once; what is on its way to disk gets there. */
   async close(): Promise<void> {
     this.#ads?.close();
+    this.#remarks?.cancel();
     this.#names.close();
     await this.#group.close();
     await this.#logFiles.close();
@@ -186,11 +192,21 @@ export class ProxyProcess {
   #onLive(used: Resources): void {
     this.#isLive = true;
     this.#firstLive.resolve();
-    this.#ads?.reportLive(used, this.#rollout.result.notes);
+    this.#reportLive(used);
     if (this.#lastGood === null) return;
     this.#saved = this.#lastGood.save(used).catch((error: Error) => {
       this.#options.log.warn({ error: error.message }, 'last good configuration not saved');
     });
+  }
+
+  #reportLive(used: Resources): void {
+    this.#remarks?.cancel();
+    this.#remarks = this.#clock.setTimer(REMARKS_MS, () => this.#reportLive(used));
+    this.#ads?.reportLive(used, this.#notes());
+  }
+
+  #notes(): ResourceRemark[] {
+    return [...this.#rollout.result.notes, ...refusedMutations(this.#totals)];
   }
 
   #notReady(): string {
@@ -200,7 +216,7 @@ export class ProxyProcess {
   }
 
   #configDump(): object {
-    const { used, notes } = this.#rollout.result;
-    return configDump({ wanted: this.#rollout.wanted, used, notes, refused: this.#ads?.refused ?? [] });
+    const { wanted, result } = this.#rollout;
+    return configDump({ wanted, used: result.used, notes: this.#notes(), refused: this.#ads?.refused ?? [] });
   }
 }

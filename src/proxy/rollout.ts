@@ -6,7 +6,6 @@
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
-import { versionOfSet } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import type { ResourceRemark } from './ads-client.ts';
 import type { Resources } from './ads-resources.ts';
@@ -43,7 +42,8 @@ export class Rollout {
   #wanted: Resources = new Map();
   #accepted: Resources = new Map();
   #result: RolloutResult = { refused: [], notes: [], used: new Map(), live: Promise.resolve() };
-  #description: RuntimeDescription | null = null;
+  /** Of the description that was prepared last. */
+  #version = '';
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: RolloutOptions) {
@@ -88,13 +88,13 @@ export class Rollout {
     for (;;) {
       const settled = this.#settler.settle(wanted, accepted, refused);
       await this.#options.names.watch(namesOf(settled));
-      const description = describe(settled, (name) => this.#options.names.addressesOf(name), versionOf(settled.used));
-      if (JSON.stringify(description) === JSON.stringify(this.#description)) {
+      const description = describe(settled, (name) => this.#options.names.addressesOf(name));
+      if (description.version === this.#version) {
         return this.#done(settled, Promise.resolve());
       }
       const issues = await this.#prepare(description, settled.used, accepted);
       if (issues.length === 0) {
-        this.#description = description;
+        this.#version = description.version;
         return this.#done(settled, this.#options.group.commit());
       }
       const tried = refused.length - sizeOf(accepted);
@@ -115,7 +115,8 @@ export class Rollout {
     this.#accepted = settled.used;
     this.#result = { refused: settled.refused, notes: settled.notes, used: settled.used, live };
     for (const { typeUrl, name, message } of settled.refused) {
-      this.#options.log.warn({ typeUrl, name, reason: message }, 'resource refused, its last good version goes on');
+      const rest = settled.used.get(typeUrl)?.has(name) === true ? 'its last good version goes on' : 'none of it runs';
+      this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);
     }
     return this.#result;
   }
@@ -148,14 +149,6 @@ function namesOf({ clusters }: Settled): Map<string, number> {
     }
   }
   return refreshMsByName;
-}
-
-function versionOf(used: Resources): string {
-  return versionOfSet(
-    [...used].flatMap(([typeUrl, resources]) =>
-      [...resources.values()].map(({ name, version }) => ({ name: `${typeUrl} ${name}`, version })),
-    ),
-  );
 }
 
 function changed(used: Resources, accepted: Resources, message: string): ResourceRemark[] {

@@ -42,9 +42,10 @@ export class StatTotals {
     }
   }
 
-  /** Sorted by name, so that series of one name stand together. */
-  series(): StatSeries[] {
+  /** Sorted by name, so that series of one name stand together. `only`: those of this name. */
+  series(only: string | null = null): StatSeries[] {
     return [...this.#totals.values()]
+      .filter(({ definition }) => only === null || definition.name === only)
       .map(({ definition: { kind, name, labels }, base, live }) => {
         const values = [...base];
         for (const cells of live.values()) addTo(values, cells);

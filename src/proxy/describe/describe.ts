@@ -1,4 +1,5 @@
 /** The runtime description of settled resources: references filled in, names looked up. */
+import { createHash } from 'node:crypto';
 import type {
   ClusterDescription,
   EndpointDescription,
@@ -12,12 +13,14 @@ import type { Settled } from './settle.ts';
 /** The IP addresses that a DNS name has now; none while it has not been found. */
 export type AddressesOf = (host: string) => readonly string[];
 
-export function describe(settled: Settled, addressesOf: AddressesOf, version: string): RuntimeDescription {
-  return {
-    version,
+/** Its version is a hash of all the rest. */
+export function describe(settled: Settled, addressesOf: AddressesOf): RuntimeDescription {
+  const content = {
     listeners: settled.listeners.map((listener) => describeListener(listener, settled)),
     clusters: settled.clusters.map((cluster) => describeCluster(cluster, settled, addressesOf)),
   };
+  const version = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 16);
+  return { version, ...content };
 }
 
 function describeListener(listener: ListenerPlan, { tables }: Settled): ListenerDescription {

@@ -25,7 +25,7 @@ const other = [
 
 function describeAll(wanted: Resources, accepted: Resources = nothing) {
   const settled = new Settler().settle(wanted, accepted);
-  return { settled, description: describe(settled, noNames, 'v') };
+  return { settled, description: describe(settled, noNames) };
 }
 
 group('settling', () => {
@@ -110,7 +110,7 @@ group('settling', () => {
       resources(fixtures.cluster('C', { type: 'STRICT_DNS', loadAssignment: assignment })),
       nothing,
     );
-    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2'] : []), 'v');
+    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2'] : []));
     expect(clusters[0]!.endpoints.map(({ host, port }) => `${host}:${port}`)).toEqual(['10.0.0.1:5', '10.0.0.2:5']);
   });
 });

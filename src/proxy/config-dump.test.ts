@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { TypeUrl } from '../xds/type-urls.ts';
+import { configDump } from './config-dump.ts';
+import { Fixtures, resources } from './testing/resources.ts';
+
+it('shows what runs, and beside it why something newer does not', () => {
+  const fixtures = new Fixtures();
+  const running = fixtures.cluster('C');
+  const newer = fixtures.cluster('C', { lbPolicy: 'MAGLEV' });
+  const waiting = fixtures.listener('L', 1, 'R');
+  const { configs } = configDump({
+    wanted: resources(newer, waiting),
+    used: resources(running),
+    refused: [{ typeUrl: TypeUrl.Cluster, name: 'C', message: 'lbPolicy: MAGLEV is not supported' }],
+    notes: [{ typeUrl: TypeUrl.Cluster, name: 'C', message: 'a note' }],
+  }) as { configs: Record<string, unknown>[] };
+  expect(configs.map((section) => section['@type'])).toEqual([
+    'type.googleapis.com/envoy.admin.v3.ClustersConfigDump',
+    'type.googleapis.com/envoy.admin.v3.EndpointsConfigDump',
+    'type.googleapis.com/envoy.admin.v3.ListenersConfigDump',
+    'type.googleapis.com/envoy.admin.v3.RoutesConfigDump',
+  ]);
+  expect(configs[0]!.dynamicActiveClusters).toEqual([
+    {
+      versionInfo: running.version,
+      errorState: { details: 'lbPolicy: MAGLEV is not supported', versionInfo: newer.version },
+      notes: ['a note'],
+      cluster: { '@type': TypeUrl.Cluster, ...running.value },
+    },
+  ]);
+  expect(configs[2]!.dynamicListeners).toEqual([{ name: 'L' }]);
+});
