@@ -1,4 +1,5 @@
 /** A mesh on one machine: a control plane and one proxy in this process. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ControlPlane, createControlPlane } from '../control/control-plane.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
@@ -24,6 +25,14 @@ export class Mesh {
   constructor(controlPlane: ControlPlane, proxy: ProxyProcess) {
     this.controlPlane = controlPlane;
     this.proxy = proxy;
+  }
+
+  /** Resolves when the control plane heard what its proxy runs, or after a second. */
+  async settled(): Promise<void> {
+    for (const startedAt = performance.now(); performance.now() - startedAt < 1_000; await sleep(10)) {
+      const [proxy] = this.controlPlane.status().proxies;
+      if (proxy !== undefined && proxy.resources.live === proxy.resources.acknowledged) return;
+    }
   }
 
   /** Running calls end first, within the proxy's drain deadline. */

@@ -45,6 +45,7 @@ Examples:
       log: createProcessLog(values['log-level']),
     });
     const { controlPlane, proxy } = mesh;
+    await mesh.settled();
     process.stdout.write(
       `${renderStatus(controlPlane.status())}
 control plane: xDS ${writeAddress(controlPlane.xdsAddress)}, admin http://${writeAddress(controlPlane.adminAddress!)}

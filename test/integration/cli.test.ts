@@ -1,0 +1,108 @@
+/** The command line as a process: exit codes, help, and a mesh that is started and told to stop. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort, MeshBench, routerYaml, save, serviceYaml, until } from './mesh-fixture.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+describe('meltemi', () => {
+  let bench: MeshBench;
+  beforeEach(() => {
+    bench = new MeshBench();
+  });
+  afterEach(() => bench.close());
+
+  function start(...argv: readonly string[]) {
+    const child: ChildProcess = spawn(process.execPath, [MAIN, ...argv]);
+    const said = { out: '', err: '' };
+    child.stdout!.on('data', (chunk) => {
+      said.out += chunk;
+    });
+    child.stderr!.on('data', (chunk) => {
+      said.err += chunk;
+    });
+    const exited = once(child, 'close').then(([code]) => code as number);
+    bench.onClose(() => child.exitCode === null && child.kill('SIGKILL'));
+    return { child, said, exited };
+  }
+
+  async function run(...argv: readonly string[]) {
+    const { said, exited } = start(...argv);
+    return { code: await exited, ...said };
+  }
+
+  it('exits with 2 and says how it is called when called wrongly', async () => {
+    const [none, unknown, missing, wrong] = await Promise.all([
+      run(),
+      run('fly'),
+      run('up'),
+      run('proxy', '--xds', 'x'),
+    ]);
+    expect([none.code, unknown.code, missing.code, wrong.code]).toEqual([2, 2, 2, 2]);
+    expect(none.out).toContain('Exit codes: 0');
+    expect(unknown.err).toContain('expected one of up, control, proxy');
+    expect(missing.err).toContain('-f DIR is missing');
+    expect(wrong.err).toContain('expected HOST:PORT');
+  });
+
+  it('has help with examples for every command', async () => {
+    const commands = ['up', 'control', 'proxy', 'status', 'validate', 'demo'];
+    const helps = await Promise.all(commands.map((command) => run(command, '--help')));
+    for (const [index, { code, out }] of helps.entries()) {
+      expect(code).toBe(0);
+      expect(out).toContain(`Examples:\n  meltemi ${commands[index]}`);
+    }
+  });
+
+  it('validates a folder and exits with 1 when something is wrong', async () => {
+    const backend = { port: 9, name: 'v1', calls: 0, cut: () => {} };
+    const folder = await bench.folder({ 'a.yaml': serviceYaml(9_090, [backend]) });
+    expect((await run('validate', '-f', folder)).code).toBe(0);
+    await save(folder, 'b.yaml', routerYaml({ nowhere: 1 }));
+    const { code, out } = await run('validate', '-f', folder);
+    expect(code).toBe(1);
+    expect(out).toContain('b.yaml');
+    expect((await run('validate', '-f', join(folder, 'no such folder'))).code).toBe(1);
+  });
+
+  it('says that no control plane answers', async () => {
+    const { code, err } = await run('status', '--admin', `127.0.0.1:${await freePort()}`);
+    expect(code).toBe(1);
+    expect(err).toContain('no control plane answers');
+  });
+
+  it('starts a mesh, says where to connect, logs each call, drains and exits with 0', async () => {
+    const [backend, port, xds, admin, proxyAdmin] = await Promise.all([
+      bench.backend('v1', 300),
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ]);
+    const folder = await bench.folder({ 'a.yaml': serviceYaml(port, [backend]) });
+    const log = join(await bench.folder(), 'access.log');
+    const { child, said, exited } = start(
+      ...['up', '-f', folder, '--workers', '2', '--access-log', log, '--listen', `${xds}`],
+      ...['--admin', `${admin}`, '--proxy-admin', `${proxyAdmin}`],
+    );
+    await until(() => said.out.includes('Ctrl-C'));
+    expect(said.out).toContain(`connect to 127.0.0.1:${port}`);
+    const status = await run('status', '--admin', `${admin}`);
+    expect(status.out).toContain('applied on 1 of 1 proxy');
+    const { wind } = await bench.caller(port);
+    await wind.forecast('Syros');
+    const last = wind.forecast('Syros');
+    await until(() => backend.calls === 2);
+    child.kill('SIGTERM');
+    expect((await last).servedBy).toBe('v1');
+    expect(await exited).toBe(0);
+    const lines = (await readFile(log, 'utf8')).split('\n');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toContain('thrift');
+    expect(said.err).toBe('');
+  });
+});
