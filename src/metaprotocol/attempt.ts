@@ -99,6 +99,7 @@ export class LiveAttempt implements Attempt {
     const state = this.#cluster.state;
     state.stats.requests.add();
     this.endpoint.pools.outstanding++;
+    this.#pool.attempts++;
     const { caller } = this;
     if (caller.binding !== null) {
       this.#binding = caller.binding;
@@ -183,6 +184,7 @@ export class LiveAttempt implements Attempt {
   onEncoded(): void {
     this.requestEnded = (this.request.flags & Flag.End) !== 0;
     this.owner.onAttemptEncoded(this);
+    this.#lane?.onEncoded();
   }
 
   onWritten(): void {
@@ -240,6 +242,7 @@ export class LiveAttempt implements Attempt {
     this.#wasFlushed = this.flushed;
     this.ended = true;
     this.endpoint.pools.outstanding--;
+    this.#pool.attempts--;
     const connection = this.#connection;
     if (connection === null) return;
     if (this.#responseEnded) connection.onStreamEnded(this);

@@ -10,6 +10,8 @@ export class AffinityLane {
   #connection: UpstreamConnection | null = null;
   /** The attempt for which the pool finds a connection. */
   #scout: LiveAttempt | null = null;
+  /** It has its connection, and the queue behind it was not looked at since. */
+  #scoutSent = false;
   #inFlight = 0;
   readonly #queue: LiveAttempt[] = [];
   /** How many replays stand at the head of the queue. */
@@ -51,10 +53,18 @@ export class AffinityLane {
 
   /** The pool sent the attempt on this connection. */
   onSent(attempt: LiveAttempt, connection: UpstreamConnection): void {
-    if (this.#scout === attempt) this.#scout = null;
+    if (this.#scout === attempt) {
+      this.#scout = null;
+      this.#scoutSent = true;
+    }
     this.#connection = connection;
     connection.lanes.add(this);
     this.#inFlight++;
+  }
+
+  /** An attempt's bytes are out: those that waited behind the scout follow it. */
+  onEncoded(): void {
+    if (this.#scoutSent) this.serve();
   }
 
   /** A sent attempt ended, however. */
@@ -79,6 +89,7 @@ export class AffinityLane {
 
   /** Sends what may go now, in order. */
   serve(): void {
+    this.#scoutSent = false;
     if (this.#inFlight === 0) this.#leaveConnection();
     while (this.#queue.length > 0 && this.#scout === null) {
       const connection = this.#connection;

@@ -13,6 +13,8 @@ import { FairQueue } from './fair-queue.ts';
 export class Pool {
   readonly site: EndpointPools;
   readonly connectionKey: string;
+  /** Attempts that were given to this pool and have not ended: some wait elsewhere, for their caller's order. */
+  attempts = 0;
   /** All of this pool but bound ones. */
   readonly #connections: UpstreamConnection[] = [];
   readonly #waiting = new FairQueue<Caller, LiveAttempt>();
@@ -24,7 +26,7 @@ export class Pool {
   }
 
   get empty(): boolean {
-    return this.#connections.length === 0 && this.#waiting.size === 0;
+    return this.#connections.length === 0 && this.attempts === 0;
   }
 
   get connections(): readonly UpstreamConnection[] {
@@ -59,9 +61,11 @@ export class Pool {
 
   /** Opens what the waiting requests need and the limit allows. */
   grow(): void {
-    const slots = Math.max(1, this.site.state.pool.concurrency ?? this.site.state.factory.concurrency.upstream);
-    while (this.#waiting.size > this.#connecting * slots) {
-      if (!this.#open()) return;
+    const { pool, factory } = this.site.state;
+    const slots = Math.max(1, pool.concurrency ?? factory.concurrency.upstream);
+    while (this.#waiting.size > 0) {
+      const enough = this.#connections.length >= pool.minConnections && this.#waiting.size <= this.#connecting * slots;
+      if (enough || !this.#open()) return;
     }
   }
 
