@@ -189,6 +189,26 @@ describe('Framer', () => {
     expect(frames.frames).toEqual(whole);
   });
 
+  it('does not nest its calls when held and released inside each of many held frames', () => {
+    const frames = new Frames();
+    frames.framer.hold();
+    frames.feed(Buffer.concat(Array.from({ length: 20_000 }, () => frame('a'))));
+    frames.onEach = () => {
+      frames.framer.hold();
+      expect(frames.framer.release()).toBe(false);
+    };
+    expect(frames.framer.release()).toBe(true);
+    expect(frames.frames).toHaveLength(20_000);
+  });
+
+  it('copies no more of a chunk than a parked frame lacks', () => {
+    const frames = new Frames();
+    frames.feed(bytes.subarray(0, 6));
+    frames.feed(bytes.subarray(6, 100));
+    frames.feed(bytes.subarray(100));
+    expect(frames.lents).toEqual([true, false, false, true]);
+  });
+
   it('gives nothing more once stopped inside a frame', () => {
     const frames = new Frames();
     frames.onEach = () => frames.framer.stop();

@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { feed, feedBytewise } from '../../../test/harness/feed.ts';
+import { RecordingOutput } from '../../../test/harness/recording-output.ts';
+import { RecordingSink } from '../../../test/harness/recording-sink.ts';
 import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
+import { ThriftServerCodec } from './codec.ts';
 import { PYTHON_ANSWERS, PYTHON_CALLS, PYTHON_MESSAGES, ZLIB_REPLY } from './fixtures/python-messages.ts';
 import { ClientRig, describeHead, ServerRig } from './fixtures/rigs.ts';
 import { readStock, type StockMessage, writeStock } from './fixtures/stock-thrift.ts';
+import type { ThriftRequest } from './message.ts';
+import { parseThriftOptions } from './options.ts';
 import type { ThriftProtocol, ThriftTransport } from './wire.ts';
 
 const WIRES: { transport: ThriftTransport; protocol: ThriftProtocol }[] = [
@@ -210,6 +215,26 @@ describe('bodies', () => {
         expect(request.raw?.equals(raw)).toBe(true);
       }
     }
+  });
+
+  it('of a lent large frame are copied', () => {
+    const client = new ClientRig();
+    const sink = new RecordingSink<ThriftRequest>();
+    // Encoded inside the call, before anybody kept it.
+    sink.onHead = (id: number, head: ThriftRequest) => client.codec.encode(id, head);
+    const codec = new ThriftServerCodec(sink, new RecordingOutput(), parseThriftOptions(undefined));
+    const argument = 'y'.repeat(100_000);
+    feed(codec, call({ argument }));
+    expect(client.out.take().equals(call({ argument, seqid: 1 }))).toBe(true);
+  });
+
+  it('are kept once', () => {
+    const { sink, codec } = new ServerRig();
+    feed(codec, call());
+    const request = sink.heads[0]!;
+    const { bytes } = request;
+    request.keep();
+    expect(request.bytes).toBe(bytes);
   });
 
   it('of a fork are shared, its edits are not', () => {

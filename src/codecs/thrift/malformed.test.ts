@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { decodeLent, feed } from '../../../test/harness/feed.ts';
+import { Flag } from '../../metaprotocol/message.ts';
 import { ClientRig, ServerRig } from './fixtures/rigs.ts';
 import { readStock, writeStock } from './fixtures/stock-thrift.ts';
 import { detectThrift } from './frame-meter.ts';
@@ -103,6 +104,12 @@ const BAD: [string, Buffer, string, [ThriftTransport, ThriftProtocol] | null][] 
     ['framed', 'compact'],
   ],
   [
+    'a compact sequence id of 33 bits',
+    framed('8221 ffffffff1f 01 61 00'),
+    'a compact head without its sequence id at byte 6',
+    ['framed', 'compact'],
+  ],
+  [
     'a compact name longer than the frame',
     framed('8221 07 7f 70696e67 00'),
     'name length 127 where 5 bytes are left at byte 7',
@@ -184,6 +191,17 @@ describe('malformed calls', () => {
     feed(codec, framed('80010002 00000004 70696e67 00000009 00'));
     codec.encode(1, sink.heads[0]!.answer!, sink.heads[0]!);
     expect(readStock(out.take(), 'framed', 'binary')).toMatchObject({ seqid: 9, exceptionType: 2 });
+  });
+
+  it('are answered even if they say oneway: what they are is not known', () => {
+    const { sink, out, codec } = new ServerRig();
+    feed(codec, framed('80010004 00000004 70696e67 00000007'));
+    const refused = sink.heads[0]!;
+    expect(refused.flags).toBe(Flag.End);
+    expect(refused.get('method')).toBe('');
+    expect(refused.fork().answer).toBe(refused.answer);
+    codec.encode(1, refused.answer!, refused);
+    expect(readStock(out.take(), 'framed', 'binary')).toMatchObject({ seqid: 7, exceptionType: 7 });
   });
 
   it('by configuration: another transport or protocol than agreed', () => {

@@ -104,6 +104,7 @@ describe('StructWalker', () => {
     ['a uuid', `${BINARY_HEAD}100001 ${'ab'.repeat(16)} 00`],
     ['compact: an empty map', `${COMPACT_HEAD}1b 00 00`],
     ['compact: an empty list', `${COMPACT_HEAD}19 0c 00`],
+    ['compact: a boolean field that is the last', `${COMPACT_HEAD}11 00`],
     ['compact: booleans, in fields and in a list', `${COMPACT_HEAD}11 12 19 31 010201 00`],
     ['compact: a map of booleans', `${COMPACT_HEAD}1b 02 11 01020102 00`],
     ['compact: a uuid', `${COMPACT_HEAD}1d ${'ab'.repeat(16)} 00`],
