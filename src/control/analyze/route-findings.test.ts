@@ -38,6 +38,15 @@ describe('findUnreachableRoutes', () => {
     expect(unreachable(a(earlier), a(later))).toEqual([]);
   });
 
+  it('does not read an exclusion as if it asked', () => {
+    expect(unreachable('withoutAttributes: { a: { prefix: x } }', 'withoutAttributes: { a: { exact: xy } }')).toEqual(
+      [],
+    );
+    expect(
+      unreachable('withoutAttributes: { a: { prefix: x } }', 'withoutAttributes: { a: { prefix: x } }'),
+    ).toHaveLength(1);
+  });
+
   it('names a route that asks for what it excludes', () => {
     expect(unreachable('attributes: { a: { exact: xy } }, withoutAttributes: { a: { prefix: x } }')).toEqual([
       '[0]: can match nothing: a is asked for and excluded',

@@ -10,26 +10,33 @@ const ADDRESSES = 1 << 22;
 const FIRST_PORT = 20_000; // below the ports that systems hand out by themselves
 const PORTS = 12_000;
 
+export interface BindNames {
+  readonly addresses: readonly string[];
+  readonly ports: readonly string[];
+}
+
 export class BindAllocator {
   #addresses = new Map<string, number>();
   #ports = new Map<string, number>();
 
-  /** `names` are all that need an allocation now; others lose theirs. */
-  assign(names: Iterable<string>): void {
-    const sorted = [...new Set(names)].sort();
-    this.#addresses = place(sorted, this.#addresses, ADDRESSES, (offset) => offset % 256 !== 0 && offset % 256 !== 255);
-    this.#ports = place(sorted, this.#ports, PORTS, () => true);
+  /** All names that need an address or a port now; others lose theirs. */
+  assign(names: BindNames): void {
+    const isUsable = (offset: number): boolean => offset % 256 !== 0 && offset % 256 !== 255;
+    this.#addresses = place(names.addresses, this.#addresses, ADDRESSES, isUsable);
+    this.#ports = place(names.ports, this.#ports, PORTS, () => true);
   }
 
-  /** Throws for a name that was not assigned. */
-  addressOf(name: string): string {
-    const value = FIRST_ADDRESS + found(this.#addresses, name);
-    return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+  /** null: there are more names than addresses, or the name was not assigned. */
+  addressOf(name: string): string | null {
+    const offset = this.#addresses.get(name);
+    if (offset === undefined) return null;
+    return [24, 16, 8, 0].map((shift) => ((FIRST_ADDRESS + offset) >>> shift) & 255).join('.');
   }
 
-  /** The port of 127.0.0.1 for one port of a service. Throws for a name that was not assigned. */
-  portOf(name: string): number {
-    return FIRST_PORT + found(this.#ports, name);
+  /** The port of 127.0.0.1 for one port of a service; null as above. */
+  portOf(name: string): number | null {
+    const offset = this.#ports.get(name);
+    return offset === undefined ? null : FIRST_PORT + offset;
   }
 }
 
@@ -37,27 +44,23 @@ function place(
   names: readonly string[],
   before: ReadonlyMap<string, number>,
   size: number,
-  usable: (offset: number) => boolean,
+  isUsable: (offset: number) => boolean,
 ): Map<string, number> {
+  const sorted = [...new Set(names)].sort();
   const placed = new Map<string, number>();
-  for (const name of names) {
+  for (const name of sorted) {
     const offset = before.get(name);
     if (offset !== undefined) placed.set(name, offset);
   }
   const taken = new Set(placed.values());
-  for (const name of names) {
+  for (const name of sorted) {
+    // Probing a nearly full table is slow, and its collisions would make the choice depend on history.
+    if (taken.size * 4 >= size * 3) break;
     if (placed.has(name)) continue;
-    if (taken.size * 2 > size) throw new Error(`bind allocation: ${names.length} names > ${size / 2} places`);
     let offset = createHash('sha256').update(name).digest().readUInt32BE(0) % size;
-    while (taken.has(offset) || !usable(offset)) offset = (offset + 1) % size;
+    while (taken.has(offset) || !isUsable(offset)) offset = (offset + 1) % size;
     taken.add(offset);
     placed.set(name, offset);
   }
   return placed;
-}
-
-function found(map: ReadonlyMap<string, number>, name: string): number {
-  const offset = map.get(name);
-  if (offset === undefined) throw new Error(`bind allocation: ${name} was not assigned`);
-  return offset;
 }

@@ -2,7 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { NodeInfo } from '../../xds/node.ts';
 import type { Mesh, Service } from '../translate/mesh.ts';
-import type { BindAllocator } from './bind-allocator.ts';
+import type { BindAllocator, BindNames } from './bind-allocator.ts';
 
 export interface Bind {
   readonly address: string;
@@ -10,13 +10,14 @@ export interface Bind {
 }
 
 /** Every name that some proxy may need a loopback bind for. */
-export function bindNames(mesh: Mesh): string[] {
-  return mesh.services.flatMap((service) =>
-    serviceAddresses(service).flatMap((address) => [
-      bindName(service, address),
-      ...service.ports.map((port) => bindName(service, address, port.number)),
-    ]),
-  );
+export function bindNames(mesh: Mesh): BindNames {
+  const pairs = mesh.services.flatMap((service) => serviceAddresses(service).map((address) => ({ service, address })));
+  return {
+    addresses: pairs.map(({ service, address }) => bindName(service, address)),
+    ports: pairs.flatMap(({ service, address }) =>
+      service.ports.map((port) => bindName(service, address, port.number)),
+    ),
+  };
 }
 
 /** null stands for a service that has no address: it is reached at its bind alone. */
@@ -28,16 +29,21 @@ function bindName(service: Service, address: string | null, port?: number): stri
   return `${service.namespace}/${service.host}/${address ?? ''}${port === undefined ? '' : `:${port}`}`;
 }
 
+/** null: no loopback address or port is left. */
 export function chooseBind(
   service: Service,
   address: string | null,
   port: number,
   local: LocalAddresses,
   binds: BindAllocator,
-): Bind {
+): Bind | null {
   if (address !== null && local.binds(address)) return { address, port };
-  if (local.wholeLoopback) return { address: binds.addressOf(bindName(service, address)), port };
-  return { address: '127.0.0.1', port: binds.portOf(bindName(service, address, port)) };
+  if (local.wholeLoopback) {
+    const allocated = binds.addressOf(bindName(service, address));
+    return allocated === null ? null : { address: allocated, port };
+  }
+  const allocated = binds.portOf(bindName(service, address, port));
+  return allocated === null ? null : { address: '127.0.0.1', port: allocated };
 }
 
 /** What a proxy said of the addresses it can bind to. */

@@ -106,7 +106,12 @@ class MeltemiGeneration {
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
     const bind = chooseBind(service, address, port.number, this.#local, this.#context.binds);
     const name = `${address ?? service.host}_${port.number}`;
-    if (!this.#claim(bind, service.source, address)) return false;
+    if (bind === null)
+      this.#note(
+        service.source,
+        `no loopback address or port is left for ${address ?? service.host} port ${port.number}: no listener`,
+      );
+    if (bind === null || !this.#claim(bind, service.source, address)) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const cluster = outboundCluster(port.number, '', service.host);
     const routes = routeConfigName(service.host, port.number);

@@ -79,6 +79,13 @@ describe('buildStatus', () => {
     expect(ofRouter(report(routes))).toMatchObject({ proxies: 0, appliedOn: 0 });
   });
 
+  it('does not count a proxy on which a part of a resource is late', () => {
+    const lateCluster: Change = ({ name, typeUrl }) =>
+      typeUrl === TypeUrl.Cluster && name.includes('|v2|') ? { liveVersion: '0' } : {};
+    const service = report(routes, lateCluster).resources.find((resource) => resource.kind === 'ServiceEntry')!;
+    expect([service.proxies, service.appliedOn]).toEqual([1, 0]);
+  });
+
   it('goes by the acknowledgement where a client does not tell what is live', () => {
     expect(ofRouter(report(routes, silent))).toMatchObject({ proxies: 1, appliedOn: 1 });
   });
