@@ -4,10 +4,11 @@
  */
 import type { Clock, TimerHandle } from '../metaprotocol/clock.ts';
 import { formatIssues } from '../xds/descriptor.ts';
-import type { LiveReport, LiveResource, ResourceRef, RpcStatus } from '../xds/discovery.ts';
+import type { RpcStatus } from '../xds/discovery.ts';
 import { type NodeInfo, nodeToJson } from '../xds/node.ts';
 import { resourceTypeUrls, shortTypeName, TypeUrl } from '../xds/type-urls.ts';
 import type { Xds } from '../xds/xds.ts';
+import { AdsLiveReport } from './ads-live-report.ts';
 import { type AdsProtocol, type AdsUpdate, DeltaProtocol, SotwProtocol } from './ads-protocol.ts';
 import { AdsResources, namedTypeUrls, type Resources, resourceKey, sameResources } from './ads-resources.ts';
 import type { AdsConnection, AdsTransport } from './ads-transport.ts';
@@ -71,9 +72,9 @@ interface Unanswered {
   readonly timer: TimerHandle;
 }
 
-interface Refusal {
+/** A remark on one version. */
+interface VersionRemark extends ResourceRemark {
   readonly version: string;
-  readonly message: string;
 }
 
 export class AdsClient {
@@ -97,11 +98,12 @@ export class AdsClient {
   readonly #told = new Map<string, string>();
 
   /** Bytes that could not be decoded, by resource; the version before stays. */
-  readonly #undecodable = new Map<string, Refusal & ResourceRemark>();
+  readonly #undecodable = new Map<string, VersionRemark>();
   /** What `onUpdate` said of the state it was asked about last. */
-  #refused: ReadonlyMap<string, Refusal & ResourceRemark> = new Map();
+  #refused: ReadonlyMap<string, VersionRemark> = new Map();
   #warming: ReadonlySet<string> = new Set();
-  readonly #unknownFields = new Map<string, { version: string; note: string }>();
+  /** Parts of resources that this build does not know. */
+  readonly #unknownFields = new Map<string, VersionRemark>();
   #asked: Resources | null = null;
   /** There are listeners and clusters to speak of. */
   #started: boolean;
@@ -111,15 +113,14 @@ export class AdsClient {
   #dirty = false;
   #scheduled: TimerHandle | null = null;
 
-  #live: { resources: Resources; notes: readonly ResourceRemark[] } | null = null;
-  /** What this connection was told of as live: key to version and notes. */
-  #reported: Map<string, LiveResource> | null = null;
+  readonly #liveReport: AdsLiveReport;
 
   constructor(options: AdsClientOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#resources = new AdsResources(options.initial);
     this.#started = options.initial !== null;
+    this.#liveReport = new AdsLiveReport(options.node.id);
   }
 
   get connected(): boolean {
@@ -138,7 +139,7 @@ export class AdsClient {
 
   /** These resources run on every worker now (XDS rule 9). */
   reportLive(resources: Resources, notes: readonly ResourceRemark[]): void {
-    this.#live = { resources, notes };
+    this.#liveReport.setLive(resources, [...notes, ...this.#unknownFieldsOf(resources)]);
     this.#report();
   }
 
@@ -218,7 +219,7 @@ export class AdsClient {
     this.#answeredTypes.clear();
     this.#subscribed.clear();
     this.#told.clear();
-    this.#reported = null;
+    this.#liveReport.disconnected();
   }
 
   #take(update: AdsUpdate): void {
@@ -277,9 +278,9 @@ export class AdsClient {
     this.#undecodable.delete(key);
     const { resource, unknown } = result;
     if (unknown.length > 0) {
-      const note = `not known to this proxy: ${formatIssues(unknown)}`;
-      this.#unknownFields.set(key, { version: resource.version, note });
-      this.#options.log.warn({ typeUrl, name, note }, 'resource has parts that this proxy does not know');
+      const message = `not known to this proxy: ${formatIssues(unknown)}`;
+      this.#unknownFields.set(key, { typeUrl, name, version: resource.version, message });
+      this.#options.log.warn({ typeUrl, name, message }, 'resource has parts that this proxy does not know');
     } else {
       this.#unknownFields.delete(key);
     }
@@ -382,7 +383,7 @@ export class AdsClient {
         names.map((name) => ({ typeUrl, name, message })),
       );
     }
-    const refused = new Map<string, Refusal & ResourceRemark>();
+    const refused = new Map<string, VersionRemark>();
     for (const remark of remarks) {
       const version = resources.get(remark.typeUrl)?.get(remark.name)?.version;
       if (version !== undefined) refused.set(resourceKey(remark.typeUrl, remark.name), { ...remark, version });
@@ -406,7 +407,7 @@ export class AdsClient {
   }
 
   /** A version that was acknowledged and turned out bad when what it names arrived. */
-  #answerLate(refusals: ReadonlyMap<string, Refusal & ResourceRemark>): void {
+  #answerLate(refusals: ReadonlyMap<string, VersionRemark>): void {
     for (const typeUrl of this.#answeredTypes) {
       if (this.#unanswered.has(typeUrl)) continue;
       const untold = [...refusals].flatMap(([key, refusal]) =>
@@ -416,14 +417,14 @@ export class AdsClient {
     }
   }
 
-  #answer(typeUrl: string, refused: readonly (Refusal & ResourceRemark)[]): void {
+  #answer(typeUrl: string, refused: readonly VersionRemark[]): void {
     for (const { name, version } of refused) this.#told.set(resourceKey(typeUrl, name), version);
     this.#protocol?.answer(typeUrl, refused.length === 0 ? null : this.#statusOf(refused));
   }
 
   /** Newest versions that cannot be used, by resource. */
-  #refusals(): Map<string, Refusal & ResourceRemark> {
-    const refusals = new Map<string, Refusal & ResourceRemark>();
+  #refusals(): Map<string, VersionRemark> {
+    const refusals = new Map<string, VersionRemark>();
     for (const [key, refusal] of this.#refused) {
       // The verdict was on the version in use; a newer one that still waits has none yet.
       if (!this.#warming.has(key)) refusals.set(key, refusal);
@@ -438,7 +439,7 @@ export class AdsClient {
     return refusals;
   }
 
-  #statusOf(refused: readonly (Refusal & ResourceRemark)[]): RpcStatus {
+  #statusOf(refused: readonly VersionRemark[]): RpcStatus {
     return {
       code: invalidArgument,
       message: refused.map(({ name, message }) => `${name}: ${message}`).join('\n'),
@@ -449,36 +450,16 @@ export class AdsClient {
     };
   }
 
-  #report(): void {
-    if (this.#live === null || this.#connection === null || !this.#connected) return;
-    const notes = new Map<string, string[]>();
-    for (const { typeUrl, name, message } of this.#live.notes) {
-      const key = resourceKey(typeUrl, name);
-      notes.set(key, [...(notes.get(key) ?? []), message]);
-    }
-    const before = this.#reported ?? new Map<string, LiveResource>();
-    const now = new Map<string, LiveResource>();
-    for (const [typeUrl, resources] of this.#live.resources) {
-      for (const { name, version } of resources.values()) {
-        const key = resourceKey(typeUrl, name);
-        const unknown = this.#unknownFields.get(key);
-        const own = unknown?.version === version ? [unknown.note] : [];
-        now.set(key, { typeUrl, name, version, notes: [...(notes.get(key) ?? []), ...own] });
-      }
-    }
-    const removed: ResourceRef[] = [...before].flatMap(([key, { typeUrl, name }]) =>
-      now.has(key) ? [] : [{ typeUrl, name }],
+  #unknownFieldsOf(resources: Resources): ResourceRemark[] {
+    return [...this.#unknownFields.values()].filter(
+      ({ typeUrl, name, version }) => resources.get(typeUrl)?.get(name)?.version === version,
     );
-    const live = [...now].flatMap(([key, resource]) => (isSameLive(before.get(key), resource) ? [] : [resource]));
-    const report: LiveReport = { nodeId: this.#options.node.id, live, removed };
-    const first = this.#reported === null;
-    this.#reported = now;
-    if (first || live.length > 0 || removed.length > 0) this.#connection.report(report);
   }
-}
 
-function isSameLive(one: LiveResource | undefined, other: LiveResource): boolean {
-  return one !== undefined && one.version === other.version && one.notes.join('\n') === other.notes.join('\n');
+  #report(): void {
+    const report = this.#connected ? this.#liveReport.next() : null;
+    if (report !== null) this.#connection?.report(report);
+  }
 }
 
 function sameNames(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {

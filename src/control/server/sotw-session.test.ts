@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cluster, endpoints, listener, routes } from '../../../test/harness/xds-resources.ts';
 import { Xds } from '../../xds/xds.ts';
-import { CDS, EDS, FakeSotwClient, LDS, RDS } from './fake-clients.ts';
+import { CDS, EDS, FakeSotwClient, LDS, RDS } from './testing/fake-clients.ts';
 
 const xds = Xds.load();
 const web = listener('web', 'r');

@@ -5,16 +5,16 @@ import type {
   DiscoveryRequest,
   DiscoveryResponse,
   RpcStatus,
-} from '../../xds/discovery.ts';
-import type { XdsResource } from '../../xds/resource.ts';
-import { shortTypeName, TypeUrl } from '../../xds/type-urls.ts';
-import type { Xds } from '../../xds/xds.ts';
-import type { ClientResourceStatus } from './client-status.ts';
-import { DeltaSession } from './delta-session.ts';
-import { ResourceEncoder } from './resource-encoder.ts';
-import type { Session } from './session.ts';
-import { buildSnapshot, emptySnapshot, type Snapshot } from './snapshot.ts';
-import { SotwSession } from './sotw-session.ts';
+} from '../../../xds/discovery.ts';
+import type { XdsResource } from '../../../xds/resource.ts';
+import { shortTypeName, TypeUrl } from '../../../xds/type-urls.ts';
+import type { Xds } from '../../../xds/xds.ts';
+import type { ClientResourceStatus } from '../client-status.ts';
+import { DeltaSession } from '../delta-session.ts';
+import { ResourceEncoder } from '../resource-encoder.ts';
+import type { Session } from '../session.ts';
+import { buildSnapshot, emptySnapshot, type Snapshot } from '../snapshot.ts';
+import { SotwSession } from '../sotw-session.ts';
 
 export const { Listener: LDS, RouteConfiguration: RDS, Cluster: CDS, ClusterLoadAssignment: EDS } = TypeUrl;
 
