@@ -185,6 +185,8 @@ export class LiveAttempt implements Attempt {
     this.requestEnded = (this.request.flags & Flag.End) !== 0;
     this.owner.onAttemptEncoded(this);
     this.#lane?.onEncoded();
+    // Those that waited behind it for the caller's own connection follow.
+    if (this.needsOwnConnection) this.#binding?.onSlotFree();
   }
 
   onWritten(): void {

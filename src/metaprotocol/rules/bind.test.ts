@@ -1,0 +1,255 @@
+/** Rule 6: a Bind gives a caller an upstream connection of its own, until its Unbind. A Tunnel opens both directions. */
+import { describe, expect, it } from 'vitest';
+import { OrderMesh, StreamMesh } from '../../../test/harness/toy-mesh.ts';
+import { LinePeer } from '../../../test/harness/toy-peers.ts';
+import { toyStreamRequest, toyStreamResponse } from '../../../test/harness/toys/toy-stream-message.ts';
+import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
+import { Flag } from '../message.ts';
+import { Status } from '../status.ts';
+
+const takeAll = (mesh: OrderMesh, number = 0) =>
+  mesh.upstream(number).connections.map((connection) => connection.takeLines());
+
+describe('rule 6: bind', () => {
+  it('gives the caller a connection that nobody shares, and gives it back after Unbind', () => {
+    const mesh = watchLeaks(new OrderMesh({ pool: { maxConnections: 2 } }));
+    const [bound, other] = [mesh.newCaller(), mesh.newCaller()];
+    bound.sendLines('MULTI', 'SET a 1', 'GET a');
+    mesh.settle();
+    other.sendLines('GET b', 'GET c');
+    mesh.settle();
+    expect(bound.takeLines()).toEqual(['+OK']);
+    expect(takeAll(mesh)).toEqual([
+      ['MULTI', 'SET a 1', 'GET a'],
+      ['GET b', 'GET c'],
+    ]);
+    expect(mesh.taken.bound).toBe(1);
+    const [own, shared] = mesh.upstream().connections;
+    shared!.sendLines('+b', '+c');
+    own!.sendLines('+OK', '+QUEUED', '+QUEUED');
+    bound.sendLines('EXEC');
+    mesh.settle();
+    expect(takeAll(mesh)).toEqual([['EXEC'], []]);
+    own!.sendLines('+1');
+    mesh.settle();
+    expect(bound.takeLines()).toEqual(['+QUEUED', '+QUEUED', '+1']);
+    expect(mesh.taken.bound).toBe(0);
+    // Clean again: anybody may have it.
+    bound.sendLines('GET d');
+    mesh.settle();
+    other.sendLines('GET e');
+    mesh.settle();
+    const served = takeAll(mesh).flat().sort();
+    expect(served).toEqual(['GET d', 'GET e']);
+    expect(mesh.upstream().connections.length).toBe(2);
+    for (const connection of mesh.upstream().connections) connection.sendLines('+1');
+    mesh.settle();
+  });
+
+  it('waits for the earlier answers of its caller', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const caller = mesh.newCaller();
+    caller.sendLines('GET 1', 'BLOCK q', 'GET 2');
+    mesh.settle();
+    expect(takeAll(mesh).flat()).toEqual(['GET 1']);
+    mesh.upstream().connection.sendLines('+1');
+    mesh.settle();
+    // What the caller sends before the Unbind is answered goes the same way, behind it.
+    expect(takeAll(mesh).flat()).toEqual(['BLOCK q', 'GET 2']);
+    expect(mesh.taken.bound).toBe(1);
+    const [own] = mesh.upstream().connections;
+    own!.sendLines('+item', '+2');
+    mesh.settle();
+    expect(mesh.taken.bound).toBe(0);
+    expect(caller.takeLines()).toEqual(['+1', '+item', '+2']);
+  });
+
+  it('an Unbind may stand on an answer; pushes reach the bound caller alone', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const [caller, other] = [mesh.newCaller(), mesh.newCaller()];
+    other.sendLines('GET 1');
+    mesh.settle();
+    const shared = mesh.upstream().connection;
+    caller.sendLines('SUBSCRIBE news');
+    mesh.settle();
+    const own = mesh.upstream().connections[1]!;
+    own.sendLines('+subscribed', '>news 1');
+    mesh.settle();
+    own.sendLines('>news 2');
+    shared.sendLines('>news nobody', '+1');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+subscribed', '>news 1', '>news 2']);
+    expect(other.takeLines()).toEqual(['+1']);
+    expect(mesh.stat('upstream_unknown_answers_total')).toBe(1);
+    caller.sendLines('UNSUBSCRIBE news');
+    mesh.settle();
+    expect(mesh.taken.bound).toBe(1);
+    own.sendLines('+unsubscribed');
+    mesh.settle();
+    expect(mesh.taken.bound).toBe(0);
+    expect(caller.takeLines()).toEqual(['+unsubscribed']);
+  });
+
+  it('a later Bind makes an earlier Unbind void', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const caller = mesh.newCaller();
+    caller.sendLines('SUBSCRIBE a');
+    mesh.settle();
+    const own = mesh.upstream().connection;
+    caller.sendLines('UNSUBSCRIBE a', 'SUBSCRIBE b');
+    own.sendLines('+subscribed');
+    mesh.settle();
+    expect(own.takeLines()).toEqual(['SUBSCRIBE a', 'UNSUBSCRIBE a', 'SUBSCRIBE b']);
+    own.sendLines('+unsubscribed', '+subscribed', '>b 1');
+    mesh.settle();
+    expect(mesh.taken.bound).toBe(1);
+    expect(caller.takeLines()).toEqual(['+subscribed', '+unsubscribed', '+subscribed', '>b 1']);
+    caller.wire.break();
+    mesh.settle();
+    expect(own.closed).toBe(true);
+  });
+
+  it('the death of a bound upstream closes its caller, behind the answers it still had', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const [caller, other] = [mesh.newCaller(), mesh.newCaller()];
+    caller.sendLines('SUBSCRIBE news');
+    other.sendLines('PING');
+    mesh.settle();
+    const own = mesh.upstream().connection;
+    own.sendLines('+subscribed');
+    mesh.settle();
+    own.wire.break();
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+subscribed']);
+    expect(caller.closed).toBe(true);
+    expect(other.closed).toBe(false);
+    expect(mesh.taken.bound).toBe(0);
+    caller.end();
+    mesh.settle();
+  });
+
+  it('a bound request in flight is answered with an error when its upstream dies, then the caller is closed', () => {
+    const mesh = watchLeaks(new OrderMesh({ routes: [{ retry: { retries: 2 } }] }));
+    const caller = mesh.newCaller();
+    caller.sendLines('MULTI', 'GET 1');
+    mesh.settle();
+    mesh.upstream().connection.wire.break();
+    mesh.settle();
+    // Its state died with the connection: no retry could bring it back.
+    expect(mesh.upstream().connections.length).toBe(1);
+    expect(caller.takeLines()).toEqual(['+OK', expect.stringMatching(/^-upstream_reset/)]);
+    expect(caller.closed).toBe(true);
+    caller.end();
+    mesh.settle();
+  });
+
+  it("the caller's death closes its bound upstream: its state is nobody else's", () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const caller = mesh.newCaller();
+    caller.sendLines('MULTI', 'SET a 1');
+    mesh.settle();
+    const own = mesh.upstream().connection;
+    own.sendLines('+OK', '+QUEUED');
+    mesh.settle();
+    caller.wire.break();
+    mesh.settle();
+    expect(own.closed).toBe(true);
+    mesh.expectQuiet();
+  });
+
+  it('binds to the endpoint of the first keyed command', () => {
+    const mesh = watchLeaks(
+      new OrderMesh({
+        clusters: { main: 4 },
+        balancer: { policy: 'ring_hash', minimumRingSize: 64, maximumRingSize: 1_024 },
+        routes: [{ hashOn: ['key'] }],
+        upstreamPeer: LinePeer.echo,
+      }),
+    );
+    for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) {
+      const caller = mesh.newCaller();
+      caller.sendLines(`GET ${key}`);
+      mesh.settle();
+      const asked = [0, 1, 2, 3].filter((number) => takeAll(mesh, number).flat().length > 0);
+      caller.sendLines('MULTI', `SET ${key} 1`, 'EXEC');
+      mesh.settle();
+      const bound = [0, 1, 2, 3].filter((number) => takeAll(mesh, number).flat().length > 0);
+      expect(bound).toEqual(asked);
+      expect(caller.takeLines().length).toBe(4);
+    }
+  });
+
+  it('answers overloaded past maxBound, and serves again when a place came free', () => {
+    const mesh = watchLeaks(new OrderMesh({ pool: { maxBound: 1 } }));
+    const [first, second] = [mesh.newCaller(), mesh.newCaller()];
+    first.sendLines('SUBSCRIBE a');
+    mesh.settle();
+    second.sendLines('SUBSCRIBE b');
+    mesh.settle();
+    expect(second.takeLines()).toEqual([expect.stringMatching(/^-overloaded/)]);
+    first.wire.break();
+    mesh.settle();
+    second.sendLines('SUBSCRIBE b');
+    mesh.settle();
+    mesh.upstream().connections[1]!.sendLines('+subscribed');
+    mesh.settle();
+    expect(second.takeLines()).toEqual(['+subscribed']);
+    second.wire.break();
+    mesh.settle();
+  });
+
+  it('a Bind whose connect fails leaves the caller free', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    mesh.upstream().mode = 'refuse';
+    const caller = mesh.newCaller();
+    caller.sendLines('SUBSCRIBE a');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual([expect.stringMatching(/^-connect_failure/)]);
+    mesh.expectQuiet();
+    mesh.upstream().mode = 'accept';
+    caller.sendLines('GET 1');
+    mesh.settle();
+    mesh.upstream().connection.sendLines('+1');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+1']);
+  });
+});
+
+describe('rule 6: tunnel', () => {
+  it('stays open in both directions until each has ended, without the route timeout', () => {
+    const mesh = watchLeaks(new StreamMesh({ routes: [{ timeoutMs: 200 }] }));
+    const caller = mesh.newCaller();
+    caller.codec.encode(1, toyStreamRequest({ method: 'connect' }, Flag.Tunnel));
+    mesh.settle();
+    const { connection } = mesh.upstream();
+    connection.codec.encode(1, toyStreamResponse({ status: '0' }, Flag.Tunnel), null);
+    mesh.settle();
+    expect(caller.sink.heads[0]!.flags & Flag.Tunnel).toBe(Flag.Tunnel);
+    mesh.advance(1_000);
+    caller.codec.data(1, Buffer.from('ping'), false, true);
+    mesh.settle();
+    connection.codec.data(1, Buffer.from('pong'), true, true);
+    mesh.settle();
+    expect(connection.sink.dataOf(1).toString()).toBe('ping');
+    expect(caller.sink.dataOf(1).toString()).toBe('pong');
+    expect(mesh.taken.streams).toBe(1);
+    caller.codec.data(1, Buffer.from(' more'), true, true);
+    mesh.settle();
+    expect(connection.sink.dataOf(1).toString()).toBe('ping more');
+    mesh.expectQuiet();
+  });
+
+  it('that the caller gives up is given up upstream', () => {
+    const mesh = watchLeaks(new StreamMesh());
+    const caller = mesh.newCaller();
+    caller.codec.encode(1, toyStreamRequest({ method: 'connect' }, Flag.Tunnel));
+    mesh.settle();
+    const { connection } = mesh.upstream();
+    connection.codec.encode(1, toyStreamResponse({ status: '0' }, Flag.Tunnel), null);
+    mesh.settle();
+    caller.codec.reset(1, Status.downstream_reset);
+    mesh.settle();
+    expect(connection.sink.events.at(-1)).toMatchObject({ kind: 'reset', id: 1 });
+    mesh.expectQuiet();
+  });
+});
