@@ -5,8 +5,6 @@ export interface ControlTimer {
 }
 
 export interface ControlClock {
-  /** Wall-clock milliseconds, for reports only. */
-  wallMs(): number;
   /** Monotonic milliseconds. */
   nowMs(): number;
   /** Calls back once, not before `delayMs` passed. */
@@ -14,10 +12,6 @@ export interface ControlClock {
 }
 
 export class SystemControlClock implements ControlClock {
-  wallMs(): number {
-    return Date.now();
-  }
-
   nowMs(): number {
     return performance.now();
   }

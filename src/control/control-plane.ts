@@ -77,14 +77,13 @@ export class ControlPlane {
   #adminAddress: Endpoint | null = null;
 
   constructor(options: ControlPlaneOptions) {
-    const clock = options.clock ?? new SystemControlClock();
     this.#options = options;
     this.#translator = new Translator(options.rootNamespace ?? DEFAULT_ROOT_NAMESPACE);
     this.#manifests = new KnownManifests(options.manifests);
     this.#translation = this.#translate();
     this.#source = new DirectorySource({
       reader: new DiskFolderReader(options.directories),
-      clock,
+      clock: options.clock ?? new SystemControlClock(),
       onChange: (files) => {
         this.#inventory = this.#store.update(files);
         this.#retranslate();
@@ -97,7 +96,6 @@ export class ControlPlane {
       xds: Xds.load(),
       source: { generate: (node) => this.#generate(node) },
       log: options.log,
-      nowMs: () => clock.wallMs(),
     });
     this.#admin =
       options.adminListen === null

@@ -5,16 +5,6 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ControlPlane, createControlPlane } from '../../src/control/control-plane.ts';
 import type { StatusReport } from '../../src/control/status/status-report.ts';
-import {
-  HOST,
-  RULE,
-  router,
-  SERVICE,
-  tcpManifest,
-  testManifest,
-  testNode,
-  to,
-} from '../../src/control/testing/fixtures.ts';
 import { SystemClock } from '../../src/metaprotocol/clock.ts';
 import { AdsClient } from '../../src/proxy/ads-client.ts';
 import type { Resources } from '../../src/proxy/ads-resources.ts';
@@ -22,6 +12,7 @@ import { grpcTransport } from '../../src/proxy/ads-transport.ts';
 import type { NodeInfo } from '../../src/xds/node.ts';
 import { TypeUrl } from '../../src/xds/type-urls.ts';
 import { Xds } from '../../src/xds/xds.ts';
+import { HOST, RULE, router, SERVICE, tcpManifest, testManifest, testNode, to } from '../harness/control-mesh.ts';
 
 const xds = Xds.load();
 const silent = { info() {}, warn() {}, error() {} };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
+import { findingsOf, RULE, router, SERVICE, TestMesh, to } from '../../../test/harness/control-mesh.ts';
 
 function unreachable(...matches: string[]): string[] {
   const routes = matches.map((match) => `{ ${match === '' ? '' : `match: { ${match} }, `}${to('v1')} }`).join(', ');

@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeInfo } from '../../xds/node.ts';
-import { TypeUrl } from '../../xds/type-urls.ts';
 import {
   closedManifest,
   HOST,
@@ -12,7 +10,9 @@ import {
   testManifest,
   testNode,
   to,
-} from '../testing/fixtures.ts';
+} from '../../../test/harness/control-mesh.ts';
+import type { NodeInfo } from '../../xds/node.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
 import { bindNames } from './bind.ts';
 import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';

@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import {
+  HOST,
+  RULE,
+  router,
+  SERVICE,
+  TestMesh,
+  tcpManifest,
+  testManifest,
+  testNode,
+  to,
+} from '../../../test/harness/control-mesh.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { Xds } from '../../xds/xds.ts';
-import { HOST, RULE, router, SERVICE, TestMesh, tcpManifest, testManifest, testNode, to } from '../testing/fixtures.ts';
 import { bindNames } from './bind.ts';
 import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';

@@ -1,6 +1,6 @@
 /** checkSchema: a document against its kind's schema. All faults with their lines; unknown fields are warnings and are left out. */
 import { z } from 'zod';
-import { describe, isRecord } from '../sources/yaml-documents.ts';
+import { describe, isRecord } from './describe.ts';
 import { nearMiss } from './near-miss.ts';
 import { type FieldPath, type Finding, findingAt, type ResourceDocument } from './resource.ts';
 

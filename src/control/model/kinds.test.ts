@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { findingsOf, HOST, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
+import { findingsOf, HOST, RULE, router, SERVICE, TestMesh, to } from '../../../test/harness/control-mesh.ts';
 import { KINDS } from './kinds.ts';
 
 /** Findings of one broken resource beside sound ones, without level and file. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HOST, SERVICE, TestMesh } from '../testing/fixtures.ts';
+import { HOST, SERVICE, TestMesh } from '../../../test/harness/control-mesh.ts';
 import type { Inventory } from './resource-store.ts';
 
 function keys(inventory: Inventory): string[] {

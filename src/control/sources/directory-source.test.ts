@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../testing/manual-clock.ts';
+import { FakeClock } from '../../../test/harness/fake-clock.ts';
 import { DirectorySource } from './directory-source.ts';
 import type { FileStamp, FolderReader } from './folder-reader.ts';
 import type { FileContent } from './yaml-documents.ts';
@@ -52,7 +52,7 @@ function resource(name: string): string {
 
 async function started(files: Record<string, string>) {
   const folder = new MemoryFolder();
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const seen: Record<string, string[]>[] = [];
   const errors: string[] = [];
   for (const [file, text] of Object.entries(files)) folder.write(file, text);

@@ -1,5 +1,6 @@
 /** Reads the YAML text of one file into resource documents with line numbers; every fault is reported, none is thrown. */
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type YAMLError } from 'yaml';
+import { describe, isRecord } from '../model/describe.ts';
 import type { FieldPath, Finding, Place, ResourceDocument } from '../model/resource.ts';
 import { formatPath } from '../model/resource.ts';
 
@@ -192,17 +193,4 @@ class DocumentReader {
 
 function startOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A value in a message: short, and never multi-line. */
-export function describe(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  const text = JSON.stringify(value);
-  const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
-  return Array.isArray(value) ? `a list ${short}` : typeof value === 'object' ? `a mapping ${short}` : short;
 }

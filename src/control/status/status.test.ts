@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { HOST, RULE, router, SERVICE, TestMesh, testNode, to } from '../../../test/harness/control-mesh.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { bindNames } from '../generate/bind.ts';
 import { BindAllocator } from '../generate/bind-allocator.ts';
 import { generateMeltemi } from '../generate/meltemi.ts';
 import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
-import { HOST, RULE, router, SERVICE, TestMesh, testNode, to } from '../testing/fixtures.ts';
 import { buildStatus, type ClientView, type StatusReport } from './status-report.ts';
 import { renderStatus, renderValidation } from './status-text.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closedManifest, findingsOf, RULE, SERVICE, TestMesh } from '../testing/fixtures.ts';
+import { closedManifest, findingsOf, RULE, SERVICE, TestMesh } from '../../../test/harness/control-mesh.ts';
 import type { ClusterPolicy } from './mesh.ts';
 import { clusterPolicy } from './policies.ts';
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { closedManifest, findingsOf, TestMesh, tcpManifest, testManifest, testNode } from '../testing/fixtures.ts';
+import {
+  closedManifest,
+  findingsOf,
+  TestMesh,
+  tcpManifest,
+  testManifest,
+  testNode,
+} from '../../../test/harness/control-mesh.ts';
 import { KnownManifests } from './known-manifests.ts';
 import { ProtocolTable } from './protocols.ts';
 

@@ -1,9 +1,9 @@
 /** ServiceEntry and WorkloadEntry -> Service. */
 import { isIP } from 'node:net';
+import { describe } from '../model/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import { describe } from '../sources/yaml-documents.ts';
 import type { Endpoint, Service, ServicePort } from './mesh.ts';
 import type { ProtocolTable } from './protocols.ts';
 import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';

@@ -1,7 +1,8 @@
 /** Sidecar -> SidecarPolicy. */
+
+import { describe } from '../model/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
-import { describe } from '../sources/yaml-documents.ts';
 import type { IngressPort, SidecarPolicy } from './mesh.ts';
 import type { ProtocolTable } from './protocols.ts';
 

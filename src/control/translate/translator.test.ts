@@ -10,7 +10,7 @@ import {
   tcpManifest,
   testManifest,
   to,
-} from '../testing/fixtures.ts';
+} from '../../../test/harness/control-mesh.ts';
 import type { Translation } from './translator.ts';
 
 const FILES = { 's.yaml': SERVICE, 'd.yaml': RULE };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HOST, RULE, router, SERVICE, TestMesh, to } from '../testing/fixtures.ts';
+import { HOST, RULE, router, SERVICE, TestMesh, to } from '../../../test/harness/control-mesh.ts';
 import { hostMatches, MeshIndex } from './mesh-index.ts';
 import { isVisible, overlaps, policyFor, tableFor, visibleServices } from './visibility.ts';
 

@@ -1,9 +1,10 @@
 /** What the control plane's tests share: a manifest with every kind of restriction, nodes, YAML in one call. */
-import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
-import type { NodeInfo } from '../../xds/node.ts';
-import { type Inventory, ResourceStore } from '../model/resource-store.ts';
-import { readYamlDocuments } from '../sources/yaml-documents.ts';
-import { type Translation, Translator } from '../translate/translator.ts';
+
+import { type Inventory, ResourceStore } from '../../src/control/model/resource-store.ts';
+import { readYamlDocuments } from '../../src/control/sources/yaml-documents.ts';
+import { type Translation, Translator } from '../../src/control/translate/translator.ts';
+import type { ProtocolManifest } from '../../src/metaprotocol/manifest.ts';
+import type { NodeInfo } from '../../src/xds/node.ts';
 
 export function testManifest(overrides: Partial<ProtocolManifest> = {}): ProtocolManifest {
   return {
