@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { feed } from '../../../test/harness/feed.ts';
+import { ClientRig, describeHead, ServerRig } from '../../../test/harness/thrift/rigs.ts';
+import { writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
 import { PYTHON_MESSAGES } from './fixtures/python-messages.ts';
-import { ClientRig, describeHead, ServerRig } from './fixtures/rigs.ts';
-import { writeStock } from './fixtures/stock-thrift.ts';
 
 /** Small, seeded and fast: 200,000 inputs must take seconds. */
 class Random {

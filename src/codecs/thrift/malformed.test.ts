@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { decodeLent, feed } from '../../../test/harness/feed.ts';
+import { ClientRig, ServerRig } from '../../../test/harness/thrift/rigs.ts';
+import { readStock, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
 import { Flag } from '../../metaprotocol/message.ts';
-import { ClientRig, ServerRig } from './fixtures/rigs.ts';
-import { readStock, writeStock } from './fixtures/stock-thrift.ts';
 import { detectThrift } from './frame-meter.ts';
 import type { ThriftProtocol, ThriftTransport } from './wire.ts';
 
