@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import thrift from 'thrift';
 import { type Forecast, Processor } from '../../examples/thrift/generated/Wind.js';
-import { serverOptions, type WireName } from '../../examples/thrift/transports.ts';
+import { serverOptions } from '../../examples/thrift/transports.ts';
 import { connectWind, type WindClient } from '../../examples/thrift/wind-client.ts';
 import { freePort } from '../../src/cli/demo/free-port.ts';
 import { builtInManifests } from '../../src/cli/proxy-options.ts';
@@ -39,7 +39,7 @@ export class MeshBench {
   }
 
   /** Answers after `delayMs`; `servedBy` tells its name. */
-  async backend(name: string, delayMs = 0, wire: WireName = 'framed'): Promise<Backend> {
+  async backend(name: string, delayMs = 0, host = '127.0.0.1'): Promise<Backend> {
     const sockets = new Set<Socket>();
     const answer = (island: string, reply: (error: Error | null, forecast?: Forecast) => void) => {
       backend.calls++;
@@ -52,7 +52,7 @@ export class MeshBench {
     };
     const server = thrift.createMultiplexServer(
       new Processor({ forecast: answer, warning: answer, observe }),
-      serverOptions[wire],
+      serverOptions.framed,
     );
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
@@ -61,7 +61,7 @@ export class MeshBench {
     });
     // A call that was cut answers into a closed socket.
     server.on('error', () => {});
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     const cut = () => {
       for (const socket of sockets) socket.destroy();
