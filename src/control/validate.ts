@@ -26,7 +26,7 @@ export async function validate(options: ValidateOptions): Promise<Validation> {
   const files = new Map<string, FileContent>();
   for (const file of (await reader.list()).keys()) {
     const read = await reader.read(file);
-    if (read !== null) files.set(file, readYamlDocuments(file, read.text));
+    if (read !== null) files.set(file, readYamlDocuments(file, read.text, 0));
   }
   const translation = new Translator(options.rootNamespace ?? DEFAULT_ROOT_NAMESPACE).translate(
     new ResourceStore().update(files),

@@ -90,7 +90,7 @@ export class TestMesh {
 
   inventory(files: Readonly<Record<string, string>>): Inventory {
     return this.#store.update(
-      new Map(Object.entries(files).map(([file, text]) => [file, readYamlDocuments(file, text)])),
+      new Map(Object.entries(files).map(([file, text]) => [file, readYamlDocuments(file, text, 1_000)])),
     );
   }
 

@@ -30,6 +30,8 @@ export interface ResourceDocument {
   readonly name: string;
   readonly place: Place;
   readonly body: Readonly<Record<string, unknown>>;
+  /** Wall clock of its file's last change. */
+  readonly savedAtMs: number;
   /** Duplicate keys and bad syntax, in a document whose identity is still readable. */
   readonly faults: readonly Finding[];
   /** `${NAME}` that nobody replaced. */

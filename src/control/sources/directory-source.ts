@@ -122,7 +122,7 @@ export class DirectorySource {
       this.#known.set(file, { ...known, stamp });
       return null;
     }
-    this.#known.set(file, { stamp, text: read.text, content: readYamlDocuments(file, read.text) });
+    this.#known.set(file, { stamp, text: read.text, content: readYamlDocuments(file, read.text, savedAtMs(stamp)) });
     this.#changed = true;
     return null;
   }
@@ -174,6 +174,10 @@ function sameStamp(a: FileStamp | null, b: FileStamp | null): boolean {
   return (
     a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.modifiedNs === b.modifiedNs && a.changedNs === b.changedNs
   );
+}
+
+function savedAtMs({ modifiedNs, changedNs }: FileStamp): number {
+  return Number(modifiedNs > changedNs ? modifiedNs : changedNs) / 1e6;
 }
 
 /** A rename touches the change time alone; whoever still writes touches both. */

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { readYamlDocuments } from './yaml-documents.ts';
+import { type FileContent, readYamlDocuments } from './yaml-documents.ts';
+
+function read(text: string): FileContent {
+  return readYamlDocuments('f.yaml', text, 0);
+}
 
 function faults(text: string): string[] {
-  const content = readYamlDocuments('f.yaml', text);
+  const content = read(text);
   const all = [
     ...content.faults,
     ...content.documents.flatMap((document) => [...document.faults, ...document.placeholders()]),
@@ -14,8 +18,7 @@ const HEAD = 'apiVersion: v1\nkind: Thing\nmetadata: { name: a }\n';
 
 describe('readYamlDocuments', () => {
   it('reads every document with its identity and line', () => {
-    const { documents } = readYamlDocuments(
-      'f.yaml',
+    const { documents } = read(
       `# licence\n---\n${HEAD}---\n${HEAD.replace('name: a', 'name: b, namespace: n')}---\n# end\n`,
     );
     expect(documents.map(({ name, namespace, place }) => [name, namespace, place.line])).toEqual([
@@ -25,7 +28,7 @@ describe('readYamlDocuments', () => {
   });
 
   it('finds the line of a field, or of its nearest parent', () => {
-    const [document] = readYamlDocuments('f.yaml', `${HEAD}spec:\n  list:\n    - x: 1\n    - y: 2\n`).documents;
+    const [document] = read(`${HEAD}spec:\n  list:\n    - x: 1\n    - y: 2\n`).documents;
     expect(document!.placeOf(['spec', 'list', 1, 'y']).line).toBe(7);
     expect(document!.placeOf(['spec', 'list', 1, 'z', 'deeper']).line).toBe(7);
     expect(document!.placeOf(['spec', 'other']).line).toBe(4);
@@ -34,7 +37,7 @@ describe('readYamlDocuments', () => {
   it('takes a List apart', () => {
     const text =
       'apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: Thing\n    metadata: { name: a }\n    spec: { x: 1 }\n';
-    const [document] = readYamlDocuments('f.yaml', text).documents;
+    const [document] = read(text).documents;
     expect([document!.name, document!.place.line, document!.placeOf(['spec']).line]).toEqual(['a', 4, 7]);
   });
 
@@ -42,7 +45,7 @@ describe('readYamlDocuments', () => {
     expect(faults(`${HEAD}spec:\n  x: 1\n  x: 2\n`)).toEqual([
       '6 : YAML: the key stands twice in one mapping, expected once',
     ]);
-    expect(readYamlDocuments('f.yaml', `${HEAD}spec:\n  x: 1\n  x: 2\n`).documents).toHaveLength(1);
+    expect(read(`${HEAD}spec:\n  x: 1\n  x: 2\n`).documents).toHaveLength(1);
   });
 
   it('names placeholders that nobody replaced', () => {

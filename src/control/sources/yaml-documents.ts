@@ -14,7 +14,8 @@ export interface FileContent {
 const MAX_ALIASES = 1_000;
 const PLACEHOLDER = /\$\{[A-Za-z_]\w*\}/;
 
-export function readYamlDocuments(file: string, text: string): FileContent {
+/** `savedAtMs`: wall clock of the file's last change. */
+export function readYamlDocuments(file: string, text: string, savedAtMs: number): FileContent {
   const lines = new LineCounter();
   const documents: ResourceDocument[] = [];
   const faults: Finding[] = [];
@@ -28,7 +29,7 @@ export function readYamlDocuments(file: string, text: string): FileContent {
     });
     for (const document of Array.isArray(parsed) ? parsed : []) {
       if (isEmpty(document)) continue;
-      readDocument(new DocumentReader(file, document, lines), documents, faults);
+      readDocument(new DocumentReader(file, document, lines, savedAtMs), documents, faults);
     }
   } catch (error) {
     // Nesting without end overflows the parser's stack: the file's fault, not ours.
@@ -95,6 +96,7 @@ function addResource(
     namespace: typeof declared === 'string' && declared !== '' ? declared : 'default',
     place: reader.placeOf(base),
     body,
+    savedAtMs: reader.savedAtMs,
     faults: own,
     placeholders: () => reader.placeholders(base),
     placeOf: (path) => reader.placeOf([...base, ...path]),
@@ -105,8 +107,10 @@ class DocumentReader {
   readonly #file: string;
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
+  readonly savedAtMs: number;
 
-  constructor(file: string, document: Document.Parsed, lines: LineCounter) {
+  constructor(file: string, document: Document.Parsed, lines: LineCounter, savedAtMs: number) {
+    this.savedAtMs = savedAtMs;
     this.#file = file;
     this.#document = document;
     this.#lines = lines;

@@ -38,6 +38,11 @@ export interface ResourceStatus {
   /** Proxies that get something of it, and those where the newest of all that runs. */
   readonly proxies: number;
   readonly appliedOn: number;
+  /**
+   * From the save to the moment it ran on the last of the proxies that were connected at the save; null: not yet everywhere, or
+   * the save changed nothing on the wire.
+   */
+  readonly liveAfterMs: number | null;
   /** What single proxies refuse, do not get or have to say. */
   readonly remarks: readonly ProxyRemark[];
 }
@@ -115,6 +120,7 @@ function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: re
   const remarks: ProxyRemark[] = [];
   let proxies = 0;
   let appliedOn = 0;
+  let lastLiveAtMs = 0;
   for (const view of views) {
     const proxy = view.client.node.id;
     for (const note of view.notes.get(key) ?? []) remarks.push(skipped(proxy, note));
@@ -125,6 +131,8 @@ function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: re
     for (const state of states) products.add(productName(state));
     remarks.push(...states.flatMap((state) => saidByProxy(proxy, state)));
     if (states.length === ids.size && states.every((state) => runs(state, view.tellsLive))) appliedOn++;
+    if (view.client.connectedAtMs < document.savedAtMs)
+      lastLiveAtMs = Math.max(lastLiveAtMs, ...states.map((state) => state.liveAtMs ?? 0));
   }
   return {
     kind: document.kind,
@@ -136,6 +144,10 @@ function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: re
     products: [...products].sort(),
     proxies,
     appliedOn,
+    liveAfterMs:
+      appliedOn === proxies && lastLiveAtMs >= document.savedAtMs
+        ? Math.round(lastLiveAtMs - document.savedAtMs)
+        : null,
     remarks,
   };
 }

@@ -49,9 +49,12 @@ function resourceLines(resource: ResourceStatus): string[] {
   return lines;
 }
 
-function stateOf({ outcome, proxies, appliedOn }: ResourceStatus): string {
+function stateOf({ outcome, proxies, appliedOn, liveAfterMs }: ResourceStatus): string {
+  const took = liveAfterMs === null ? '' : `, ${liveAfterMs} ms after the save`;
   const where =
-    proxies === 0 ? 'no proxy uses it' : `applied on ${appliedOn} of ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`;
+    proxies === 0
+      ? 'no proxy uses it'
+      : `applied on ${appliedOn} of ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}${took}`;
   switch (outcome) {
     case 'accepted':
       return where;

@@ -79,6 +79,18 @@ describe('buildStatus', () => {
     expect(ofRouter(report(routes))).toMatchObject({ proxies: 0, appliedOn: 0 });
   });
 
+  it('says how long after the save it ran everywhere, for proxies that were there at the save', () => {
+    const at =
+      (liveAtMs: number): Change =>
+      () => ({ liveAtMs });
+    expect(ofRouter(report(routes, at(1_020), at(1_041))).liveAfterMs).toBe(41);
+    expect(ofRouter(report(routes, at(1_020), late)).liveAfterMs).toBeNull();
+    expect(ofRouter(report(routes, at(900))).liveAfterMs).toBeNull();
+    expect(renderStatus(report(routes, at(1_020)))).toContain(
+      'MetaRouter shop/echo (r.yaml:2): applied on 1 of 1 proxy, 20 ms after the save',
+    );
+  });
+
   it('does not count a proxy on which a part of a resource is late', () => {
     const lateCluster: Change = ({ name, typeUrl }) =>
       typeUrl === TypeUrl.Cluster && name.includes('|v2|') ? { liveVersion: '0' } : {};
