@@ -93,6 +93,17 @@ describe('Rollout', () => {
     expect(group.running.at(-1)!.listeners).toEqual([]);
   });
 
+  it('lays a table that a listener carries at the listener', async () => {
+    const { group, rollout } = bench();
+    const typedConfig = { '@type': TypeUrl.TcpProxy, statPrefix: 't', cluster: 'C' };
+    const tcp = fixtures.listener('T', 3_000, '', {
+      filterChains: [{ name: 'own', filters: [{ name: 'f', typedConfig }] }],
+    });
+    group.issuesOf = ({ listeners }) => (listeners.some(({ name }) => name === 'T') ? [issue('routes', 'own')] : []);
+    const result = await rollout.apply(resources(listener, routes, cluster, endpoints, tcp));
+    expect(result.refused).toMatchObject([{ typeUrl: TypeUrl.Listener, name: 'T' }]);
+  });
+
   it('refuses all that changed when preparing fails by a defect', async () => {
     const { group, rollout, log } = bench();
     await rollout.apply(good);

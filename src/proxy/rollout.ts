@@ -132,12 +132,27 @@ export class Rollout {
       if (suspects.length === 0) throw error;
       return suspects;
     }
-    return issues.map(({ kind, name, path, message }) => ({
-      typeUrl: TYPE_OF_ISSUE[kind],
-      name,
-      message: path === '' ? message : `${path}: ${message}`,
-    }));
+    return issues.flatMap(({ kind, name, path, message }) =>
+      resourcesOf(kind, name, description, used).map((resource) => ({
+        ...resource,
+        message: path === '' ? message : `${path}: ${message}`,
+      })),
+    );
   }
+}
+
+/** A table that a listener carries itself is the listener's fault. */
+function resourcesOf(
+  kind: RuntimeIssue['kind'],
+  name: string,
+  { listeners }: RuntimeDescription,
+  used: Resources,
+): { typeUrl: string; name: string }[] {
+  if (kind !== 'routes' || used.get(TypeUrl.RouteConfiguration)?.has(name))
+    return [{ typeUrl: TYPE_OF_ISSUE[kind], name }];
+  return listeners
+    .filter(({ chains }) => chains.some(({ routes }) => routes.name === name))
+    .map((listener) => ({ typeUrl: TypeUrl.Listener, name: listener.name }));
 }
 
 function namesOf({ clusters }: Settled): Map<string, number> {
