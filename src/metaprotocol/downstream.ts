@@ -10,6 +10,7 @@ import type { ConnectionInfo } from './filter.ts';
 import { IdTable } from './id-table.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
+import type { ParkedPiece } from './order-queue.ts';
 import { OrderQueue } from './order-queue.ts';
 import type { Flushable } from './output.ts';
 import { SlabOutput } from './output.ts';
@@ -209,7 +210,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     const order = this.#order;
     if (order !== null && !order.mayWrite(stream.id)) {
       response.keep();
-      order.park(stream.id, { kind: 'head', response, stream });
+      this.#park(order, stream.id, { kind: 'head', response, stream });
       return true;
     }
     if (!this.#encode(stream, response)) return false;
@@ -223,7 +224,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     if (order === null || order.mayWrite(stream.id)) this.#encode(stream, response);
     else {
       response.keep();
-      order.park(stream.id, { kind: 'head', response, stream });
+      this.#park(order, stream.id, { kind: 'head', response, stream });
     }
   }
 
@@ -231,7 +232,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   writeData(stream: LiveStream, chunk: Buffer, end: boolean, lent: boolean, received: number): boolean {
     const order = this.#order;
     if (order !== null && !order.mayWrite(stream.id)) {
-      order.park(stream.id, { kind: 'data', chunk: lent ? Buffer.from(chunk) : chunk, end, received, stream });
+      this.#park(order, stream.id, { kind: 'data', chunk: lent ? Buffer.from(chunk) : chunk, end, received, stream });
       return false;
     }
     const taken = this.#codec.data(stream.id, chunk, end, lent);
@@ -243,7 +244,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   writeTrailers(stream: LiveStream, trailers: Trailers): void {
     const order = this.#order;
     if (order !== null && !order.mayWrite(stream.id)) {
-      order.park(stream.id, { kind: 'trailers', trailers, stream });
+      this.#park(order, stream.id, { kind: 'trailers', trailers, stream });
       return;
     }
     this.#codec.trailers(stream.id, trailers);
@@ -436,6 +437,12 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
         if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
       }
     }
+  }
+
+  /** What waits for its turn counts towards the limits, which are looked at once a turn. */
+  #park(order: OrderQueue, id: number, piece: ParkedPiece): void {
+    order.park(id, piece);
+    this.#markDirty();
   }
 
   #owe(id: number, bytes: number): void {
