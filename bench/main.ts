@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { describeMachine } from './machine.ts';
 import { tableOf } from './report.ts';
 import { benchThrift } from './thrift/bench.ts';
+import { judge, verdictText } from './thrift/targets.ts';
 
 const usage = `Usage: npm run bench -- thrift [--quick] [--reversed] [--out FILE]
 
@@ -43,8 +44,11 @@ async function main(): Promise<number> {
       directory,
       onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r${text} `),
     });
+    const verdicts = judge(rows);
     console.log(`${tableOf(rows)}\n`);
-    if (values.out) await writeFile(values.out, `${JSON.stringify({ bench: 'thrift', machine, rows }, null, 2)}\n`);
+    for (const verdict of verdicts) console.log(verdictText(verdict));
+    const record = { bench: 'thrift', machine, rows, verdicts };
+    if (values.out) await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`);
     const failed = rows.filter((row) => row.failures > 0);
     for (const row of failed) console.error(`${row.subject}: ${row.failures} failed calls: ${row.firstFailure}`);
     return failed.length === 0 ? 0 : 1;
