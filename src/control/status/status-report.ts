@@ -49,7 +49,7 @@ export interface ResourceStatus {
 
 export interface ProxyRemark {
   readonly proxy: string;
-  readonly level: 'rejected' | 'skipped' | 'note';
+  readonly level: 'rejected' | 'note';
   /** `Listener 10.0.0.1_9090`; '' where it concerns no single one. */
   readonly product: string;
   readonly message: string;
@@ -123,7 +123,7 @@ function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: re
   let lastLiveAtMs = 0;
   for (const view of views) {
     const proxy = view.client.node.id;
-    for (const note of view.notes.get(key) ?? []) remarks.push(skipped(proxy, note));
+    for (const { message } of view.notes.get(key) ?? []) remarks.push({ proxy, level: 'note', product: '', message });
     const ids = view.generated.products.get(key);
     if (ids === undefined) continue;
     proxies++;
@@ -150,10 +150,6 @@ function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: re
         : null,
     remarks,
   };
-}
-
-function skipped(proxy: string, { message }: NodeNote): ProxyRemark {
-  return { proxy, level: 'skipped', product: '', message };
 }
 
 function saidByProxy(proxy: string, state: ClientResourceStatus): ProxyRemark[] {
@@ -190,7 +186,10 @@ function proxyStatus({ client, generated }: ClientView): ProxyStatus {
     resources: {
       total: resources.length,
       acknowledged: count((resource) => resource.state === 'acknowledged'),
-      live: count((resource) => resource.liveVersion !== null && resource.liveVersion === resource.version),
+      live: count(
+        (resource) =>
+          resource.liveVersion !== null && resource.liveVersion === (resource.version ?? resource.sentVersion),
+      ),
       rejected: count((resource) => resource.state === 'rejected'),
     },
     addresses: generated.addresses,

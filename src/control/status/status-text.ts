@@ -42,10 +42,11 @@ function resourceLines(resource: ResourceStatus): string[] {
     `${resource.kind} ${resource.namespace}/${resource.name} (${resource.file}:${resource.line}): ${stateOf(resource)}`,
   ];
   for (const finding of resource.findings) lines.push(`  ${findingLine(finding)}`);
-  for (const { proxy, level, product, message } of resource.remarks)
+  for (const { proxy, level, product, message } of resource.remarks) {
     lines.push(
-      `  ${level} by ${proxy}: ${product === '' ? '' : `${product}: `}${message}`.replace('skipped by', 'not on'),
+      `  ${level === 'rejected' ? 'rejected by' : 'on'} ${proxy}: ${product === '' ? '' : `${product}: `}${message}`,
     );
+  }
   return lines;
 }
 

@@ -152,6 +152,14 @@ describe('renderStatus', () => {
   });
 });
 
+it('renders what a proxy does not get, and what it notes', () => {
+  const files = { ...routes, 's.yaml': SERVICE.replaceAll('metaprotocol-thrift', 'db') };
+  const noting: Change = ({ typeUrl }) => (typeUrl === TypeUrl.Cluster ? { notes: ['idle timeout not applied'] } : {});
+  expect(renderStatus(report(files, noting))).toContain(
+    `\n  on proxy-0: Cluster outbound|9090||${HOST}: idle timeout not applied\n`,
+  );
+});
+
 describe('renderValidation', () => {
   it('is the findings, as compilers write them, and a count', () => {
     const files = {

@@ -47,6 +47,14 @@ describe('the protocol of a port', () => {
   });
 });
 
+it('is not opaque TCP where nobody has a codec for that', () => {
+  const table = new ProtocolTable([testManifest()]);
+  expect([table.ofPort('tcp-db', ''), table.ofPort('redis', '')]).toEqual([
+    { kind: 'unsupported', name: 'opaque TCP' },
+    { kind: 'unsupported', name: 'redis' },
+  ]);
+});
+
 describe('ApplicationProtocol', () => {
   const text = (name: string, spec: string): string =>
     `apiVersion: metaprotocol.aeraki.io/v1alpha1\nkind: ApplicationProtocol\nmetadata: { name: ${name} }\nspec: ${spec}\n`;

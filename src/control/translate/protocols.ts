@@ -86,14 +86,17 @@ export class ProtocolTable {
     const declared = protocol.toLowerCase();
     const bare = words.startsWith('tcp-') ? words.slice('tcp-'.length) : words;
     const opaque = OPAQUE.find((known) => bare === known || bare.startsWith(`${known}-`));
-    if (words === 'tcp' || words.startsWith('tcp-') || opaque !== undefined)
-      return { kind: 'tcp', meant: opaque ?? '' };
+    if (words === 'tcp' || words.startsWith('tcp-') || opaque !== undefined) return this.#opaque(opaque ?? '');
     const unsupported = UNSUPPORTED.find((known) => words === known || words.startsWith(`${known}-`));
     if (unsupported !== undefined) return { kind: 'unsupported', name: unsupported };
     const byProtocol = this.#longest(declared);
     if (byProtocol !== null) return byProtocol;
-    if (declared === '' || declared === 'tcp') return { kind: 'tcp', meant: '' };
-    return OPAQUE.includes(declared) ? { kind: 'tcp', meant: declared } : { kind: 'unsupported', name: declared };
+    if (declared === '' || declared === 'tcp') return this.#opaque('');
+    return OPAQUE.includes(declared) ? this.#opaque(declared) : { kind: 'unsupported', name: declared };
+  }
+
+  #opaque(meant: string): PortProtocol {
+    return this.#names.has('tcp') ? { kind: 'tcp', meant } : { kind: 'unsupported', name: meant || 'opaque TCP' };
   }
 
   /** `echo-rpc-main` is echo-rpc, not echo, where both are registered. */
