@@ -18,6 +18,9 @@ export interface MeshOptions {
   readonly log: Log;
 }
 
+/** Of a proxy that has not connected. */
+const NO_RESOURCES = { total: 1, acknowledged: 0, live: 0, rejected: 0 };
+
 export class Mesh {
   readonly controlPlane: ControlPlane;
   readonly proxy: ProxyProcess;
@@ -30,8 +33,8 @@ export class Mesh {
   /** Resolves when the control plane heard what its proxy runs, or after a second. */
   async settled(): Promise<void> {
     for (const startedAt = performance.now(); performance.now() - startedAt < 1_000; await sleep(10)) {
-      const [proxy] = this.controlPlane.status().proxies;
-      if (proxy !== undefined && proxy.resources.live === proxy.resources.acknowledged) return;
+      const { total, acknowledged, live, rejected } = this.controlPlane.status().proxies[0]?.resources ?? NO_RESOURCES;
+      if (live === acknowledged && acknowledged + rejected === total) return;
     }
   }
 

@@ -95,6 +95,8 @@ async function openAppender(path: string): Promise<Appender> {
 }
 
 function streamAppender(stream: NodeJS.WriteStream): Appender {
+  // Each write hears of its failure itself; without this a reader that left would end the whole proxy.
+  stream.on('error', () => {});
   return {
     append: (text) =>
       new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve()))),
