@@ -73,6 +73,7 @@ export class ControlPlane {
   #generated = new Map<string, Generated>();
   #inventory: Inventory = { entries: new Map(), faults: [] };
   #translation: Translation;
+  #sourceFault: string | null = null;
   #xdsAddress: Endpoint | null = null;
   #adminAddress: Endpoint | null = null;
 
@@ -89,8 +90,11 @@ export class ControlPlane {
         this.#retranslate();
         this.#ads.changed();
       },
-      onError: (message) =>
-        options.log.warn({ error: message }, 'cannot read the configuration; what was read before stays'),
+      onFault: (message) => {
+        this.#sourceFault = message;
+        if (message === null) options.log.info({}, 'the configuration can be read again');
+        else options.log.warn({ error: message }, 'cannot read the configuration; what was read before stays');
+      },
     });
     this.#ads = new AdsServer({
       xds: Xds.load(),
@@ -132,7 +136,9 @@ export class ControlPlane {
     const connected = new Set(clients.map((client) => client.node.id));
     this.#generated = new Map([...this.#generated].filter(([id]) => connected.has(id)));
     return buildStatus(
-      this.#translation,
+      this.#sourceFault === null
+        ? this.#translation
+        : withFault(this.#translation, this.#options.directories, this.#sourceFault),
       clients.map((client) => ({ client, generated: this.#generated.get(client.node.id) ?? NOTHING })),
     );
   }
@@ -178,4 +184,9 @@ export class ControlPlane {
     this.#binds.assign(bindNames(translation.mesh));
     return translation;
   }
+}
+
+function withFault(translation: Translation, directories: readonly string[], message: string): Translation {
+  const place = { file: directories.join(', '), line: 1 };
+  return { ...translation, faults: [{ level: 'error', place, path: '', message }, ...translation.faults] };
 }

@@ -203,6 +203,20 @@ describe('control plane on a folder', () => {
     expect(controlPlane.status().resources.flatMap((resource) => resource.findings)).toEqual([]);
   });
 
+  it('goes on without a file or folder that it may not read, and says so', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': routeTo('v1') });
+    await symlink('loop.yaml', join(folder, 'loop.yaml'));
+    const controlPlane = await start(folder);
+    await rename(folder, `${folder}-gone`);
+    closers.push(() => rm(`${folder}-gone`, { recursive: true, force: true }));
+    await expect
+      .poll(() => controlPlane.status().faults.map((fault) => fault.message), { timeout: 5_000 })
+      .toEqual([`ENOENT: no such file or directory, stat '${folder}'`]);
+    expect(controlPlane.status().resources).toHaveLength(3);
+    await rename(`${folder}-gone`, folder);
+    await expect.poll(() => controlPlane.status().faults, { timeout: 5_000 }).toEqual([]);
+  });
+
   it('serves its admin API', async () => {
     const folder = await folderWith({ 's.yaml': SERVICE });
     const controlPlane = await start(folder);

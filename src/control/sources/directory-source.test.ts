@@ -9,6 +9,7 @@ class MemoryFolder implements FolderReader {
   readonly files = new Map<string, { text: string; stamp: FileStamp }>();
   onEvent: () => void = () => {};
   failure: Error | null = null;
+  unreadable = '';
   #time = 1_000n;
   #inode = 1n;
 
@@ -37,6 +38,7 @@ class MemoryFolder implements FolderReader {
   }
 
   async read(file: string): Promise<{ text: string; stamp: FileStamp } | null> {
+    if (file === this.unreadable) throw new Error(`${file}: EACCES`);
     return this.files.get(file) ?? null;
   }
 
@@ -54,7 +56,7 @@ async function started(files: Record<string, string>) {
   const folder = new MemoryFolder();
   const clock = new FakeClock();
   const seen: Record<string, string[]>[] = [];
-  const errors: string[] = [];
+  const faults: (string | null)[] = [];
   for (const [file, text] of Object.entries(files)) folder.write(file, text);
   const names = (content: FileContent): string[] => content.documents.map((document) => document.name);
   const source = new DirectorySource({
@@ -62,7 +64,7 @@ async function started(files: Record<string, string>) {
     clock,
     onChange: (contents) =>
       seen.push(Object.fromEntries([...contents].map(([file, content]) => [file, names(content)]))),
-    onError: (message) => errors.push(message),
+    onFault: (message) => faults.push(message),
   });
   await source.start();
   /** Lets the promises of a look finish; the fake clock stands still. */
@@ -74,7 +76,7 @@ async function started(files: Record<string, string>) {
     clock.advance(ms);
     for (let turn = 0; turn < 50; turn++) await Promise.resolve();
   };
-  return { folder, clock, seen, errors, source, look, pass };
+  return { folder, clock, seen, faults, source, look, pass };
 }
 
 describe('DirectorySource', () => {
@@ -156,10 +158,22 @@ describe('DirectorySource', () => {
     expect(seen.slice(1)).toEqual([{ 'a.yaml': ['b'] }]);
   });
 
+  it('takes a file that may not be read as broken, and the others as they are', async () => {
+    const { folder, seen, look } = await started({ 'a.yaml': resource('a'), 'b.yaml': resource('b') });
+    folder.unreadable = 'a.yaml';
+    folder.rename('a.yaml', resource('a2'));
+    folder.rename('b.yaml', resource('b2'));
+    await look();
+    expect(seen.slice(1)).toEqual([{ 'a.yaml': [], 'b.yaml': ['b2'] }]);
+  });
+
   it('keeps everything while a folder cannot be read', async () => {
-    const { folder, seen, errors, look } = await started({ 'a.yaml': resource('a') });
+    const { folder, seen, faults, look } = await started({ 'a.yaml': resource('a') });
     folder.failure = new Error('config: EACCES');
     await look();
-    expect([seen.length, errors]).toEqual([1, ['config: EACCES']]);
+    await look();
+    folder.failure = null;
+    await look();
+    expect([seen.length, faults]).toEqual([1, ['config: EACCES', null]]);
   });
 });

@@ -11,8 +11,8 @@ export interface DirectorySourceOptions {
   readonly clock: ControlClock;
   /** Called after the first scan and after every change, with the complete state: content by file name. */
   onChange(files: ReadonlyMap<string, FileContent>): void;
-  /** A folder that cannot be read, for the log; the last known files stay. */
-  onError(message: string): void;
+  /** A folder cannot be read, and the last known files stay; null: it can again. Called when that changes. */
+  onFault(message: string | null): void;
 }
 
 /** Two looks this far apart must agree. */
@@ -41,6 +41,7 @@ export class DirectorySource {
   #unsettled: ReadonlyMap<string, Unsettled> = new Map();
   #changed = false;
   #told = false;
+  #fault: string | null = null;
   #unsettledSinceMs: number | null = null;
   #scanning: Promise<void> | null = null;
   #again = false;
@@ -75,11 +76,15 @@ export class DirectorySource {
       return;
     }
     void this.#run(async () => {
+      let fault: string | null = null;
       try {
         await this.#scan();
       } catch (error) {
-        this.#options.onError(error instanceof Error ? error.message : String(error));
+        fault = textOf(error);
       }
+      if (fault === this.#fault) return;
+      this.#fault = fault;
+      this.#options.onFault(fault);
     });
   }
 
@@ -115,7 +120,7 @@ export class DirectorySource {
     if (known !== undefined && sameStamp(known.stamp, stamp)) return null;
     const seen = this.#seen(stamp, last);
     if (this.#told && !this.#isStill(seen) && !cameByRename(known?.stamp, stamp)) return seen;
-    const read = await this.#options.reader.read(file);
+    const read = await this.#read(file, stamp);
     // Written to between the look and the read: what was read may be half of it.
     if (read === null || !sameStamp(read.stamp, stamp)) return this.#seen(read?.stamp ?? null, undefined);
     if (known?.text === read.text) {
@@ -125,6 +130,15 @@ export class DirectorySource {
     this.#known.set(file, { stamp, text: read.text, content: readYamlDocuments(file, read.text, savedAtMs(stamp)) });
     this.#changed = true;
     return null;
+  }
+
+  /** A file that may not be read counts as broken: it stops nobody else's change. */
+  async #read(file: string, stamp: FileStamp): Promise<{ text: string; stamp: FileStamp } | null> {
+    try {
+      return await this.#options.reader.read(file);
+    } catch (error) {
+      return { text: `{ cannot be read: ${textOf(error)}`, stamp };
+    }
   }
 
   /** Editors that save by delete and create leave a gap: missing must hold still too. */
@@ -174,6 +188,10 @@ function sameStamp(a: FileStamp | null, b: FileStamp | null): boolean {
   return (
     a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.modifiedNs === b.modifiedNs && a.changedNs === b.changedNs
   );
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function savedAtMs({ modifiedNs, changedNs }: FileStamp): number {
