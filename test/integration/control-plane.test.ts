@@ -12,7 +12,17 @@ import { grpcTransport } from '../../src/proxy/ads-transport.ts';
 import type { NodeInfo } from '../../src/xds/node.ts';
 import { TypeUrl } from '../../src/xds/type-urls.ts';
 import { Xds } from '../../src/xds/xds.ts';
-import { HOST, RULE, router, SERVICE, tcpManifest, testManifest, testNode, to } from '../harness/control-mesh.ts';
+import {
+  closedManifest,
+  HOST,
+  RULE,
+  router,
+  SERVICE,
+  tcpManifest,
+  testManifest,
+  testNode,
+  to,
+} from '../harness/control-mesh.ts';
 
 const xds = Xds.load();
 const silent = { info() {}, warn() {}, error() {} };
@@ -201,6 +211,30 @@ describe('control plane on a folder', () => {
     });
     await proxy.until(['v9']);
     expect(controlPlane.status().resources.flatMap((resource) => resource.findings)).toEqual([]);
+  });
+
+  it('learns a protocol from the first proxy that has it, and refuses it to those that lack it', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE.replaceAll('metaprotocol-thrift', 'metaprotocol-echo-rpc') });
+    const controlPlane = await start(folder);
+    expect(controlPlane.status().resources[0]).toMatchObject({ outcome: 'refused' });
+    const manifest = JSON.parse(JSON.stringify(closedManifest('echo-rpc')));
+    const able = new TestProxy(controlPlane.xdsAddress.port, { id: 'able', manifests: [manifest] });
+    await able.until(['']);
+    const unable = new TestProxy(controlPlane.xdsAddress.port, { id: 'unable' });
+    await expect
+      .poll(() => controlPlane.status().resources[0])
+      .toMatchObject({
+        outcome: 'accepted',
+        appliedOn: 1,
+        proxies: 1,
+        remarks: [
+          {
+            proxy: 'unable',
+            message: 'the proxy has no codec echo-rpc: no listener and no routes (it has tcp, thrift)',
+          },
+        ],
+      });
+    expect(unable.resources.size === 0 || unable.versions().length === 0).toBe(true);
   });
 
   it('goes on without a file or folder that it may not read, and says so', async () => {
