@@ -2,84 +2,118 @@
 
 import type { AttemptOwner } from './attempt.ts';
 import { LiveAttempt } from './attempt.ts';
+import type { Core } from './core.ts';
 import type { ResponseMessage, Trailers } from './message.ts';
+import { Flag } from './message.ts';
+import type { BodySource } from './request-body.ts';
+import { RequestBody } from './request-body.ts';
 import type { Mirror } from './router/route.ts';
 import { Status } from './status.ts';
 import type { LiveStream } from './stream.ts';
+import type { TimerOwner } from './timer-wheel.ts';
+import { WheelTimer } from './timer-wheel.ts';
 
-/** Data that waits for the mirror's connection; beyond it the mirror is given up. */
+/** Data that waits for the mirror; beyond it the mirror is given up. */
 const MIRROR_LIMIT_BYTES = 64 * 1024;
+/** For routes without a timeout: a mirror never holds a slot for ever. */
+const MIRROR_TIMEOUT_MS = 15_000;
 
 /** Starts the mirrors of a route that this request draws. */
 export function startMirrors(stream: LiveStream, mirrors: readonly Mirror[], nowMs: number): MirroredRequest[] {
-  const { random } = stream.connection.core;
+  const { core, mirrorCaller } = stream.connection;
+  const route = stream.route!;
   const started: MirroredRequest[] = [];
   for (const { cluster, share } of mirrors) {
-    if (cluster === null || (share < 1 && random() >= share)) continue;
-    const endpoint = cluster.balancer.pick(stream.route!.hashInput(stream.request), random);
+    if (cluster === null || (share < 1 && core.random() >= share)) continue;
+    const endpoint = cluster.balancer.pick(route.hashInput(stream.request), core.random);
     if (endpoint === null) continue;
     stream.request.keep();
-    const mirrored = new MirroredRequest();
-    const { mirrorCaller } = stream.connection;
-    mirrored.attempt = new LiveAttempt(mirrored, mirrorCaller, cluster, endpoint, stream.request.fork(), false);
-    mirrored.attempt.start(nowMs);
+    const mirrored = new MirroredRequest(core);
+    const attempt = new LiveAttempt(mirrored, mirrorCaller, cluster, endpoint, stream.request.fork(), false);
+    mirrored.start(attempt, nowMs, route.timeoutMs === 0 ? MIRROR_TIMEOUT_MS : route.timeoutMs);
     started.push(mirrored);
   }
   return started;
 }
 
-export class MirroredRequest implements AttemptOwner {
-  attempt: LiveAttempt | null = null;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
-  #ended = false;
+export class MirroredRequest implements AttemptOwner, BodySource, TimerOwner {
+  readonly #core: Core;
+  readonly #timer = new WheelTimer(this);
+  readonly #body = new RequestBody(this);
+  #attempt: LiveAttempt | null = null;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#body.commit();
+  }
+
+  start(attempt: LiveAttempt, nowMs: number, timeoutMs: number): void {
+    this.#attempt = attempt;
+    this.#core.wheel.arm(this.#timer, nowMs, timeoutMs);
+    attempt.start(nowMs);
+  }
 
   data(chunk: Buffer, end: boolean, lent: boolean): void {
-    const { attempt } = this;
-    if (attempt === null || attempt.ended) return;
-    if (attempt.sent) {
-      // A mirror that cannot take it now is given up: waiting would be felt.
-      if (!attempt.data(chunk, end, lent)) attempt.cancel(Status.overloaded);
-      return;
-    }
-    this.#ended = end;
-    this.#waitingBytes += chunk.length;
-    if (this.#waitingBytes > MIRROR_LIMIT_BYTES) attempt.cancel(Status.overloaded);
-    else this.#waiting.push(Buffer.from(chunk));
+    const attempt = this.#attempt!;
+    if (attempt.ended) return;
+    this.#body.add(chunk, end, lent, 0, attempt);
+    // Waiting for it any longer would be felt.
+    if (this.#body.keptBytes > MIRROR_LIMIT_BYTES) this.#giveUp();
   }
 
   trailers(trailers: Trailers): void {
-    const { attempt } = this;
-    if (attempt === null || attempt.ended) return;
-    if (attempt.sent) attempt.trailers(trailers);
-    else attempt.cancel(Status.overloaded);
+    const attempt = this.#attempt!;
+    if (!attempt.ended) this.#body.addTrailers(trailers, attempt);
+  }
+
+  onTimer(): void {
+    this.#attempt!.cancel(Status.timeout);
   }
 
   onAttemptEncoded(attempt: LiveAttempt): void {
-    if (this.#waiting.length === 0 && !this.#ended) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const [index, chunk] of waiting.entries()) {
-      const last = index === waiting.length - 1;
-      if (!attempt.data(chunk, last && this.#ended, false) && !last) {
-        attempt.cancel(Status.overloaded);
-        return;
-      }
-    }
+    this.#body.pump(attempt);
   }
 
-  onAttemptData(attempt: LiveAttempt, chunk: Buffer): void {
+  onAttemptWritable(attempt: LiveAttempt): void {
+    this.#body.onWritable(attempt);
+  }
+
+  onAttemptHead(_attempt: LiveAttempt, response: ResponseMessage): void {
+    if ((response.flags & Flag.End) !== 0) this.#stopTimer();
+  }
+
+  onAttemptData(attempt: LiveAttempt, chunk: Buffer, end: boolean): void {
     attempt.credit(chunk.length);
+    if (end) this.#stopTimer();
   }
 
-  onAttemptWritten(): void {}
-  onAttemptHead(_attempt: LiveAttempt, _response: ResponseMessage): void {}
-  onAttemptTrailers(): void {}
-  onAttemptWritable(): void {}
-  onAttemptFailed(): void {}
-  replay(): void {}
+  onAttemptTrailers(): void {
+    this.#stopTimer();
+  }
+
+  onAttemptWritten(): void {
+    this.#stopTimer();
+  }
+
+  onAttemptFailed(): void {
+    this.#stopTimer();
+  }
 
   mayReplay(): boolean {
     return false;
+  }
+
+  replay(): void {}
+
+  /** The caller is credited for the original alone. */
+  creditCaller(): void {}
+
+  #giveUp(): void {
+    this.#stopTimer();
+    this.#attempt!.cancel(Status.overloaded);
+  }
+
+  #stopTimer(): void {
+    this.#core.wheel.cancel(this.#timer);
   }
 }

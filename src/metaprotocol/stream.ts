@@ -61,6 +61,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   #requestEnded: boolean;
   #rematch = false;
   #freeReplayUsed = false;
+  #kept = false;
   #headDelivered = false;
 
   constructor(connection: DownstreamConnection, id: number, request: RequestMessage) {
@@ -179,7 +180,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.#hashInput = route.hashInput(this.request);
     if (this.#requestEnded) this.#startTimeout();
     if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
-    if (route.retry.retries > 0 || this.chain.attempt.length > 0) this.request.keep();
+    // Forks share its bytes.
+    if (this.chain.attempt.length > 0) this.#keep();
     const split = SplitRequest.of(this, cluster);
     if (split !== null) {
       this.#split = split;
@@ -248,8 +250,18 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
       }
     }
     attempt.start(this.#startMs);
-    // Whoever waits outlives this read.
-    if (!attempt.sent && !attempt.ended) this.request.keep();
+    // Whoever waits, or may be sent again, outlives this read.
+    if (!attempt.ended && (!attempt.sent || this.#worthKeeping)) this.#keep();
+  }
+
+  /** Keeping a whole message only for the rare connection that dies in its first turn would cost each of them a copy. */
+  get #worthKeeping(): boolean {
+    return this.request.raw === null || this.route!.retry.retries > 0 || this.request.replaySafe;
+  }
+
+  #keep(): void {
+    this.#kept = true;
+    this.request.keep();
   }
 
   #sendData(chunk: Buffer, end: boolean, lent: boolean, received: number): void {
@@ -298,16 +310,21 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   // Failed attempts: again with a fork, or an answer of our own.
 
   mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean {
-    if (this.committed || this.ended) return false;
+    if (this.committed || this.ended || !this.#kept) return false;
     const untouched = status.name === 'refused' || !attempt.flushed;
     if (!untouched && !this.request.replaySafe) return false;
-    // Once, outside the policy: the connection had gone stale, or the request never left the process.
-    if (!this.#freeReplayUsed && attempt.sent && (attempt.onStaleConnection || !attempt.flushed)) return true;
+    if (attempt.sent && this.#isFree(attempt, status)) return true;
     return status.retryable && this.attempts.length <= (this.route?.retry.retries ?? 0);
   }
 
-  replay(attempt: LiveAttempt, _status: ProxyStatus): void {
-    const free = !this.#freeReplayUsed && (attempt.onStaleConnection || !attempt.flushed);
+  /** Once, outside the policy: the connection had gone stale, or nobody can have processed the request. */
+  #isFree(attempt: LiveAttempt, status: ProxyStatus): boolean {
+    if (this.#freeReplayUsed) return false;
+    return attempt.onStaleConnection || !attempt.flushed || status.name === 'refused';
+  }
+
+  replay(attempt: LiveAttempt, status: ProxyStatus): void {
+    const free = this.#isFree(attempt, status);
     if (free) this.#freeReplayUsed = true;
     this.#destination!.cluster!.state.stats.retries.add();
     this.#body?.rewind();

@@ -36,7 +36,8 @@ export class CodecPeer<C extends Codec, M extends Message> extends RawPeer {
 
   override pump(): boolean {
     const moved = super.pump();
-    if (this.wire.ended && !this.#endTold && !this.sink.closed) {
+    // The FIN stands behind the last byte.
+    if (this.wire.ended && this.wire.takeableBytes === 0 && !this.#endTold && !this.sink.closed) {
       this.#endTold = true;
       this.codec.peerEnded();
     }

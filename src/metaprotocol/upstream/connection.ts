@@ -126,7 +126,6 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       attempt.fail(statusOf(Status.internal_error, `the request could not be encoded: ${textOf(error)}`));
       return;
     }
-    this.#quietAfterAnswer = false;
     if ((attempt.request.flags & Flag.Oneway) !== 0) this.#oneways.push(attempt);
     attempt.onEncoded();
   }
