@@ -92,7 +92,7 @@ export interface AttributeMatch {
   readonly key: string;
   readonly test: AttributeTest;
   readonly invert: boolean;
-  /** An absent key is tested as ''. Otherwise an absent key fails the match, inverted or not. */
+  /** An absent key is tested as ''. Otherwise an absent key fails the match, inverted or not, unless presence itself is tested. */
   readonly absentIsEmpty: boolean;
 }
 
