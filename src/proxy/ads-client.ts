@@ -143,6 +143,19 @@ export class AdsClient {
     this.#report();
   }
 
+  /**
+   * A later verdict on the state that `onUpdate` was asked about last: an address became free, say. The control plane hears of
+   * it by the live report.
+   */
+  revise(remarks: readonly ResourceRemark[]): void {
+    const refused = new Map<string, VersionRemark>();
+    for (const remark of remarks) {
+      const version = this.#asked?.get(remark.typeUrl)?.get(remark.name)?.version;
+      if (version !== undefined) refused.set(resourceKey(remark.typeUrl, remark.name), { ...remark, version });
+    }
+    this.#refused = refused;
+  }
+
   /** No call back comes after this one. */
   close(): void {
     this.#closed = true;
@@ -383,12 +396,7 @@ export class AdsClient {
         names.map((name) => ({ typeUrl, name, message })),
       );
     }
-    const refused = new Map<string, VersionRemark>();
-    for (const remark of remarks) {
-      const version = resources.get(remark.typeUrl)?.get(remark.name)?.version;
-      if (version !== undefined) refused.set(resourceKey(remark.typeUrl, remark.name), { ...remark, version });
-    }
-    this.#refused = refused;
+    this.revise(remarks);
     return true;
   }
 

@@ -102,7 +102,16 @@ export class ProxyProcess {
       writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
       probe: probeBind,
     });
-    this.#rollout = new Rollout({ group: this.#group, names: this.#names, log });
+    this.#rollout = new Rollout({
+      group: this.#group,
+      names: this.#names,
+      log,
+      clock: this.#clock,
+      onRevised: (result) => {
+        this.#ads?.revise(result.refused);
+        void result.live.then(() => this.#onLive(result.used));
+      },
+    });
     this.#lastGood = options.stateDirectory === null ? null : new LastGood(options.stateDirectory, options.node.id);
     this.#admin =
       options.adminListen === null
@@ -143,6 +152,7 @@ export class ProxyProcess {
   async close(): Promise<void> {
     this.#ads?.close();
     this.#remarks?.cancel();
+    this.#rollout.close();
     this.#names.close();
     await this.#group.close();
     await this.#logFiles.close();

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/harness/fake-clock.ts';
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
-import { Rollout } from './rollout.ts';
+import { Rollout, type RolloutResult } from './rollout.ts';
 import { recordingLog } from './testing/recording-log.ts';
 import { Fixtures, resources } from './testing/resources.ts';
 
@@ -40,7 +41,10 @@ function bench() {
   const addresses = new Map<string, string[]>();
   const names = { watch: async () => {}, addressesOf: (host: string) => addresses.get(host) ?? [] };
   const log = recordingLog();
-  return { group, addresses, log, rollout: new Rollout({ group, names, log }) };
+  const clock = new FakeClock();
+  const revised: RolloutResult[] = [];
+  const rollout = new Rollout({ group, names, log, clock, onRevised: (result) => revised.push(result) });
+  return { group, addresses, log, clock, revised, rollout };
 }
 
 const issue = (kind: RuntimeIssue['kind'], name: string): RuntimeIssue => ({ kind, name, path: 'p', message: 'no' });
@@ -125,7 +129,7 @@ describe('Rollout', () => {
   });
 
   it('rolls again when a name has other addresses, after the change before is live', async () => {
-    const { group, rollout, addresses } = bench();
+    const { group, rollout, addresses, revised } = bench();
     const assignment = {
       clusterName: 'C',
       endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'db', portValue: 5 } } } }] }],
@@ -140,5 +144,23 @@ describe('Rollout', () => {
     group.commits[0]!.resolve();
     await new Promise(setImmediate);
     expect(group.running.at(-1)!.clusters[0]!.endpoints).toMatchObject([{ host: '10.0.0.2' }]);
+    expect(revised).toHaveLength(1);
+  });
+
+  it('tries an address again that another process held', async () => {
+    const { group, rollout, clock, revised, log } = bench();
+    group.issuesOf = ({ listeners }) => (listeners.length > 0 ? [{ ...issue('listener', 'L'), path: 'bind' }] : []);
+    expect((await rollout.apply(good)).refused).toMatchObject([{ name: 'L' }]);
+    const logged = log.entries.length;
+    clock.advance(2_000);
+    await new Promise(setImmediate);
+    expect(revised).toEqual([]);
+    expect(log.entries).toHaveLength(logged);
+    group.issuesOf = () => [];
+    clock.advance(2_000);
+    await new Promise(setImmediate);
+    expect(revised).toMatchObject([{ refused: [], used: good }]);
+    expect(group.running.at(-1)!.listeners).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
   });
 });

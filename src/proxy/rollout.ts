@@ -3,12 +3,13 @@
  * of each resource. One change at a time.
  */
 
+import type { Clock, TimerHandle } from '../metaprotocol/clock.ts';
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import type { ResourceRemark } from './ads-client.ts';
-import type { Resources } from './ads-resources.ts';
+import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
@@ -18,7 +19,13 @@ export interface RolloutOptions {
   readonly group: Pick<WorkerGroup, 'prepare' | 'commit'>;
   readonly names: Pick<DnsNames, 'watch' | 'addressesOf'>;
   readonly log: Log;
+  readonly clock: Clock;
+  /** Another attempt at the same resources ended differently: names moved, or an address became free. */
+  readonly onRevised: (result: RolloutResult) => void;
 }
+
+/** An address that another process holds may become free. */
+const BIND_RETRY_MS = 2_000;
 
 export interface RolloutResult {
   /** Newest versions that do not run, with the reason. Their last good versions go on. */
@@ -28,6 +35,11 @@ export interface RolloutResult {
   readonly used: Resources;
   /** All workers have swapped. */
   readonly live: Promise<void>;
+}
+
+interface Fault extends ResourceRemark {
+  /** Of the machine and not of the resource: it may pass. */
+  readonly isBind: boolean;
 }
 
 const TYPE_OF_ISSUE = {
@@ -45,6 +57,7 @@ export class Rollout {
   /** Of the description that was prepared last. */
   #version = '';
   #last: Promise<unknown> = Promise.resolve();
+  #retry: TimerHandle | null = null;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
@@ -69,7 +82,16 @@ export class Rollout {
 
   /** The same resources again, since DNS names changed. */
   refresh(): void {
-    void this.#inTurn(() => this.#roll());
+    void this.#inTurn(async () => {
+      const before = this.#result;
+      const result = await this.#roll();
+      if (result !== before) this.#options.onRevised(result);
+      return result;
+    });
+  }
+
+  close(): void {
+    this.#retry?.cancel();
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -82,6 +104,7 @@ export class Rollout {
   }
 
   async #roll(): Promise<RolloutResult> {
+    this.#retry?.cancel();
     const wanted = this.#wanted;
     let accepted = this.#accepted;
     const refused: ResourceRemark[] = [];
@@ -90,12 +113,15 @@ export class Rollout {
       await this.#options.names.watch(namesOf(settled));
       const description = describe(settled, (name) => this.#options.names.addressesOf(name));
       if (description.version === this.#version) {
-        return this.#done(settled, Promise.resolve());
+        return this.#done(settled, this.#result.live);
       }
       const issues = await this.#prepare(description, settled.used, accepted);
       if (issues.length === 0) {
         this.#version = description.version;
         return this.#done(settled, this.#options.group.commit());
+      }
+      if (issues.some(({ isBind }) => isBind)) {
+        this.#retry = this.#options.clock.setTimer(BIND_RETRY_MS, () => this.refresh());
       }
       const tried = refused.length - sizeOf(accepted);
       for (const issue of issues) {
@@ -103,7 +129,7 @@ export class Rollout {
         const ran = accepted.get(issue.typeUrl)?.get(issue.name);
         // Its last good version cannot run any more either: another process took its port, say.
         if (before || ran === settled.used.get(issue.typeUrl)?.get(issue.name)) accepted = without(accepted, issue);
-        if (!before) refused.push(issue);
+        if (!before) refused.push({ typeUrl: issue.typeUrl, name: issue.name, message: issue.message });
       }
       if (refused.length - sizeOf(accepted) === tried) {
         throw new Error(`issues with resources that are not used: ${JSON.stringify(issues)}`);
@@ -112,16 +138,21 @@ export class Rollout {
   }
 
   #done(settled: Settled, live: Promise<void>): RolloutResult {
-    this.#accepted = settled.used;
-    this.#result = { refused: settled.refused, notes: settled.notes, used: settled.used, live };
-    for (const { typeUrl, name, message } of settled.refused) {
+    const { used, refused, notes } = settled;
+    const before = this.#result;
+    this.#accepted = used;
+    if (live === before.live && sameResources(used, before.used) && textOf(refused) === textOf(before.refused)) {
+      return before;
+    }
+    this.#result = { refused, notes, used, live };
+    for (const { typeUrl, name, message } of refused) {
       const rest = settled.used.get(typeUrl)?.has(name) === true ? 'its last good version goes on' : 'none of it runs';
       this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);
     }
     return this.#result;
   }
 
-  async #prepare(description: RuntimeDescription, used: Resources, accepted: Resources): Promise<ResourceRemark[]> {
+  async #prepare(description: RuntimeDescription, used: Resources, accepted: Resources): Promise<Fault[]> {
     let issues: RuntimeIssue[];
     try {
       issues = await this.#options.group.prepare(description);
@@ -135,6 +166,7 @@ export class Rollout {
     return issues.flatMap(({ kind, name, path, message }) =>
       resourcesOf(kind, name, description, used).map((resource) => ({
         ...resource,
+        isBind: path === 'bind',
         message: path === '' ? message : `${path}: ${message}`,
       })),
     );
@@ -155,6 +187,10 @@ function resourcesOf(
     .map((listener) => ({ typeUrl: TypeUrl.Listener, name: listener.name }));
 }
 
+function textOf(remarks: readonly ResourceRemark[]): string {
+  return JSON.stringify(remarks);
+}
+
 function namesOf({ clusters }: Settled): Map<string, number> {
   const refreshMsByName = new Map<string, number>();
   for (const { discovery } of clusters) {
@@ -166,11 +202,11 @@ function namesOf({ clusters }: Settled): Map<string, number> {
   return refreshMsByName;
 }
 
-function changed(used: Resources, accepted: Resources, message: string): ResourceRemark[] {
+function changed(used: Resources, accepted: Resources, message: string): Fault[] {
   return [...used].flatMap(([typeUrl, resources]) =>
     [...resources.values()]
       .filter((resource) => accepted.get(typeUrl)?.get(resource.name) !== resource)
-      .map(({ name }) => ({ typeUrl, name, message })),
+      .map(({ name }) => ({ typeUrl, name, message, isBind: false })),
   );
 }
 

@@ -97,7 +97,7 @@ describe('two workers', () => {
     expect(handles).toHaveLength(3);
   });
 
-  it('refuse to share an address with another process', async () => {
+  it('refuse to share an address with another process, and take it when that is gone', async () => {
     const backend = await bench.backend('v1');
     const port = await freePort();
     const stranger = createServer().listen({ host: '127.0.0.1', port, reusePort: true });
@@ -106,6 +106,11 @@ describe('two workers', () => {
     const control = await bench.controlPlane(folder);
     const proxy = await bench.proxy(control.xdsAddress.port, { workers: 2, spawn });
     expect(await admin(proxy, '/config_dump')).toContain('EADDRINUSE');
+    await until(() => control.status().proxies[0]!.resources.rejected === 1);
+    stranger.close();
+    await until(async () => !(await admin(proxy, '/config_dump')).includes('EADDRINUSE'));
+    expect((await (await bench.caller(port)).wind.forecast('Kea')).servedBy).toBe('v1');
+    await until(() => control.status().proxies[0]!.resources.live === control.status().proxies[0]!.resources.total);
   });
 
   it('drain: running calls finish, new connections are refused', async () => {

@@ -279,7 +279,7 @@ export class WorkerGroup {
     const faults = await Promise.all(fresh.map(({ bind }) => this.#options.probe(bind)));
     return fresh.flatMap(({ name }, index): RuntimeIssue[] => {
       const message = faults[index] ?? null;
-      return message === null ? [] : [{ kind: 'listener', name, path: 'address', message }];
+      return message === null ? [] : [{ kind: 'listener', name, path: 'bind', message }];
     });
   }
 }
