@@ -7,6 +7,7 @@ import type { ServerCodec, Sink } from './codec.ts';
 import { Reset } from './codec.ts';
 import type { Core } from './core.ts';
 import type { ConnectionInfo } from './filter.ts';
+import { GuardedCodec } from './guarded-codec.ts';
 import { IdTable } from './id-table.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
@@ -52,6 +53,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   readonly #wire: Wire;
   readonly #output: SlabOutput;
   readonly #codec: ServerCodec;
+  readonly #guarded: GuardedCodec;
   readonly #streams = new IdTable<LiveStream>();
   readonly #order: OrderQueue | null;
   readonly #idleTimer = new WheelTimer(this);
@@ -81,6 +83,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#output.attach(wire);
     this.#order = chain.factory.replies === 'in-order' ? new OrderQueue() : null;
     this.#codec = chain.factory.createServerCodec(this, this.#output, chain.codecOptions, chain.maxStreams);
+    this.#guarded = new GuardedCodec(this.#codec, (where, error) => this.#closeDefective(where, error));
     this.#lastActiveMs = core.clock.nowMs();
     chain.stats.connections.add();
     chain.stats.connectionsActive.add();
@@ -88,7 +91,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
 
   open(): void {
     this.core.wheel.arm(this.#idleTimer, this.#lastActiveMs, this.chain.idleTimeoutMs);
-    this.#guard('start', () => this.#codec.start());
+    this.#guarded.start();
     if (!this.closed) this.#wire.open(this);
   }
 
@@ -116,8 +119,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
-      this.#onDefect('decode', error);
-      this.#destroy(Status.internal_error);
+      this.#closeDefective('decode', error);
     }
     this.#settleReading();
   }
@@ -130,7 +132,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     }
     if (this.closed) return;
     this.#closing = true;
-    this.#guard('peerEnded', () => this.#codec.peerEnded());
+    this.#guarded.peerEnded();
     this.#markDirty();
   }
 
@@ -235,7 +237,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
       this.#park(order, stream.id, { kind: 'data', chunk: lent ? Buffer.from(chunk) : chunk, end, received, stream });
       return false;
     }
-    const taken = this.#codec.data(stream.id, chunk, end, lent);
+    const taken = this.#guarded.data(stream.id, chunk, end, lent);
     if (!taken) this.#owe(stream.id, received);
     if (end) this.#onAnswerWritten(stream.id);
     return taken;
@@ -247,7 +249,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
       this.#park(order, stream.id, { kind: 'trailers', trailers, stream });
       return;
     }
-    this.#codec.trailers(stream.id, trailers);
+    this.#guarded.trailers(stream.id, trailers);
     this.#onAnswerWritten(stream.id);
   }
 
@@ -256,8 +258,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     try {
       return this.#codec.reply(status, request);
     } catch (error) {
-      this.#onDefect('reply', error);
-      this.#destroy(Status.internal_error);
+      this.#closeDefective('reply', error);
       return null;
     }
   }
@@ -266,13 +267,13 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   resetStream(stream: LiveStream, status: ProxyStatus): void {
     if (this.closed) return;
     this.#order?.drop(stream.id);
-    if (this.#codec.reset(stream.id, status) === Reset.Close) this.#finish();
+    if (this.#guarded.reset(stream.id, status) === Reset.Close) this.#finish();
     this.#writeInOrder();
   }
 
   credit(id: number, bytes: number): void {
     if (this.closed || bytes === 0) return;
-    this.#codec.credit(id, bytes);
+    this.#guarded.credit(id, bytes);
     this.#settleReading();
   }
 
@@ -332,11 +333,11 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     if (this.#resumeWanted && this.#pauses === 0) {
       this.#resumeWanted = false;
       this.#codecPaused = false;
-      this.#guard('resume', () => this.#codec.resume());
+      this.#guarded.resume();
       // What it emitted may have been answered at once.
       this.#output.flush();
     }
-    if (this.#output.takeRoom()) this.#guard('room', () => this.#codec.room());
+    if (this.#output.takeRoom()) this.#guarded.room();
     this.#settleReading();
     if (this.#closing && this.#streams.size === 0 && (this.#order?.size ?? 0) === 0) this.#finish();
   }
@@ -362,7 +363,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   drain(): void {
     if (this.closed || this.#closing) return;
     this.#closing = true;
-    this.#guard('goAway', () => this.#codec.goAway());
+    this.#guarded.goAway();
     this.#markDirty();
   }
 
@@ -401,8 +402,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
       stream.abort(status);
     } catch (error) {
       this.#output.rollback();
-      this.#onDefect('encode', error);
-      this.#destroy(Status.internal_error);
+      this.#closeDefective('encode', error);
     }
     return false;
   }
@@ -425,11 +425,11 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
         if (!this.#encode(stream, piece.response)) continue;
         ended = (piece.response.flags & (Flag.End | Flag.Informational)) === Flag.End;
       } else if (piece.kind === 'data') {
-        if (this.#codec.data(stream.id, piece.chunk, piece.end, false)) stream.creditUpstream(piece.received);
+        if (this.#guarded.data(stream.id, piece.chunk, piece.end, false)) stream.creditUpstream(piece.received);
         else this.#owe(stream.id, piece.received);
         ended = piece.end;
       } else {
-        this.#codec.trailers(stream.id, piece.trailers);
+        this.#guarded.trailers(stream.id, piece.trailers);
         ended = true;
       }
       if (ended) {
@@ -453,7 +453,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   #settleUnfinished(id: number): void {
     if (!this.#unfinished.has(id) || this.#order?.has(id) === true) return;
     this.#unfinished.delete(id);
-    if (this.#codec.reset(id, Status.no_error) === Reset.Close) {
+    if (this.#guarded.reset(id, Status.no_error) === Reset.Close) {
       this.#closing = true;
       this.#markDirty();
     }
@@ -483,7 +483,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#pauses |= reason;
     if (this.#codecPaused) return;
     this.#codecPaused = true;
-    this.#codec.pause();
+    this.#guarded.pause();
   }
 
   /** The codec resumes at the next flush: resuming here would recurse for each held request. */
@@ -549,14 +549,9 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     for (const [, stream] of this.#streams.entries()) stream.abort(status);
   }
 
-  /** Runs the codec outside of `decode`; what it throws closes this connection only. */
-  #guard(where: string, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#onDefect(where, error);
-      this.#destroy(Status.internal_error);
-    }
+  #closeDefective(where: string, error: unknown): void {
+    this.#onDefect(where, error);
+    this.#destroy(Status.internal_error);
   }
 
   #onDefect(where: string, error: unknown): void {

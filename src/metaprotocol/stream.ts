@@ -60,6 +60,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   #responseRun: FilterRun<ResponseMessage> | null = null;
   #requestEnded: boolean;
   #rematch = false;
+  #filterFailed = false;
   #freeReplayUsed = false;
   #kept = false;
   #headDelivered = false;
@@ -240,7 +241,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     const request = forks ? this.request.fork() : this.request;
     const attempt = new LiveAttempt(this, this.connection.caller, cluster, endpoint, request, replayed);
     this.attempts.push(attempt);
-    this.#attempt = attempt;
     for (const hook of this.chain.attempt) {
       try {
         hook(this, attempt satisfies Attempt);
@@ -249,6 +249,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
         return;
       }
     }
+    this.#attempt = attempt;
     attempt.start(this.#startMs);
     // Whoever waits, or may be sent again, outlives this read.
     if (!attempt.ended && (!attempt.sent || this.#worthKeeping)) this.#keep();
@@ -410,7 +411,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #runResponse(response: ResponseMessage): void {
     const hooks = this.chain.response;
-    if (hooks.empty) {
+    if (hooks.empty || this.#filterFailed) {
       this.#deliverHead(response);
     } else {
       this.#responseRun = new FilterRun(this, hooks, this.#responseTarget(), response);
@@ -513,6 +514,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #onFilterError(error: unknown): void {
     this.#logFilterError(error);
+    // The reply passes no filter: the one that failed would fail again.
+    this.#filterFailed = true;
     this.reply(statusOf(Status.internal_error, `a filter failed: ${textOf(error)}`));
   }
 

@@ -2,6 +2,7 @@
 import type { LiveAttempt } from '../attempt.ts';
 import type { ClientCodec, UpstreamSink } from '../codec.ts';
 import { Reset } from '../codec.ts';
+import { GuardedCodec } from '../guarded-codec.ts';
 import { IdTable } from '../id-table.ts';
 import type { ResponseMessage, Trailers } from '../message.ts';
 import { Flag } from '../message.ts';
@@ -48,6 +49,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   readonly #timer = new WheelTimer(this);
   readonly #openedMs: number;
   #codec!: ClientCodec;
+  #guarded!: GuardedCodec;
   #wire!: Wire;
   #ready = false;
   #draining = false;
@@ -75,6 +77,10 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     state.stats.connectionsOpened.add();
     state.stats.connections.add(1);
     this.#codec = state.factory.createClientCodec(this, this.output, state.codecOptions, this.pool.connectionKey);
+    this.#guarded = new GuardedCodec(this.#codec, (where, error) => {
+      this.#onDefect(where, error);
+      this.fail(statusOf(Status.internal_error, `the codec failed in ${where}: ${textOf(error)}`));
+    });
     core.wheel.arm(this.#timer, this.#openedMs, state.connectTimeoutMs);
     this.#wire = core.connector.connect(site.address);
     this.output.attach(this.#wire);
@@ -104,8 +110,9 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     return this.#quietAfterAnswer;
   }
 
-  get codec(): ClientCodec {
-    return this.#codec;
+  /** What a stream asks of its codec. */
+  get codec(): GuardedCodec {
+    return this.#guarded;
   }
 
   /** The pool chose this connection; a slot is free. Encoding is all or nothing. */
@@ -134,13 +141,8 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   cancel(attempt: LiveAttempt, status: ProxyStatus): void {
     const id = attempt.id;
     if (this.closed || this.#streams.get(id) !== attempt) return;
-    let reset: Reset;
-    try {
-      reset = this.#codec.reset(id, status);
-    } catch (error) {
-      this.#onDefect('reset', error);
-      reset = Reset.Close;
-    }
+    const reset = this.#guarded.reset(id, status);
+    if (this.closed) return;
     if (reset === Reset.Owed) {
       this.#streams.replace(id, new OwedAnswer(attempt, this.pool.site.core.clock.nowMs()));
       return;
@@ -189,12 +191,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   // WireHandler
 
   onOpen(): void {
-    try {
-      this.#codec.start();
-    } catch (error) {
-      this.#onDefect('start', error);
-      this.fail(Status.internal_error);
-    }
+    this.#guarded.start();
   }
 
   onBytes(chunk: Buffer, lent: boolean): void {
@@ -214,11 +211,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     if (this.closed) return;
     this.#peerEnded = true;
     this.#drain();
-    try {
-      this.#codec.peerEnded();
-    } catch (error) {
-      this.#onDefect('peerEnded', error);
-    }
+    this.#guarded.peerEnded();
     // What the codec left open cannot be answered any more unless it says so by keeping the stream readable.
     if (!this.closed && this.outstanding === 0) this.fail(Status.upstream_reset);
   }
@@ -271,7 +264,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     const stream = this.#streams.get(id);
     if (stream === undefined || stream instanceof OwedAnswer) {
       // Nobody waits for it, but its window must not stall.
-      this.#codec.credit(id, chunk.length);
+      this.#guarded.credit(id, chunk.length);
       if (stream === undefined) this.pool.site.state.stats.unknownAnswers.add();
       else if (end) this.#onAnswerEnded(id, stream);
       return;
@@ -336,7 +329,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       }
     }
     if (this.output.takeRoom()) {
-      this.#codec.room();
+      this.#guarded.room();
       this.pool.serve(this);
     }
     this.#settleReading();
@@ -346,7 +339,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   /** Runs something that may write or emit on this codec, then looks whether it still wants to read. */
   credit(id: number, bytes: number): void {
     if (this.closed) return;
-    this.#codec.credit(id, bytes);
+    this.#guarded.credit(id, bytes);
     this.#settleReading();
   }
 
@@ -379,7 +372,8 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
           this.fail(statusOf(Status.upstream_reset, 'a keepalive was not answered'));
           return;
         }
-        this.#codec.keepalive();
+        this.#guarded.keepalive();
+        if (this.closed) return;
         // A protocol without a heartbeat writes nothing, and nothing can be expected then.
         if (this.output.queuedBytes > queued) this.#readSinceCheck = false;
       }
