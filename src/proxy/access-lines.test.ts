@@ -25,10 +25,13 @@ describe('LineBatcher', () => {
 
   it('delivers a full batch at once', () => {
     const batches: number[] = [];
-    const lines = new LineBatcher(new FakeClock(), (_path, _text, count) => batches.push(count));
+    const clock = new FakeClock();
+    const lines = new LineBatcher(clock, (_path, _text, count) => batches.push(count));
     for (let n = 0; n < 1_000; n++) lines.write('a', 'x'.repeat(99));
+    lines.write('a', 'last');
     lines.flush();
-    expect(batches).toEqual([656, 344]);
+    expect(batches).toEqual([656, 345]);
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 

@@ -9,7 +9,7 @@ export function prometheusText(series: readonly StatSeries[]): string {
   const lines: string[] = [];
   let family = '';
   for (const one of series) {
-    const name = metricName(one);
+    const name = `meltemi_${one.name}`;
     if (name !== family) {
       family = name;
       lines.push(`# TYPE ${name} ${one.kind}`);
@@ -18,11 +18,6 @@ export function prometheusText(series: readonly StatSeries[]): string {
     else lines.push(`${name}${labelText(one.labels)} ${one.values[0]}`);
   }
   return `${lines.join('\n')}\n`;
-}
-
-function metricName({ kind, name }: StatSeries): string {
-  const full = `meltemi_${name.replace(/[^a-zA-Z0-9_:]/g, '_')}`;
-  return kind === 'counter' && !full.endsWith('_total') ? `${full}_total` : full;
 }
 
 function histogramLines(name: string, { labels, values }: StatSeries): string[] {

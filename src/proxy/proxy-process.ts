@@ -84,7 +84,7 @@ export class ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log } = options;
     this.#options = options;
-    this.#logFiles = new LogFiles({ log, dropped: this.#stats.counter('access_log_lines_dropped') });
+    this.#logFiles = new LogFiles({ log, dropped: this.#stats.counter('access_log_lines_dropped_total') });
     this.#names = new DnsNames({
       clock: this.#clock,
       log,
@@ -98,7 +98,7 @@ export class ProxyProcess {
       clock: this.#clock,
       log,
       stats: this.#totals,
-      restarts: this.#stats.counter('worker_restarts'),
+      restarts: this.#stats.counter('worker_restarts_total'),
       writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
       probe: probeBind,
     });

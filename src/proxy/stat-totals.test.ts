@@ -42,8 +42,8 @@ describe('the Prometheus text', () => {
   it('has one type line for a name, cumulative buckets and escaped labels', () => {
     const totals = new StatTotals();
     const store = worker(totals, 'a');
-    store.counter('calls', { route: 'a "b"\n\\' }).add(2);
-    store.counter('calls', { route: 'c' }).add();
+    store.counter('calls_total', { route: 'a "b"\n\\' }).add(2);
+    store.counter('calls_total', { route: 'c' }).add();
     store.gauge('open').add(3);
     const time = store.histogram('time_ms');
     for (const value of [0.2, 0.3, 60_000]) time.recordMs(value);

@@ -76,7 +76,7 @@ describe('two workers', () => {
     await until(() => load.closed > 0);
     const survivors = 32 - load.closed;
     expect(survivors).toBeGreaterThan(0);
-    await until(async () => (await metric(proxy, 'worker_restarts')) === 1);
+    await until(async () => (await metric(proxy, 'worker_restarts_total')) === 1);
     await until(async () => (JSON.parse(await admin(proxy, '/clusters')) as object[]).length === 2);
     const backMs = performance.now() - killedAt;
     console.log(`killed worker back after ${backMs.toFixed(0)} ms`);

@@ -57,6 +57,15 @@ group('settling', () => {
     expect(description.clusters[0]!.endpoints).toMatchObject([{ port: 11 }]);
   });
 
+  it('keeps the last good version of a listener whose newest one cannot be', () => {
+    const bad = fixtures.listener('L', 1_001, 'R', { filterChains: [{ name: 'empty' }] });
+    const { settled, description } = describeAll(resources(bad, routes, cluster, endpoints), good);
+    expect(settled.refused).toMatchObject([
+      { name: 'L', message: 'filterChains[0].filters: 0 network filters, expected one' },
+    ]);
+    expect(description.listeners).toMatchObject([{ bind: { port: 1_000 } }]);
+  });
+
   it('leaves out what was never good, and what cannot be without it', () => {
     const badCluster = fixtures.cluster('C', { lbPolicy: 'MAGLEV' });
     const { settled, description } = describeAll(resources(listener, routes, badCluster, endpoints, ...other));
@@ -192,6 +201,17 @@ group('a listener', () => {
     expect(settled.refused).toEqual([]);
     expect(description.listeners[0]!.chains[0]!.routes.virtualHosts[0]!.routes).toMatchObject([
       { name: 'r', match: [{ key: 'method' }], hashOn: ['user'], requestMutation: { set: [['k', 'v']] } },
+    ]);
+  });
+
+  it('is refused with a condition that nobody tests', () => {
+    const filter = { name: 'f', typedConfig: { '@type': TypeUrl.TcpProxy, statPrefix: 't', cluster: 'C' } };
+    const filterChains = [{ filterChainMatch: { destinationPort: 7, sourcePorts: [9] }, filters: [filter] }];
+    const { settled } = describeAll(
+      resources(fixtures.listener('L', 1_000, 'R', { filterChains }), cluster, endpoints),
+    );
+    expect(settled.refused).toMatchObject([
+      { name: 'L', message: expect.stringMatching(/^filterChains\[0\]\.filterChainMatch\.sourcePorts: /) },
     ]);
   });
 

@@ -42,7 +42,9 @@ class FakeWorker {
   }
 
   count(name: string, amount: number): void {
-    new StatsStore((definition) => this.#events.onMessage({ type: 'defined', definition })).counter(name).add(amount);
+    const stats = new StatsStore((definition) => this.#events.onMessage({ type: 'defined', definition }));
+    stats.counter(name).add(amount);
+    stats.gauge(`${name}_active`).add(amount);
   }
 
   #answer(message: ToWorker): void {
@@ -73,7 +75,7 @@ class Bench {
   readonly clock = new FakeClock();
   readonly workers: FakeWorker[] = [];
   readonly totals = new StatTotals();
-  readonly restarts = new StatsStore().counter('worker_restarts');
+  readonly restarts = new StatsStore().counter('worker_restarts_total');
   readonly probed: string[] = [];
   taken: string | null = null;
   onSpawn: (worker: FakeWorker) => void = () => {};
@@ -152,7 +154,10 @@ describe('WorkerGroup', () => {
     expect(bench.workers).toHaveLength(3);
     expect(bench.running).toEqual(['2', '1', '2']);
     expect(bench.restarts.value).toBe(1);
-    expect(bench.totals.series()[0]!.values).toEqual([5]);
+    expect(bench.totals.series().map(({ name, values }) => [name, values])).toEqual([
+      ['calls', [5]],
+      ['calls_active', [0]],
+    ]);
   });
 
   it('starts a worker again at once, and in a crash loop twice a second', async () => {
