@@ -22,7 +22,9 @@ import type { TimerOwner } from './timer-wheel.ts';
 import { WheelTimer } from './timer-wheel.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
+import type { ClusterState } from './upstream/cluster.ts';
 import { textOf } from './upstream/connection.ts';
+import { InFlightLimits } from './upstream/in-flight.ts';
 import type { Wire, WireHandler } from './wire.ts';
 
 /** Answers queued for a caller above this: its requests are not decoded. */
@@ -34,7 +36,7 @@ const LINGER_MS = 5_000;
 const LINGER_BYTES = 1024 * 1024;
 
 /** Reasons for which the codec is held back; it resumes when none is left. */
-const Pause = { Streams: 1, SlowConsumer: 2, Filter: 4, Bind: 8, Hold: 16 } as const;
+const Pause = { Streams: 1, SlowConsumer: 2, Filter: 4, Bind: 8, Hold: 16, InFlight: 32 } as const;
 
 /** Who keeps the listener's open connections. */
 export interface DownstreamOwner {
@@ -71,6 +73,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   #lingeredBytes = 0;
   #pausedStreams = 0;
   #waitingBind: LiveStream | null = null;
+  readonly #inFlight = new InFlightLimits();
 
   constructor(core: Core, owner: DownstreamOwner, chain: FilterChain, wire: Wire, info: ConnectionInfo) {
     this.core = core;
@@ -284,6 +287,17 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
     if (this.#waitingBind !== null) this.#admitBind();
     if (this.#pauses !== 0 || this.#closing) this.#markDirty();
+  }
+
+  /** A stream has its cluster; a caller at its limit there is not decoded. */
+  onStreamForwarded(cluster: ClusterState): void {
+    this.#inFlight.onForwarded(cluster);
+    if (!this.#inFlight.room) this.#pause(Pause.InFlight);
+  }
+
+  onForwardEnded(cluster: ClusterState): void {
+    this.#inFlight.onEnded(cluster);
+    if (this.#inFlight.room) this.#unpause(Pause.InFlight);
   }
 
   /** Order: while a request is paused in filters its caller is not decoded. */

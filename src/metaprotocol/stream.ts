@@ -63,6 +63,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   #filterFailed = false;
   #freeReplayUsed = false;
   #kept = false;
+  /** It counts towards what its caller has in flight. */
+  #forwarded = false;
   #headDelivered = false;
 
   constructor(connection: DownstreamConnection, id: number, request: RequestMessage) {
@@ -178,6 +180,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
       );
       return;
     }
+    this.connection.onStreamForwarded(cluster.state);
+    this.#forwarded = true;
     this.#hashInput = route.hashInput(this.request);
     if (this.#requestEnded) this.#startTimeout();
     if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
@@ -491,6 +495,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
         this.#logFilterError(error);
       }
     }
+    if (this.#forwarded) this.connection.onForwardEnded(this.#destination!.cluster!.state);
     this.connection.onStreamEnded(this, this.#requestEnded);
   }
 
