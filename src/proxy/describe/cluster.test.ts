@@ -97,6 +97,21 @@ describe('a cluster', () => {
     ]);
   });
 
+  it('notes what has no effect', () => {
+    const { errors, notes } = read({
+      circuitBreakers: { thresholds: [{ maxRetries: 3 }, { priority: 'HIGH', maxConnections: 1 }] },
+      http2ProtocolOptions: { maxConcurrentStreams: 2, allowConnect: true },
+      respectDnsTtl: true,
+    });
+    expect(errors).toEqual([]);
+    expect(notes.map(({ path }) => path).sort()).toEqual([
+      'circuitBreakers.thresholds[0].maxRetries',
+      'circuitBreakers.thresholds[1]',
+      'http2ProtocolOptions.allowConnect',
+      'respectDnsTtl',
+    ]);
+  });
+
   it('refuses TLS rather than to send in the clear', () => {
     expect(read({ transportSocket: { name: 'tls' } }).errors).toMatchObject([{ path: 'transportSocket' }]);
   });

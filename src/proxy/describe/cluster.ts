@@ -14,7 +14,13 @@ export type Discovery =
   | { readonly kind: 'eds'; readonly assignment: string }
   | { readonly kind: 'static'; readonly endpoints: readonly EndpointPlan[] }
   /** Endpoints whose hosts are names, looked up by the main thread every `refreshMs`. */
-  | { readonly kind: 'dns'; readonly endpoints: readonly EndpointPlan[]; readonly refreshMs: number };
+  | {
+      readonly kind: 'dns';
+      readonly endpoints: readonly EndpointPlan[];
+      readonly refreshMs: number;
+      /** Only addresses of this IP version; null: both. */
+      readonly family: 4 | 6 | null;
+    };
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const DNS_REFRESH_MS = 5_000;
@@ -38,7 +44,7 @@ export function readCluster(cluster: Reader): ClusterPlan {
     protocol: null,
     codecOptions: null,
   };
-  cluster.ignore('altStatName', 'commonLbConfig', 'dnsLookupFamily', 'respectDnsTtl', 'transportSocket');
+  cluster.ignore('altStatName', 'transportSocket');
   cluster.end('note');
   return plan;
 }
@@ -58,7 +64,13 @@ function readDiscovery(cluster: Reader, name: string): Discovery {
   const endpoints = assignment === null ? [] : readEndpoints(assignment, isNamed ? 'name' : 'address');
   if (type === 'STATIC') return { kind: 'static', endpoints };
   if (!isNamed) cluster.error(`${type} is not supported; expected EDS, STATIC, STRICT_DNS or LOGICAL_DNS`, 'type');
-  return { kind: 'dns', endpoints, refreshMs: cluster.durationMs('dnsRefreshRate', DNS_REFRESH_MS) };
+  const family = { V4_ONLY: 4, V6_ONLY: 6 } as const;
+  return {
+    kind: 'dns',
+    endpoints,
+    refreshMs: cluster.durationMs('dnsRefreshRate', DNS_REFRESH_MS),
+    family: family[cluster.string('dnsLookupFamily') as keyof typeof family] ?? null,
+  };
 }
 
 function readBalancer(cluster: Reader): BalancerDescription {
@@ -97,6 +109,7 @@ function readPool(cluster: Reader): PoolDescription {
   const breakers = cluster.child('circuitBreakers');
   const thresholds = breakers?.children('thresholds') ?? [];
   const threshold = thresholds.find((candidate) => candidate.string('priority', 'DEFAULT') === 'DEFAULT') ?? null;
+  for (const other of thresholds) if (other !== threshold) other.note('not applied: requests have no priorities here');
   const metadata = cluster.child('metadata')?.child('filterMetadata') ?? null;
   const own = metadata?.child('meltemi.pool') ?? null;
   const pool: PoolDescription = {
@@ -125,6 +138,7 @@ function readConcurrency(cluster: Reader): number | null {
     options.ignore('@type');
     options.end('note');
   }
-  if (http2 === null || !http2.has('maxConcurrentStreams')) return null;
-  return http2.number('maxConcurrentStreams', 1, 1);
+  const concurrency = http2?.has('maxConcurrentStreams') ? http2.number('maxConcurrentStreams', 1, 1) : null;
+  http2?.end('note');
+  return concurrency;
 }

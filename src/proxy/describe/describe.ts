@@ -1,5 +1,6 @@
 /** The runtime description of settled resources: references filled in, names looked up. */
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import type {
   ClusterDescription,
   EndpointDescription,
@@ -53,7 +54,9 @@ function endpointsOf(
       return discovery.endpoints;
     case 'dns':
       return discovery.endpoints.flatMap((endpoint) =>
-        addressesOf(endpoint.host).map((host) => ({ ...endpoint, host })),
+        addressesOf(endpoint.host)
+          .filter((host) => discovery.family === null || isIP(host) === discovery.family)
+          .map((host) => ({ ...endpoint, host })),
       );
   }
 }

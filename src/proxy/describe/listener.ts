@@ -130,7 +130,7 @@ function readMetaProtocolProxy(proxy: Reader, chainName: string, match: ChainMat
     idleTimeoutMs: proxy.durationMs('idleTimeout', IDLE_TIMEOUT_MS),
     maxStreams: null,
   };
-  protocol?.ignore('name', 'multiplexing');
+  protocol?.ignore('name');
   protocol?.end('note');
   codec?.end('note');
   proxy.ignore('@type', 'applicationProtocol');

@@ -115,11 +115,9 @@ group('settling', () => {
       clusterName: 'C',
       endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'db', portValue: 5 } } } }] }],
     };
-    const settled = new Settler().settle(
-      resources(fixtures.cluster('C', { type: 'STRICT_DNS', loadAssignment: assignment })),
-      nothing,
-    );
-    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2'] : []));
+    const change = { type: 'STRICT_DNS', dnsLookupFamily: 'V4_ONLY', loadAssignment: assignment };
+    const settled = new Settler().settle(resources(fixtures.cluster('C', change)), nothing);
+    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2', '::5'] : []));
     expect(clusters[0]!.endpoints.map(({ host, port }) => `${host}:${port}`)).toEqual(['10.0.0.1:5', '10.0.0.2:5']);
   });
 });
