@@ -73,6 +73,8 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   #lingeredBytes = 0;
   #pausedStreams = 0;
   #waitingBind: LiveStream | null = null;
+  /** The last request that asked for a Hold. */
+  #heldId = 0;
   readonly #inFlight = new InFlightLimits();
 
   constructor(core: Core, owner: DownstreamOwner, chain: FilterChain, wire: Wire, info: ConnectionInfo) {
@@ -156,7 +158,10 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#lastActiveMs = stream.startMs;
     this.#streams.set(id, stream);
     if (this.#order !== null && (request.flags & Flag.Oneway) === 0) this.#order.push(id);
-    if ((request.flags & Flag.Hold) !== 0) this.#pauses |= Pause.Hold;
+    if ((request.flags & Flag.Hold) !== 0) {
+      this.#pauses |= Pause.Hold;
+      this.#heldId = id;
+    }
     if (this.#streams.size >= this.#streamLimit) this.#pause(Pause.Streams);
     stream.start();
   }
@@ -282,7 +287,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
 
   onStreamEnded(stream: LiveStream, requestEnded: boolean): void {
     if (this.#streams.delete(stream.id) && !requestEnded) this.#unfinished.add(stream.id);
-    if ((stream.request.flags & Flag.Hold) !== 0) this.#unpause(Pause.Hold);
+    if ((stream.request.flags & Flag.Hold) !== 0) this.#releaseHold(stream.id);
     if (this.closed) return;
     if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
     if (this.#waitingBind !== null) this.#admitBind();
@@ -421,10 +426,17 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     return false;
   }
 
+  /** A Hold ends with its stream, and not before the codec has seen the answer, which may wait for its turn. */
+  #releaseHold(id: number): void {
+    if (id !== this.#heldId || this.#streams.get(id) !== undefined || this.#order?.has(id) === true) return;
+    this.#unpause(Pause.Hold);
+  }
+
   /** The turn passes to the next answer. */
   #onAnswerWritten(id: number): void {
     if (this.#order === null) return;
     this.#order.shift(id);
+    this.#releaseHold(this.#heldId);
     this.#writeInOrder();
   }
 
@@ -448,6 +460,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
       }
       if (ended) {
         order.shift(stream.id);
+        this.#releaseHold(this.#heldId);
         if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
       }
     }

@@ -66,8 +66,14 @@ export interface RequestMessage extends Message {
   /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
   readonly answer: ResponseMessage | null;
   /**
+   * For a request about several things (keys), forks of it that routes see as each further one would be seen; null: there is
+   * only one. Called once, when a route was matched: unless all take that route too, the request is answered `unsupported`.
+   */
+  routeVariants?(): readonly RequestMessage[] | null;
+  /**
    * Parts of a request that touches several endpoints (MGET). Called at most once, on whole messages only.
-   * `group` tells the endpoint's number for a hash key; null: it does not need to be split.
+   * `group` tells the endpoint's number for a hash key; null: it does not need to be split. No parts: what `merge` gives for
+   * none is the answer (it needs to be split and cannot be).
    */
   split?(group: (hashKey: string) => number): Split | null;
 }

@@ -46,6 +46,7 @@ export class SplitRequest implements AttemptOwner {
   }
 
   start(): void {
+    if (this.#split.parts.length === 0) this.#stream.onAnswer(this.#split.merge([]));
     for (let part = 0; part < this.#split.parts.length && !this.#cancelled; part++) this.#try(part, false);
   }
 

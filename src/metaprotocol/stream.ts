@@ -115,10 +115,21 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.#rematch = false;
     this.route = this.chain.routes.match(this.request);
     if (this.route === null) this.reply(Status.no_route);
+    else this.#checkVariants(this.route);
   }
 
   rematch(): void {
     this.#rematch = true;
+  }
+
+  #checkVariants(route: Route): void {
+    const variants = this.request.routeVariants?.() ?? null;
+    if (variants === null) return;
+    for (const variant of variants) {
+      if (this.chain.routes.match(variant) === route) continue;
+      this.reply(statusOf(Status.unsupported, `parts of this request take other routes than ${route.name}`));
+      return;
+    }
   }
 
   // Phase 3: request filters. What passes them arrives here.
@@ -530,4 +541,4 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   }
 }
 
-const NO_SLOTS: unknown[] = [];
+const NO_SLOTS = Object.freeze([]) as unknown as unknown[];
