@@ -1,4 +1,5 @@
 /** The whole product on one screen: every protocol and filter that is built in. */
+import { redisPlugin } from '../codecs/redis/plugin.ts';
 import { thriftPlugin } from '../codecs/thrift/plugin.ts';
 import { CODEC_API_VERSION } from '../metaprotocol/codec.ts';
 import { accessLogFilter } from '../metaprotocol/filters/access-log/access-log-filter.ts';
@@ -7,6 +8,7 @@ import type { Plugin } from '../metaprotocol/plugin.ts';
 export function builtInPlugins(): readonly Plugin[] {
   return [
     { name: 'core-filters', version: CODEC_API_VERSION, codecApi: `^${CODEC_API_VERSION}`, filters: [accessLogFilter] },
+    redisPlugin,
     thriftPlugin,
   ];
 }

@@ -1,0 +1,426 @@
+/**
+ * CallerSession: what one caller has told its connection. Decides for each command whether it is passed on as it is, takes a
+ * connection of its own, is answered here or changes what later commands mean. It knows no wire but the words of commands.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Flag } from '../../metaprotocol/message.ts';
+import type { CommandArguments } from './arguments.ts';
+import { Action, type Command } from './commands.ts';
+import { type ConnectionState, changeState, FIRST_STATE } from './connection-state.ts';
+import { Expect, ownAnswer, type RedisResponse, type RequestExtra } from './message.ts';
+import type { RedisOptions } from './options.ts';
+import { errorAnswer } from './reply.ts';
+import { elementOffsets } from './reply-meter.ts';
+import { commandBytes, Type } from './wire.ts';
+
+/** What becomes of one command. */
+export interface Plan {
+  readonly flags: number;
+  readonly state: ConnectionState;
+  readonly extra: RequestExtra | null;
+  readonly answer: RedisResponse | null;
+  /** Sent instead of the caller's own bytes. */
+  readonly bytes: Buffer | null;
+  /** The connection ends behind the answer. */
+  readonly last: boolean;
+}
+
+const MULTI = commandBytes(['MULTI']);
+const DISCARD = commandBytes(['DISCARD']);
+const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous errors.';
+/** Keep their meaning in the connection that they are said on. */
+const STAYING_CLIENT_WORDS = ['ID', 'TRACKING', 'TRACKINGINFO', 'CACHING', 'GETREDIR', 'NO-EVICT', 'NO-TOUCH'];
+
+export class CallerSession {
+  readonly #options: RedisOptions;
+  #state = FIRST_STATE;
+  #name = '';
+  /** No password is asked for, or the caller said it. */
+  #known: boolean;
+  /** `open`: MULTI was answered here and goes upstream with the first command behind it. */
+  #multi: 'none' | 'open' | 'sent' = 'none';
+  /** A command of the transaction was refused here: EXEC must not run the rest. */
+  #multiBroken = false;
+  /** Commands that the transaction has queued upstream, and what some of them will change. */
+  #queued = 0;
+  #queuedSelects: { readonly index: number; readonly database: number }[] = [];
+  #watching = false;
+  #subscribed = false;
+  /** The connection is the caller's own until RESET. */
+  #stays = false;
+  /** Key of the command that last took the connection. */
+  #boundKey: string | undefined;
+  #lastBindId = 0;
+  #replies: 'on' | 'off' | 'skip' = 'on';
+
+  constructor(options: RedisOptions) {
+    this.#options = options;
+    this.#known = options.downstreamPassword === '';
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Its limits are those of somebody who has not said a password. */
+  get stranger(): boolean {
+    return !this.#known;
+  }
+
+  /** A command that is merely to be passed on needs no plan now. */
+  get plain(): boolean {
+    return this.#multi === 'none' && this.#known && this.#replies === 'on';
+  }
+
+  /** Shall the next command's answer be kept from the caller? */
+  takeMuted(): boolean {
+    if (this.#replies === 'on') return false;
+    if (this.#replies === 'skip') this.#replies = 'on';
+    return true;
+  }
+
+  /** `id`: the one that the command will have. `key`: its first key, if it has one. */
+  plan(id: number, command: Command, words: CommandArguments, key: () => string | undefined): Plan {
+    const { action } = command;
+    if (!this.#known && action !== Action.Auth && action !== Action.Hello && action !== Action.Quit) {
+      if (action !== Action.Reset) return this.#error('NOAUTH Authentication required.');
+    }
+    if (action === Action.Quit) return { ...this.#own('+OK\r\n'), last: true };
+    if (action === Action.Refuse) return this.#error(`ERR ${command.name} is not supported by this proxy`);
+    if (this.#multi !== 'none') return this.#inMulti(id, command, words, key);
+    switch (action) {
+      case Action.Ping:
+        if (this.#bound || words.count > 2) break;
+        return this.#own(words.count === 1 ? '+PONG\r\n' : bulk(words.bytes(1)));
+      case Action.Echo:
+        return words.count === 2 ? this.#own(bulk(words.bytes(1))) : this.#forward();
+      case Action.Reset:
+        return this.#reset(words);
+      case Action.Auth:
+        return this.#auth(words);
+      case Action.Hello:
+        return this.#hello(words);
+      case Action.Select:
+        return this.#select(words);
+      case Action.Client:
+        return this.#client(id, words);
+      case Action.Multi:
+        return this.#startMulti(id, words);
+      case Action.Watch:
+        this.#watching = true;
+        this.#takeConnection(id, key());
+        return this.#forward(Flag.Bind, { mayUnbind: !this.#subscribed && !this.#stays });
+      case Action.Unwatch:
+        if (!this.#watching) break;
+        this.#watching = false;
+        return this.#forward(this.#mayUnbind ? Flag.Unbind : 0, { key: this.#boundKey });
+      case Action.Subscribe:
+        this.#subscribed = true;
+        this.#takeConnection(id, key());
+        return this.#forward(Flag.Bind, this.#confirmations(words.count - 1));
+      case Action.Unsubscribe:
+        return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#boundKey });
+      case Action.BlockIfAsked:
+        if (!asksToBlock(words)) break;
+        return this.#block(id);
+      case Action.Block:
+        return this.#block(id);
+      case Action.Stay:
+      case Action.Monitor:
+        return this.#stay(id, key(), action === Action.Monitor ? { expect: Expect.Monitor } : {});
+    }
+    return this.#forward(0, this.#bound && this.#boundKey !== undefined ? { key: this.#boundKey } : null);
+  }
+
+  /** An answer that ended the binding was written, and nothing took the connection since. */
+  onUnbound(id: number): void {
+    if (id < this.#lastBindId) return;
+    this.#watching = false;
+    this.#subscribed = false;
+    if (!this.#stays) this.#boundKey = undefined;
+  }
+
+  get #bound(): boolean {
+    return this.#watching || this.#subscribed || this.#stays;
+  }
+
+  get #mayUnbind(): boolean {
+    return !this.#bound;
+  }
+
+  #forward(flags = 0, extra: RequestExtra | null = null): Plan {
+    return { flags: Flag.End | flags, state: this.#state, extra, answer: null, bytes: null, last: false };
+  }
+
+  #own(answer: string | Buffer | RedisResponse): Plan {
+    const response = typeof answer === 'string' || Buffer.isBuffer(answer) ? ownAnswer(answer) : answer;
+    return { ...this.#forward(), answer: response };
+  }
+
+  #error(text: string): Plan {
+    return this.#own(errorAnswer(text));
+  }
+
+  #takeConnection(id: number, key: string | undefined): void {
+    this.#lastBindId = id;
+    if (!this.#bound || this.#boundKey === undefined) this.#boundKey = key;
+  }
+
+  #confirmations(count: number): RequestExtra {
+    return {
+      expect: Expect.Confirmations,
+      confirmations: count,
+      mayUnbind: !this.#watching && !this.#stays,
+    };
+  }
+
+  #block(id: number): Plan {
+    if (this.#bound) return this.#forward(0, { blocks: true });
+    this.#lastBindId = id;
+    return this.#forward(Flag.Bind | Flag.Unbind, { blocks: true });
+  }
+
+  #stay(id: number, key: string | undefined, extra: RequestExtra): Plan {
+    this.#takeConnection(id, key);
+    this.#stays = true;
+    return this.#forward(Flag.Bind, extra);
+  }
+
+  // Transactions
+
+  #startMulti(id: number, words: CommandArguments): Plan {
+    if (words.count !== 1) return this.#forward();
+    this.#multiBroken = false;
+    this.#queued = 0;
+    this.#queuedSelects = [];
+    if (!this.#bound) {
+      this.#multi = 'open';
+      return this.#own('+OK\r\n');
+    }
+    this.#multi = 'sent';
+    this.#takeConnection(id, this.#boundKey);
+    return this.#forward(Flag.Bind, { key: this.#boundKey });
+  }
+
+  #inMulti(id: number, command: Command, words: CommandArguments, key: () => string | undefined): Plan {
+    const { action } = command;
+    if ((action === Action.Exec || action === Action.Discard) && words.count === 1) return this.#endMulti(action);
+    if (action === Action.Reset) return this.#reset(words);
+    const refused = refusedInMulti(command, words);
+    if (refused !== null) {
+      this.#multiBroken = true;
+      return this.#error(`ERR ${refused} inside MULTI is not supported by this proxy`);
+    }
+    if (action === Action.Select && words.count === 2 && words.natural(1) >= 0) {
+      this.#queuedSelects.push({ index: this.#queued, database: words.natural(1) });
+    }
+    // These are answered at once.
+    if (action !== Action.Multi && action !== Action.Watch) this.#queued++;
+    const taints = action === Action.Select || action === Action.Client;
+    if (this.#multi === 'sent') return this.#forward(0, { key: this.#boundKey, taints });
+    this.#multi = 'sent';
+    this.#takeConnection(id, key());
+    return this.#forward(Flag.Bind, { prefix: MULTI, taints });
+  }
+
+  #endMulti(action: Action): Plan {
+    const sent = this.#multi === 'sent';
+    const broken = this.#multiBroken && action === Action.Exec;
+    this.#multi = 'none';
+    if (!sent) {
+      if (action === Action.Discard) return this.#own('+OK\r\n');
+      return broken ? this.#error(EXEC_ABORT) : this.#own('*0\r\n');
+    }
+    this.#watching = false;
+    const unbind = this.#mayUnbind ? Flag.Unbind : 0;
+    const key = this.#boundKey;
+    if (broken) {
+      return { ...this.#forward(unbind, { key, substitute: errorAnswer(EXEC_ABORT) }), bytes: DISCARD };
+    }
+    const selects = this.#queuedSelects;
+    if (action === Action.Discard || selects.length === 0) return this.#forward(unbind, { key });
+    const effect = (answer: RedisResponse): void => this.#onSelectsRun(selects, answer);
+    return this.#forward(unbind | Flag.Hold, { key, effect });
+  }
+
+  #onSelectsRun(selects: readonly { index: number; database: number }[], answer: RedisResponse): void {
+    const { bytes, from, to, valueAt } = answer;
+    const offsets = elementOffsets(bytes, from + valueAt, to);
+    for (const { index, database } of selects) {
+      const at = offsets?.[index];
+      if (at !== undefined && at < to && bytes[at] === Type.Simple)
+        this.#state = changeState(this.#state, { database });
+    }
+  }
+
+  // State of the connection
+
+  #select(words: CommandArguments): Plan {
+    const database = words.count === 2 ? words.natural(1) : -1;
+    if (database === -1 || database === this.#state.database) return this.#forward();
+    return this.#change(changeState(this.#state, { database }), null);
+  }
+
+  /** The command goes to a connection that is in the new state, or to the caller's own; if it fails, nothing changed. */
+  #change(next: ConnectionState, bytes: Buffer | null, onDone: () => void = () => {}): Plan {
+    const effect = (): void => {
+      this.#state = next;
+      onDone();
+    };
+    return {
+      ...this.#forward(Flag.Hold, { effect, taints: this.#bound, key: this.#boundKey }),
+      state: next,
+      bytes,
+    };
+  }
+
+  #auth(words: CommandArguments): Plan {
+    if (words.count !== 2 && words.count !== 3) return this.#forward();
+    const user = words.count === 3 ? words.text(1) : '';
+    const password = words.text(words.count - 1);
+    const refusal = this.#check(user, password);
+    if (refusal === null) return this.#change(changeState(this.#state, { user, password }), null);
+    if (refusal !== '') return this.#error(refusal);
+    this.#known = true;
+    return this.#own('+OK\r\n');
+  }
+
+  /** null: it is the upstream's to check; '': right; else the error. */
+  #check(user: string, password: string): string | null {
+    const { downstreamUsername, downstreamPassword } = this.#options;
+    if (downstreamPassword === '') return null;
+    const rightUser =
+      downstreamUsername === '' ? user === '' || user === 'default' : equalSecrets(user, downstreamUsername);
+    if (rightUser && equalSecrets(password, downstreamPassword)) return '';
+    return 'WRONGPASS invalid username-password pair or user is disabled.';
+  }
+
+  #hello(words: CommandArguments): Plan {
+    if (words.count === 1) return this.#known ? this.#forward() : this.#error('NOAUTH Authentication required.');
+    const version = words.natural(1);
+    if (version === -1) return this.#error('ERR Protocol version is not an integer or out of range');
+    if (version !== 2 && version !== 3) return this.#error('NOPROTO unsupported protocol version');
+    let auth: readonly [user: string, password: string] | null = null;
+    let name: string | null = null;
+    for (let at = 2; at < words.count; ) {
+      const option = words.word(at);
+      if (option === 'AUTH' && at + 2 < words.count) {
+        auth = [words.text(at + 1), words.text(at + 2)];
+        at += 3;
+      } else if (option === 'SETNAME' && at + 1 < words.count) {
+        name = words.text(at + 1);
+        if (!isClientName(name)) return this.#error(BAD_NAME);
+        at += 2;
+      } else {
+        return this.#error(`ERR Syntax error in HELLO option '${words.text(at)}'`);
+      }
+    }
+    let next = changeState(this.#state, { resp: version });
+    if (auth !== null) {
+      const refusal = this.#check(...auth);
+      if (refusal === null) next = changeState(next, { user: auth[0], password: auth[1] });
+      else if (refusal !== '') return this.#error(refusal);
+      else this.#known = true;
+    }
+    if (!this.#known) {
+      return this.#error(
+        'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      );
+    }
+    // The name stays here, and the connection has said the password already.
+    const bytes = commandBytes(auth === null || !this.#bound ? ['HELLO', `${version}`] : helloWords(version, auth));
+    return this.#change(next, bytes, () => {
+      if (name !== null) this.#name = name;
+    });
+  }
+
+  #reset(words: CommandArguments): Plan {
+    if (words.count !== 1) return this.#forward();
+    const wasBound = this.#bound || this.#multi === 'sent';
+    const key = this.#boundKey;
+    this.#state = FIRST_STATE;
+    this.#name = '';
+    this.#known = this.#options.downstreamPassword === '';
+    this.#multi = 'none';
+    this.#watching = false;
+    this.#subscribed = false;
+    this.#stays = false;
+    this.#boundKey = undefined;
+    this.#replies = 'on';
+    return wasBound ? this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key }) : this.#own('+RESET\r\n');
+  }
+
+  #client(id: number, words: CommandArguments): Plan {
+    const word = words.count > 1 ? words.word(1) : '';
+    if (word === 'SETNAME' && words.count === 3) {
+      const name = words.text(2);
+      if (!isClientName(name)) return this.#error(BAD_NAME);
+      this.#name = name;
+      return this.#own('+OK\r\n');
+    }
+    if (word === 'SETINFO' && words.count === 4) return this.#own('+OK\r\n');
+    if (word === 'GETNAME' && words.count === 2) {
+      if (this.#name !== '') return this.#own(bulk(Buffer.from(this.#name)));
+      return this.#own(this.#state.resp === 3 ? '_\r\n' : '$-1\r\n');
+    }
+    if (word === 'REPLY' && words.count === 3) {
+      const mode = words.word(2);
+      if (mode === 'ON') {
+        this.#replies = 'on';
+        return { ...this.#own('+OK\r\n'), extra: { loud: true } };
+      }
+      if (mode === 'OFF' || mode === 'SKIP') {
+        this.#replies = mode === 'OFF' ? 'off' : 'skip';
+        return this.#own(ownAnswer(Buffer.alloc(0)));
+      }
+    }
+    return STAYING_CLIENT_WORDS.includes(word) ? this.#stay(id, undefined, {}) : this.#forward();
+  }
+}
+
+const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+
+function isClientName(name: string): boolean {
+  return /^[!-~]*$/.test(name);
+}
+
+function helloWords(version: number, [user, password]: readonly [string, string]): string[] {
+  return ['HELLO', `${version}`, 'AUTH', user, password];
+}
+
+/** What would answer more or less often than once when EXEC runs it, or change what is known here. */
+function refusedInMulti(command: Command, words: CommandArguments): string | null {
+  switch (command.action) {
+    case Action.Auth:
+    case Action.Hello:
+    case Action.Subscribe:
+    case Action.Unsubscribe:
+    case Action.Monitor:
+      return command.name;
+    case Action.Client: {
+      const word = words.count > 1 ? words.word(1) : '';
+      return word === 'REPLY' || STAYING_CLIENT_WORDS.includes(word) ? `CLIENT ${word}` : null;
+    }
+    default:
+      return null;
+  }
+}
+
+function asksToBlock(words: CommandArguments): boolean {
+  for (let at = 1; at < words.count; at++) {
+    const [begin, end] = [words.begin(at), words.end(at)];
+    if (end - begin === 5 && words.word(at) === 'BLOCK') return true;
+    if (end - begin === 7 && words.word(at) === 'STREAMS') return false;
+  }
+  return false;
+}
+
+function bulk(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')]);
+}
+
+/** In a time that tells nothing of where they differ. */
+function equalSecrets(given: string, wanted: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
+}

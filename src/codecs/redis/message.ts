@@ -1,0 +1,361 @@
+/** Redis messages: a whole command, a whole answer. Attributes are read from the bytes when asked for. */
+import type { Output } from '../../metaprotocol/codec.ts';
+import {
+  Flag,
+  type Message,
+  type Outcome,
+  type RequestMessage,
+  type ResponseMessage,
+  type Split,
+} from '../../metaprotocol/message.ts';
+import { CommandArguments } from './arguments.ts';
+import { errorCode } from './codes.ts';
+import type { Command } from './commands.ts';
+import type { ConnectionState } from './connection-state.ts';
+import { hashTag, keyIndexes } from './keys.ts';
+import { splitCommand } from './split-command.ts';
+import { Type } from './wire.ts';
+
+/** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
+const VIEW_BYTES = 65_536;
+
+export const REQUEST_KEYS = ['command', 'key', 'hash-key', 'key-count', 'db', 'user', 'read-only'] as const;
+
+abstract class RedisMessage implements Message {
+  readonly family = 'redis';
+  readonly flags: number;
+  bytes: Buffer;
+  from: number;
+  to: number;
+  lent: boolean;
+
+  constructor(flags: number, bytes: Buffer, from: number, to: number, lent: boolean) {
+    this.flags = flags;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+    this.lent = lent;
+  }
+
+  get raw(): Buffer | null {
+    return this.bytes.subarray(this.from, this.to);
+  }
+
+  keep(): void {
+    if (!this.lent) return;
+    const kept = Buffer.allocUnsafe(this.to - this.from);
+    this.bytes.copy(kept, 0, this.from, this.to);
+    this.bytes = kept;
+    this.from = 0;
+    this.to = kept.length;
+    this.lent = false;
+    this.onMoved();
+  }
+
+  add(key: string, value: string): boolean {
+    return this.set(key, value);
+  }
+
+  /** Every attribute is a fact of the command. */
+  remove(key: string): boolean {
+    return this.get(key) === undefined;
+  }
+
+  protected onMoved(): void {}
+  abstract get(key: string): string | undefined;
+  abstract entries(visit: (key: string, value: string) => void): void;
+  abstract set(key: string, value: string): boolean;
+  abstract fork(): this;
+
+  writeTo(out: Output): void {
+    const { bytes, from, to } = this;
+    if (!this.lent && to - from >= VIEW_BYTES) out.view(bytes.subarray(from, to));
+    else out.append(bytes, from, to);
+  }
+}
+
+/** How many answers a command gets. */
+export const Expect = { One: 0, Confirmations: 1, Monitor: 2 } as const;
+export type Expect = (typeof Expect)[keyof typeof Expect];
+
+/** What the codecs of both sides say to each other of commands that are more than passed on. */
+export interface RequestExtra {
+  /** Goes in front; its answer is swallowed. */
+  readonly prefix?: Buffer;
+  readonly expect?: Expect;
+  /** Of confirmations: how many; 0: as many as there are subscriptions. */
+  readonly confirmations?: number;
+  /** Its answer ends the binding if nothing is subscribed then. */
+  readonly mayUnbind?: boolean;
+  /** Goes to the caller instead of the upstream's answer. */
+  readonly substitute?: RedisResponse;
+  /** The connection is not as its pool's others behind it. */
+  readonly taints?: boolean;
+  /** Giving it up closes the connection: what it would still take must not be lost. */
+  readonly blocks?: boolean;
+  /** Answered even where the caller wants no answers. */
+  readonly loud?: boolean;
+  /** What becomes of the caller's state if the answer is no error. */
+  readonly effect?: (answer: RedisResponse) => void;
+  /** For a command without a key that belongs to earlier ones: theirs. */
+  readonly key?: string | undefined;
+}
+
+/** What the meter found. */
+export interface CommandPlace {
+  /** Words, the command's name included. */
+  readonly count: number;
+  readonly nameAt: number;
+  readonly nameEnd: number;
+  readonly argumentsAt: number;
+}
+
+export class RedisRequest extends RedisMessage implements RequestMessage {
+  readonly command: Command;
+  readonly count: number;
+  readonly nameAt: number;
+  readonly nameEnd: number;
+  readonly argumentsAt: number;
+  readonly state: ConnectionState;
+  readonly answer: RedisResponse | null;
+  readonly extra: RequestExtra | null;
+  #words: CommandArguments | null = null;
+  #keys: readonly number[] | null = null;
+  #edits: Map<number, Buffer> | null = null;
+  #key: string | undefined;
+  #keyRead = false;
+  /** Which of the keys routes see. */
+  #routed = 0;
+
+  constructor(
+    command: Command,
+    place: CommandPlace,
+    state: ConnectionState,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    lent: boolean,
+    flags: number = Flag.End,
+    extra: RequestExtra | null = null,
+    answer: RedisResponse | null = null,
+  ) {
+    super(flags, bytes, from, to, lent);
+    this.command = command;
+    this.count = place.count;
+    this.nameAt = place.nameAt;
+    this.nameEnd = place.nameEnd;
+    this.argumentsAt = place.argumentsAt;
+    this.state = state;
+    this.extra = extra;
+    this.answer = answer;
+  }
+
+  get connectionKey(): string {
+    return this.state.key;
+  }
+
+  /** Commands that read, unless they stand in a transaction or take their connection. */
+  get replaySafe(): boolean {
+    return this.command.readOnly && this.flags === Flag.End && this.extra === null;
+  }
+
+  get words(): CommandArguments {
+    this.#words ??= new CommandArguments(this.bytes, this.from, this.count);
+    return this.#words;
+  }
+
+  get keyIndexes(): readonly number[] {
+    this.#keys ??= this.count === 0 ? [] : keyIndexes(this.command, this.words);
+    return this.#keys;
+  }
+
+  /** Upper case, as Redis documents it. */
+  get commandName(): string {
+    if (this.command.name !== '') return this.command.name;
+    return this.bytes.toString('utf8', this.from + this.nameAt, this.from + this.nameEnd).toUpperCase();
+  }
+
+  get(key: string): string | undefined {
+    switch (key) {
+      case 'command':
+        return this.commandName;
+      case 'key':
+        return this.#routedKey();
+      case 'hash-key': {
+        const routed = this.#routedKey();
+        return routed === undefined ? undefined : hashTag(routed);
+      }
+      case 'key-count':
+        return this.keyIndexes.length.toString();
+      case 'db':
+        return this.state.database.toString();
+      case 'user':
+        return this.state.user;
+      case 'read-only':
+        return this.command.readOnly ? 'true' : 'false';
+      default:
+        return undefined;
+    }
+  }
+
+  entries(visit: (key: string, value: string) => void): void {
+    for (const key of REQUEST_KEYS) {
+      const value = this.get(key);
+      if (value !== undefined) visit(key, value);
+    }
+  }
+
+  /** The key, where there is exactly one. */
+  set(key: string, value: string): boolean {
+    if (key !== 'key' || this.keyIndexes.length !== 1) return false;
+    this.#edit(this.keyIndexes[0]!, Buffer.from(value));
+    return true;
+  }
+
+  /** Takes `prefix` off every key that begins with it. */
+  stripPrefix(prefix: Buffer): void {
+    for (const index of this.keyIndexes) {
+      const key = this.word(index);
+      if (key.subarray(0, prefix.length).equals(prefix)) this.#edit(index, Buffer.from(key.subarray(prefix.length)));
+    }
+  }
+
+  /** A word, edits included. */
+  word(index: number): Buffer {
+    return this.#edits?.get(index) ?? this.words.bytes(index);
+  }
+
+  /** The same command as each of its further keys would be routed. */
+  routeVariants(): readonly this[] | null {
+    const { command } = this;
+    // One key, or none: the common case costs nothing.
+    if (command.rule === null && (command.first === command.last || this.count <= command.first + command.step)) {
+      return null;
+    }
+    const keys = this.keyIndexes.length;
+    if (keys < 2) return null;
+    return Array.from({ length: keys - 1 }, (_, index) => {
+      const variant = this.fork();
+      variant.#routed = index + 1;
+      variant.#keyRead = false;
+      return variant;
+    });
+  }
+
+  split(group: (hashKey: string) => number): Split | null {
+    if (this.keyIndexes.length < 2) return null;
+    return splitCommand(this, group);
+  }
+
+  fork(): this {
+    const { bytes, from, to, lent, command, state, flags, extra, answer } = this;
+    const fork = new RedisRequest(command, this, state, bytes, from, to, lent, flags, extra, answer);
+    if (this.#edits !== null) fork.#edits = new Map(this.#edits);
+    if (!lent) {
+      fork.#words = this.#words;
+      fork.#keys = this.#keys;
+    }
+    fork.#key = this.#key;
+    fork.#keyRead = this.#keyRead;
+    return fork as this;
+  }
+
+  override writeTo(out: Output): void {
+    if (this.#edits === null) {
+      super.writeTo(out);
+      return;
+    }
+    const { bytes, words } = this;
+    let at = this.from;
+    for (const [index, word] of [...this.#edits].sort(([a], [b]) => a - b)) {
+      out.append(bytes, at, words.end(index - 1) + 2);
+      const head = Buffer.from(`$${word.length}\r\n`);
+      out.append(head, 0, head.length);
+      out.append(word, 0, word.length);
+      at = words.end(index);
+    }
+    out.append(bytes, at, this.to);
+  }
+
+  protected override onMoved(): void {
+    this.#words = null;
+  }
+
+  #edit(index: number, word: Buffer): void {
+    this.#edits ??= new Map();
+    this.#edits.set(index, word);
+    this.#keyRead = false;
+  }
+
+  #routedKey(): string | undefined {
+    if (!this.#keyRead) {
+      this.#keyRead = true;
+      this.#key = this.#readKey();
+    }
+    return this.#key;
+  }
+
+  #readKey(): string | undefined {
+    const index = this.keyIndexes[this.#routed];
+    return index === undefined ? this.extra?.key : this.word(index).toString();
+  }
+}
+
+const OK: Outcome = Object.freeze({ code: 0, ok: true });
+
+/** An answer or a push, from the upstream or of the proxy itself. */
+export class RedisResponse extends RedisMessage implements ResponseMessage {
+  /** Where the value begins, attributes in front of it left out. */
+  readonly valueAt: number;
+
+  constructor(flags: number, bytes: Buffer, from: number, to: number, lent: boolean, valueAt: number) {
+    super(flags, bytes, from, to, lent);
+    this.valueAt = valueAt;
+  }
+
+  get type(): number {
+    return this.bytes[this.from + this.valueAt]!;
+  }
+
+  get isError(): boolean {
+    return this.type === Type.Error || this.type === Type.BulkError;
+  }
+
+  get outcome(): Outcome {
+    return this.isError ? { code: errorCode(this.#errorName()), ok: false } : OK;
+  }
+
+  /** What an error says, without its sign. */
+  get errorText(): string {
+    const at = this.from + this.valueAt + 1;
+    const text = this.bytes.toString('utf8', at, this.to - 2);
+    return this.type === Type.BulkError ? text.slice(text.indexOf('\n') + 1) : text;
+  }
+
+  get(key: string): string | undefined {
+    return key === 'error' && this.isError ? this.#errorName() : undefined;
+  }
+
+  entries(visit: (key: string, value: string) => void): void {
+    const error = this.get('error');
+    if (error !== undefined) visit('error', error);
+  }
+
+  set(): boolean {
+    return false;
+  }
+
+  fork(): this {
+    return new RedisResponse(this.flags, this.bytes, this.from, this.to, this.lent, this.valueAt) as this;
+  }
+
+  #errorName(): string {
+    return this.errorText.split(' ', 1)[0]!;
+  }
+}
+
+/** An answer of the proxy itself. */
+export function ownAnswer(text: string | Buffer, flags: number = Flag.End): RedisResponse {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  return new RedisResponse(flags, bytes, 0, bytes.length, false, 0);
+}

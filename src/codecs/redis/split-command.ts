@@ -1,0 +1,84 @@
+/** splitCommand: a command of several keys as one command for each endpoint, and their answers joined. */
+import { Flag, type ResponseMessage, type Split } from '../../metaprotocol/message.ts';
+import type { Command } from './commands.ts';
+import { hashTag } from './keys.ts';
+import { ownAnswer, RedisRequest, type RedisResponse } from './message.ts';
+import { elementOffsets } from './reply-meter.ts';
+import { commandBytes } from './wire.ts';
+
+const CROSS_SLOT = "-CROSSSLOT Keys in request don't hash to the same endpoint\r\n";
+
+/** null: all keys belong to one endpoint. */
+export function splitCommand(request: RedisRequest, group: (hashKey: string) => number): Split | null {
+  const keys = request.keyIndexes;
+  /** Positions among the keys, by endpoint. */
+  const groups = new Map<number, number[]>();
+  keys.forEach((index, position) => {
+    const number = group(hashTag(request.word(index).toString()));
+    const positions = groups.get(number);
+    if (positions === undefined) groups.set(number, [position]);
+    else positions.push(position);
+  });
+  if (groups.size < 2) return null;
+  const { join, step } = request.command;
+  // A word too few or too many: the server says it.
+  if ((request.count - 1) % step !== 0) return null;
+  // Parts of a transaction, and commands whose answers cannot be joined, are refused.
+  if (join === null || request.flags !== Flag.End || request.extra !== null) {
+    return { parts: [], merge: () => ownAnswer(CROSS_SLOT) };
+  }
+  const parts = [...groups].map(([number, positions]) => {
+    const words = [request.word(0)];
+    for (const position of positions) {
+      const index = keys[position]!;
+      for (let at = index; at < index + step; at++) words.push(request.word(at));
+    }
+    return { group: number, request: partOf(request, request.command, words) };
+  });
+  const places = [...groups.values()];
+  return { parts, merge: (answers) => mergeAnswers(join, keys.length, places, answers as readonly RedisResponse[]) };
+}
+
+function partOf(request: RedisRequest, command: Command, words: readonly Buffer[]): RedisRequest {
+  const bytes = commandBytes(words);
+  const nameAt = bytes.indexOf('\n', bytes.indexOf('\n') + 1) + 1;
+  const nameEnd = nameAt + words[0]!.length;
+  const place = { count: words.length, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
+  return new RedisRequest(command, place, request.state, bytes, 0, bytes.length, false);
+}
+
+function mergeAnswers(
+  join: NonNullable<Command['join']>,
+  count: number,
+  places: readonly (readonly number[])[],
+  answers: readonly RedisResponse[],
+): ResponseMessage {
+  const error = answers.find((answer) => answer.isError);
+  if (join === 'values') return mergeValues(count, places, answers);
+  if (error !== undefined) return error;
+  if (join === 'ok') return answers[0]!;
+  let sum = 0;
+  for (const { bytes, from, to, valueAt } of answers)
+    sum += Number(bytes.toString('latin1', from + valueAt + 1, to - 2));
+  return ownAnswer(`:${sum}\r\n`);
+}
+
+/** In the order of the keys; the error of a failed part stands in each of its places. */
+function mergeValues(
+  count: number,
+  places: readonly (readonly number[])[],
+  answers: readonly RedisResponse[],
+): ResponseMessage {
+  const values = new Array<Buffer>(count);
+  for (const [part, answer] of answers.entries()) {
+    const { bytes, from, to, valueAt } = answer;
+    const offsets = elementOffsets(bytes, from + valueAt, to);
+    const whole = bytes.subarray(from + valueAt, to);
+    for (const [index, position] of places[part]!.entries()) {
+      const begin = offsets?.[index];
+      const end = offsets?.[index + 1];
+      values[position] = begin === undefined || end === undefined ? whole : bytes.subarray(begin, end);
+    }
+  }
+  return ownAnswer(Buffer.concat([Buffer.from(`*${count}\r\n`), ...values]));
+}

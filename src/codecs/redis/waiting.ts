@@ -1,0 +1,106 @@
+/** Waiting: whose answer comes next on an upstream connection. Most entries are bare ids; a ring, since thousands may wait. */
+import type { Command } from './commands.ts';
+import { Expect, type RedisResponse, type RequestExtra } from './message.ts';
+
+export class WaitingEntry {
+  readonly id: number;
+  readonly name: string;
+  readonly expect: Expect;
+  /** Confirmations still to come; 0: not known before the first. */
+  left: number;
+  readonly mayUnbind: boolean;
+  readonly substitute: RedisResponse | null;
+  readonly blocks: boolean;
+  /** The proxy asked; nobody gets the answer. */
+  readonly swallowed: boolean;
+
+  constructor(id: number, name: string, extra: RequestExtra, swallowed: boolean) {
+    this.id = id;
+    this.name = name;
+    this.expect = extra.expect ?? Expect.One;
+    this.left = extra.confirmations ?? 0;
+    this.mayUnbind = extra.mayUnbind ?? false;
+    this.substitute = extra.substitute ?? null;
+    this.blocks = extra.blocks ?? false;
+    this.swallowed = swallowed;
+  }
+}
+
+const SWALLOWED = new WaitingEntry(0, '', {}, true);
+const FIRST_SLOTS = 16;
+
+export class Waiting {
+  /** A ring whose length is a power of two. */
+  #ring: (number | WaitingEntry | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #head = 0;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get front(): number | WaitingEntry | undefined {
+    return this.#size === 0 ? undefined : this.#ring[this.#head];
+  }
+
+  get frontExpects(): Expect {
+    const { front } = this;
+    return typeof front === 'object' ? front.expect : Expect.One;
+  }
+
+  pushId(id: number): void {
+    if (this.#size === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = id;
+    this.#size++;
+  }
+
+  push(id: number, extra: RequestExtra, command: Command): void {
+    this.#pushEntry(new WaitingEntry(id, command.name, extra, false));
+  }
+
+  pushSwallowed(): void {
+    this.#pushEntry(SWALLOWED);
+  }
+
+  shift(): number | WaitingEntry | undefined {
+    if (this.#size === 0) return undefined;
+    const entry = this.#ring[this.#head];
+    this.#ring[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#size--;
+    return entry;
+  }
+
+  has(id: number): boolean {
+    return this.#find(id) !== undefined;
+  }
+
+  /** May the answer to this one be long in coming? */
+  blocks(id: number): boolean {
+    const entry = this.#find(id);
+    return typeof entry === 'object' && entry.blocks;
+  }
+
+  #pushEntry(entry: WaitingEntry): void {
+    if (this.#size === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = entry;
+    this.#size++;
+  }
+
+  #find(id: number): number | WaitingEntry | undefined {
+    for (let index = 0; index < this.#size; index++) {
+      const entry = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+      if (entry === id || (typeof entry === 'object' && entry.id === id)) return entry;
+    }
+    return undefined;
+  }
+
+  #grow(): void {
+    const ring: (number | WaitingEntry | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
+    for (let index = 0; index < this.#size; index++) {
+      ring[index] = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+    }
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}
