@@ -6,7 +6,7 @@ import { SystemClock, type TimerHandle } from '../metaprotocol/clock.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
-import { StatsStore } from '../metaprotocol/stats.ts';
+import { type Gauge, StatsStore } from '../metaprotocol/stats.ts';
 import type { JsonValue } from '../xds/json.ts';
 import type { NodeInfo } from '../xds/node.ts';
 import { Xds } from '../xds/xds.ts';
@@ -21,7 +21,7 @@ import { LogFiles } from './log-files.ts';
 import { probeBind } from './probe-bind.ts';
 import { prometheusText } from './prometheus-text.ts';
 import { refusedMutations } from './refused-mutations.ts';
-import { Rollout } from './rollout.ts';
+import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
@@ -109,7 +109,7 @@ export class ProxyProcess {
       clock: this.#clock,
       onRevised: (result) => {
         this.#ads?.revise(result.refused);
-        void result.live.then(() => this.#onLive(result.used));
+        this.#onPrepared(result);
       },
     });
     this.#lastGood = options.stateDirectory === null ? null : new LastGood(options.stateDirectory, options.node.id);
@@ -180,10 +180,10 @@ export class ProxyProcess {
       initial,
       onUpdate: async (resources) => {
         const result = await this.#rollout.apply(resources);
-        void result.live.then(() => this.#onLive(result.used));
+        this.#onPrepared(result);
         return result.refused;
       },
-      onConnection: (isConnected) => connected.add(Number(isConnected) - connected.value),
+      onConnection: (isConnected) => setGauge(connected, Number(isConnected)),
     });
   }
 
@@ -197,6 +197,11 @@ export class ProxyProcess {
       );
       return null;
     }
+  }
+
+  #onPrepared({ refused, used, live }: RolloutResult): void {
+    setGauge(this.#stats.gauge('resources_refused'), refused.length);
+    void live.then(() => this.#onLive(used));
   }
 
   #onLive(used: Resources): void {
@@ -229,4 +234,8 @@ export class ProxyProcess {
     const { wanted, result } = this.#rollout;
     return configDump({ wanted, used: result.used, notes: this.#notes(), refused: this.#ads?.refused ?? [] });
   }
+}
+
+function setGauge(gauge: Gauge, value: number): void {
+  gauge.add(value - gauge.value);
 }

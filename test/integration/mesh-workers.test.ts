@@ -107,8 +107,10 @@ describe('two workers', () => {
     const proxy = await bench.proxy(control.xdsAddress.port, { workers: 2, spawn });
     expect(await admin(proxy, '/config_dump')).toContain('EADDRINUSE');
     await until(() => control.status().proxies[0]!.resources.rejected === 1);
+    expect(await metric(proxy, 'resources_refused')).toBe(1);
     stranger.close();
     await until(async () => !(await admin(proxy, '/config_dump')).includes('EADDRINUSE'));
+    expect(await metric(proxy, 'resources_refused')).toBe(0);
     expect((await (await bench.caller(port)).wind.forecast('Kea')).servedBy).toBe('v1');
     await until(() => control.status().proxies[0]!.resources.live === control.status().proxies[0]!.resources.total);
   });
