@@ -1,6 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
+  // Plugins import the package by its name; in a checkout that is the source, not dist.
+  resolve: {
+    alias: {
+      'meltemi/codec': source('src/sdk/codec.ts'),
+      'meltemi/conformance': source('src/conformance/conformance.ts'),
+    },
+  },
   test: {
     include: [
       'src/**/*.test.ts',

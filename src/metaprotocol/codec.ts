@@ -116,6 +116,15 @@ export interface ClientCodec extends Codec {
 /** Whether the first bytes of a connection are this protocol. */
 export type Detection = 'match' | 'reject' | 'more';
 
+/** A named piece of a frame, for people: `meltemi codec decode`, hex views in logs. */
+export interface FrameField {
+  readonly name: string;
+  /** Offset from the start of the frame. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly value: string;
+}
+
 /** Makes the codecs of one protocol. One object for the life of the process; it holds no state of connections. */
 export interface CodecFactory<Options = unknown> {
   readonly manifest: ProtocolManifest;
@@ -129,6 +138,8 @@ export interface CodecFactory<Options = unknown> {
   detect?(head: Buffer): Detection;
   /** `raw` is JSON from config, or undefined. Throws ConfigError that names every bad field; limits have defaults. */
   parseOptions(raw: unknown): Options;
+  /** The fields of one frame as far as they can be read, in the order of its bytes. Never throws. */
+  fieldsOf?(frame: Buffer): readonly FrameField[];
   createServerCodec(sink: Sink<RequestMessage>, out: Output, options: Options, maxStreams: number): ServerCodec;
   createClientCodec(sink: UpstreamSink, out: Output, options: Options, connectionKey: string): ClientCodec;
 }

@@ -1,0 +1,95 @@
+/** defineCodec: a declaration becomes a plugin with one codec. Manifest, options, detection and codecs are derived here. */
+
+import type { CodecFactory } from '../metaprotocol/codec.ts';
+import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
+import type { OptionSchema, ProtocolManifest } from '../metaprotocol/manifest.ts';
+import type { Plugin } from '../metaprotocol/plugin.ts';
+import { checkDeclaration } from './check-declaration.ts';
+import type { CodecDeclaration } from './declaration.ts';
+import { frameFields } from './frame-fields.ts';
+import { FrameFormat } from './frame-format.ts';
+import { detectMagic } from './frame-meter.ts';
+import { FramedClientCodec, type FramedOptions, FramedServerCodec } from './framed-codec.ts';
+import { parseOptions } from './parse-options.ts';
+
+const DOWNSTREAM_CONCURRENCY = 1_024;
+const UPSTREAM_CONCURRENCY = 1_024;
+
+export interface CodecPlugin extends Plugin {
+  readonly codecs: readonly [CodecFactory<FramedOptions>];
+}
+
+/** Throws ConfigError with every fault of the declaration. */
+export function defineCodec<const Code extends string>(declaration: CodecDeclaration<Code>): CodecPlugin {
+  const issues: ConfigIssue[] = [];
+  checkDeclaration(declaration, issues);
+  if (issues.length > 0) throw new ConfigError(issues);
+  const { name, version, codecApi } = declaration;
+  return { name, version, codecApi, codecs: [factoryOf(declaration)] };
+}
+
+function factoryOf(declaration: CodecDeclaration): CodecFactory<FramedOptions> {
+  const format = new FrameFormat(declaration);
+  const manifest = manifestOf(declaration, format);
+  const { name } = declaration;
+  const upstream = declaration.concurrency ?? UPSTREAM_CONCURRENCY;
+  return {
+    manifest,
+    alpn: [],
+    replies: 'any-order',
+    affinity: false,
+    concurrency: {
+      downstream: DOWNSTREAM_CONCURRENCY,
+      upstream: Math.min(upstream, format.id.bytes < 4 ? format.id.maximum : upstream),
+    },
+    ...(format.magic.length === 0 ? {} : { detect: (head) => detectMagic(format.magic, head) }),
+    parseOptions: (raw) => ({
+      frameLimitBytes: parseOptions(name, manifest.options, raw).get('frameLimitBytes') as number,
+    }),
+    createServerCodec: (sink, out, options) => new FramedServerCodec(format, sink, out, options),
+    createClientCodec: (sink, out, options) => new FramedClientCodec(format, sink, out, options),
+    fieldsOf: (frame) => frameFields(format, frame),
+  };
+}
+
+function manifestOf(declaration: CodecDeclaration, format: FrameFormat): ProtocolManifest {
+  const { name, version, aliases = [], attributes, open, kind, codes } = declaration;
+  const canChange = (side: 'request' | 'response') =>
+    open?.mutable === true || Object.values(attributes).some((field) => field.mutable && field.on !== other(side));
+  const limit: OptionSchema = {
+    key: 'frameLimitBytes',
+    type: 'integer',
+    minimum: format.headBytes,
+    maximum: Math.min(format.largestBytes, 0x7fff_ffff),
+    default: declaration.frame.limitBytes,
+    description: 'Largest frame, all of it.',
+  };
+  return {
+    name,
+    version,
+    aliases,
+    family: name,
+    attributes: {
+      fixed: Object.entries(attributes).map(([key, { description, mutable }]) => ({ key, description, mutable })),
+      open: open === undefined ? null : { description: open.description, mutable: open.mutable },
+      keyCase: 'sensitive',
+      hostKey: null,
+    },
+    codes: Object.entries<number>(codes).map(([codeName, code]) => ({ name: codeName, code })),
+    options: [limit],
+    capabilities: {
+      requestMutation: canChange('request'),
+      responseMutation: canChange('response'),
+      oneway: kind.oneway !== undefined,
+      streaming: false,
+      errorReply: true,
+      idempotencyHint: declaration.replaySafe !== undefined,
+      serverFirst: false,
+      multiplexing: true,
+    },
+  };
+}
+
+function other(side: 'request' | 'response'): 'request' | 'response' {
+  return side === 'request' ? 'response' : 'request';
+}
