@@ -96,6 +96,11 @@ export class SlabOutput implements Output {
     return this.#queued + (this.#wire?.queuedBytes ?? 0);
   }
 
+  /** Something waits for this turn's flush: what joins it costs no system call. */
+  get gathering(): boolean {
+    return this.#queued > 0;
+  }
+
   get full(): boolean {
     if (this.queuedBytes < FULL_BYTES) return false;
     this.#sawFull = true;

@@ -47,6 +47,23 @@ describe('rule 4: pool', () => {
     answerAll(mesh);
   });
 
+  it('gathers the calls of one turn on one connection, however many are open', () => {
+    const mesh = watchLeaks(new IdMesh({ pool: { concurrency: 4, maxConnections: 2, minConnections: 2 } }));
+    const caller = mesh.newCaller();
+    caller.call(1n);
+    mesh.settle();
+    answerAll(mesh);
+    for (let id = 2n; id <= 4n; id++) caller.call(id);
+    mesh.settle();
+    expect(
+      mesh
+        .upstream()
+        .connections.map((connection) => connection.frames.length)
+        .sort(),
+    ).toEqual([0, 3]);
+    answerAll(mesh);
+  });
+
   it('serves waiting callers in turns, each in its own order', () => {
     const mesh = watchLeaks(new IdMesh({ pool: { concurrency: 1, maxConnections: 1 } }));
     const [greedy, modest] = [mesh.newCaller(), mesh.newCaller()];

@@ -1,6 +1,7 @@
 /**
- * Pool: the connections of one endpoint and connection key. Fewest outstanding with a free slot and room to write; else
- * another connection, up to the endpoint's limit; else a queue that is fair to callers; else `overloaded`.
+ * Pool: the connections of one endpoint and connection key. The last one chosen while it gathers this turn's writes; else
+ * fewest outstanding, both with a free slot and room to write; else another connection, up to the endpoint's limit; else a
+ * queue that is fair to callers; else `overloaded`.
  */
 import type { LiveAttempt } from '../attempt.ts';
 import type { ProxyStatus } from '../status.ts';
@@ -19,6 +20,8 @@ export class Pool {
   readonly #connections: UpstreamConnection[] = [];
   readonly #waiting = new FairQueue<Caller, LiveAttempt>();
   #connecting = 0;
+  /** The last one chosen, while it is in `#connections`. */
+  #last: UpstreamConnection | null = null;
 
   constructor(site: EndpointPools, connectionKey: string) {
     this.site = site;
@@ -93,6 +96,7 @@ export class Pool {
 
   /** `ready`: it was usable before. A failed connect fails all who wait, unless other connections can still serve them. */
   onClosed(connection: UpstreamConnection, ready: boolean, status: ProxyStatus): void {
+    if (this.#last === connection) this.#last = null;
     const at = this.#connections.indexOf(connection);
     if (at >= 0) {
       this.#connections[at] = this.#connections[this.#connections.length - 1]!;
@@ -113,6 +117,7 @@ export class Pool {
 
   /** A caller has it for its own from now on. */
   detach(connection: UpstreamConnection): void {
+    if (this.#last === connection) this.#last = null;
     const at = this.#connections.indexOf(connection);
     if (at >= 0) this.#connections.splice(at, 1);
   }
@@ -143,6 +148,14 @@ export class Pool {
   }
 
   #choose(): UpstreamConnection | null {
+    // A burst leaves many connections open: spread over all of them, each call would cost a write of its own.
+    const last = this.#last;
+    if (last?.output.gathering && last.sendable && !last.output.full) return last;
+    this.#last = this.#leastBusy();
+    return this.#last;
+  }
+
+  #leastBusy(): UpstreamConnection | null {
     let best: UpstreamConnection | null = null;
     for (let index = this.#connections.length - 1; index >= 0; index--) {
       const connection = this.#connections[index]!;
