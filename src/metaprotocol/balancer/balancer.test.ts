@@ -58,7 +58,7 @@ describe('balancers', () => {
 
   test('random follows the weights', () => {
     const counts = shares({ policy: 'random' }, [endpoint('a', { weight: 3 }), endpoint('b')], 20_000);
-    expect(counts['a']).toBeCloseTo(0.75, 1);
+    expect(counts.a).toBeCloseTo(0.75, 1);
   });
 
   test('least request avoids the busy one', () => {
