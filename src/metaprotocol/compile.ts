@@ -36,8 +36,10 @@ export interface Runtime {
   /** Names this runtime in its chains. */
   readonly generation: object;
   readonly listeners: ReadonlyMap<string, CompiledListener>;
-  /** By cluster name, protocol and codec options. */
+  /** Those that routes name, by cluster name, protocol and codec options. */
   readonly clusters: ReadonlyMap<string, Cluster>;
+  /** All that are configured: the pools of one that no route names now stay warm for the next change. */
+  readonly clusterNames: ReadonlySet<string>;
 }
 
 export interface CompileContext {
@@ -67,7 +69,16 @@ export function compileRuntime(
     }
     listeners.set(listener.name, { description: listener, chains });
   }
-  return { runtime: { version: description.version, generation, listeners, clusters: clusters.used }, issues };
+  return {
+    runtime: {
+      version: description.version,
+      generation,
+      listeners,
+      clusters: clusters.used,
+      clusterNames: clusters.names,
+    },
+    issues,
+  };
 }
 
 function compileChain(
@@ -153,6 +164,7 @@ function compileChain(
 /** Makes clusters as chains ask for them: one name can be reached by several protocols. */
 class ClusterTable {
   readonly used = new Map<string, Cluster>();
+  readonly names: ReadonlySet<string>;
   readonly #context: CompileContext;
   readonly #issues: RuntimeIssue[];
   readonly #descriptions: ReadonlyMap<string, RuntimeDescription['clusters'][number]>;
@@ -160,6 +172,7 @@ class ClusterTable {
   constructor(description: RuntimeDescription, context: CompileContext, issues: RuntimeIssue[]) {
     this.#context = context;
     this.#issues = issues;
+    this.names = new Set(description.clusters.map((cluster) => cluster.name));
     this.#descriptions = new Map(description.clusters.map((cluster) => [cluster.name, cluster]));
   }
 

@@ -60,7 +60,13 @@ export interface ClusterStatus {
   readonly endpoints: readonly EndpointStatus[];
 }
 
-const EMPTY_RUNTIME: Runtime = { version: '', generation: {}, listeners: new Map(), clusters: new Map() };
+const EMPTY_RUNTIME: Runtime = {
+  version: '',
+  generation: {},
+  listeners: new Map(),
+  clusters: new Map(),
+  clusterNames: new Set(),
+};
 const DRAIN_POLL_MS = 20;
 
 export class DataPlane implements DownstreamOwner {
@@ -246,7 +252,7 @@ export class DataPlane implements DownstreamOwner {
     this.#current = runtime;
     for (const cluster of runtime.clusters.values()) cluster.activate();
     for (const [key, state] of this.#clusterStates) {
-      if (runtime.clusters.has(key)) continue;
+      if (runtime.clusters.has(key) || runtime.clusterNames.has(state.name)) continue;
       this.#clusterStates.delete(key);
       state.retireAllBut(new Set());
     }

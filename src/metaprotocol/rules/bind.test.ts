@@ -217,7 +217,9 @@ describe('rule 6: bind', () => {
 
 describe('rule 6: tunnel', () => {
   it('stays open in both directions until each has ended, without the route timeout', () => {
-    const mesh = watchLeaks(new StreamMesh({ routes: [{ timeoutMs: 200 }] }));
+    const mesh = watchLeaks(
+      new StreamMesh({ routes: [{ timeoutMs: 200 }], pool: { concurrency: 1, maxConnections: 1 } }),
+    );
     const caller = mesh.newCaller();
     caller.codec.encode(1, toyStreamRequest({ method: 'connect' }, Flag.Tunnel));
     mesh.settle();
@@ -232,10 +234,16 @@ describe('rule 6: tunnel', () => {
     mesh.settle();
     expect(connection.sink.dataOf(1).toString()).toBe('ping');
     expect(caller.sink.dataOf(1).toString()).toBe('pong');
-    expect(mesh.taken.streams).toBe(1);
+    // One direction is still open: the slot is taken.
+    caller.codec.encode(2, toyStreamRequest({ method: 'get' }, Flag.End));
+    mesh.settle();
+    expect(mesh.taken.pending).toBe(1);
     caller.codec.data(1, Buffer.from(' more'), true, true);
     mesh.settle();
     expect(connection.sink.dataOf(1).toString()).toBe('ping more');
+    expect(connection.sink.headIds).toEqual([1, 2]);
+    connection.codec.encode(2, toyStreamResponse({ status: '0' }, Flag.End), null);
+    mesh.settle();
     mesh.expectQuiet();
   });
 

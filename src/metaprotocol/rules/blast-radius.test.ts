@@ -97,7 +97,9 @@ describe('rule 13: codecs', () => {
     mesh.settle();
     armed = false;
     expect(errorOf(caller.takeFrames()[0])).toBe('internal_error');
+    // Not a byte of it went out.
     expect(first.frames.map((frame) => frame.body)).toEqual(['before']);
+    expect(first.received.length).toBe(first.received.readUInt32BE(0) + 4);
     caller.call(3n, 'after');
     mesh.settle();
     expect(first.frames.length).toBe(1);
