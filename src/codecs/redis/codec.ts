@@ -163,7 +163,9 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const answer = response as RedisResponse;
     const extra = (request as RedisRequest | null)?.extra ?? null;
     const isLast = (answer.flags & Flag.Informational) === 0;
-    if (!isLast || !this.#muted.has(id)) answer.writeTo(this.out);
+    // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
+    const mutes = this.#muted.has(id) && !(extra?.expect === Expect.Confirmations && !answer.isError);
+    if (!mutes) answer.writeTo(this.out);
     if (!isLast || request === null) return;
     this.#muted.delete(id);
     this.#blocking.delete(id);
