@@ -52,16 +52,98 @@ export function skipText(bytes: Buffer, from: number, to: number): number {
 
 /** The string in `bytes[from, to)`, which `skipText` walked without fault. */
 export function readText(bytes: Buffer, from: number, to: number): string {
-  const lead = bytes[from]!;
-  if (lead < 0x20) return readUnits(bytes, from + 1, to);
-  if (lead < 0x34) return readUnits(bytes, from + 2, to);
+  let text = '';
+  let at = from;
+  for (;;) {
+    const lead = bytes[at]!;
+    const unitsAt = at + (lead < 0x20 ? 1 : lead < CHUNK ? 2 : 3);
+    if (lead !== CHUNK) return text + readUnits(bytes, unitsAt, to);
+    at = skipUnits(bytes, unitsAt, to, (bytes[at + 1]! << 8) | bytes[at + 2]!);
+    text += readUnits(bytes, unitsAt, at);
+  }
+}
+
+/** Whether the string in `bytes[from, to)` is `text`. */
+export function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
+  const length = bytes[from]!;
+  if (length >= 0x20) return readText(bytes, from, to) === text;
+  if (length !== text.length) return false;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[from + 1 + at]!;
+    if (byte >= 0x80) return readText(bytes, from, to) === text;
+    if (byte !== text.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+/** `text` as Hessian, in chunks that split no surrogate pair. */
+export function textBytes(text: string): Buffer {
+  const chunks: Buffer[] = [];
+  let from = 0;
+  while (text.length - from > CHUNK_UNITS) {
+    let to = from + CHUNK_UNITS;
+    if (isHighSurrogate(text.charCodeAt(to - 1))) to--;
+    chunks.push(chunkBytes(CHUNK, text, from, to));
+    from = to;
+  }
+  chunks.push(chunkBytes(FINAL, text, from, text.length));
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+function chunkBytes(lead: number, text: string, from: number, to: number): Buffer {
+  const units = to - from;
+  const bytes = Buffer.allocUnsafe(3 + units * 3);
+  let at = 0;
+  if (lead === FINAL && units < 0x20) {
+    bytes[at++] = units;
+  } else if (lead === FINAL && units < 0x400) {
+    bytes[at++] = 0x30 | (units >> 8);
+    bytes[at++] = units;
+  } else {
+    bytes[at++] = lead;
+    bytes[at++] = units >> 8;
+    bytes[at++] = units;
+  }
+  for (let index = from; index < to; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit < 0x80) {
+      bytes[at++] = unit;
+    } else if (unit < 0x800) {
+      bytes[at++] = 0xc0 | (unit >> 6);
+      bytes[at++] = 0x80 | (unit & 0x3f);
+    } else {
+      bytes[at++] = 0xe0 | (unit >> 12);
+      bytes[at++] = 0x80 | ((unit >> 6) & 0x3f);
+      bytes[at++] = 0x80 | (unit & 0x3f);
+    }
+  }
+  return bytes.subarray(0, at);
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+
+function readUnits(bytes: Buffer, from: number, to: number): string {
+  for (let at = from; at < to; at++) if (bytes[at]! >= 0x80) return decodeUnits(bytes, from, to);
+  return bytes.toString('latin1', from, to);
+}
+
+/** By hand, since the halves of a surrogate pair are no UTF-8. */
+function decodeUnits(bytes: Buffer, from: number, to: number): string {
+  const codePoints: number[] = [];
   let text = '';
   let at = from;
   while (at < to) {
-    if (bytes[at] !== CHUNK) return text + readText(bytes, at + (bytes[at] === FINAL ? 1 : 0), to);
-    const end = skipUnits(bytes, at + 3, to, (bytes[at + 1]! << 8) | bytes[at + 2]!);
-    text += readUnits(bytes, at + 3, end);
-    at = end;
+    const byte = bytes[at++]!;
+    if (byte < 0x80) codePoints.push(byte);
+    else if (byte < 0xe0) codePoints.push(((byte & 0x1f) << 6) | (bytes[at++]! & 0x3f));
+    else if (byte < 0xf0) codePoints.push(((byte & 0x0f) << 12) | ((bytes[at++]! & 0x3f) << 6) | (bytes[at++]! & 0x3f));
+    else {
+      const high = ((byte & 0x07) << 18) | ((bytes[at++]! & 0x3f) << 12);
+      codePoints.push(Math.min(0x10_ffff, high | ((bytes[at++]! & 0x3f) << 6) | (bytes[at++]! & 0x3f)));
+    }
+    if (codePoints.length === 1_024) text += String.fromCodePoint(...codePoints.splice(0));
   }
-  return text;
+  return text + String.fromCodePoint(...codePoints);
 }
