@@ -1,4 +1,5 @@
 /** The whole product on one screen: every protocol and filter that is built in. */
+import { dubboPlugin } from '../codecs/dubbo/plugin.ts';
 import { redisPlugin } from '../codecs/redis/plugin.ts';
 import { thriftPlugin } from '../codecs/thrift/plugin.ts';
 import { CODEC_API_VERSION } from '../metaprotocol/codec.ts';
@@ -8,6 +9,7 @@ import type { Plugin } from '../metaprotocol/plugin.ts';
 export function builtInPlugins(): readonly Plugin[] {
   return [
     { name: 'core-filters', version: CODEC_API_VERSION, codecApi: `^${CODEC_API_VERSION}`, filters: [accessLogFilter] },
+    dubboPlugin,
     redisPlugin,
     thriftPlugin,
   ];
