@@ -21,8 +21,8 @@ export interface Conformance {
   readonly seed?: number;
   /** How many random and mutated inputs. Default: 2,000. */
   readonly fuzzInputs?: number;
-  /** Where the id of a frame lies, for codecs without `fieldsOf`; null: this frame's cannot simply be exchanged. */
-  readonly idOf?: (frame: Buffer) => IdPlace | null;
+  /** Every place of a frame where its id lies, for codecs without `fieldsOf`. All samples have as many, of the same size. */
+  readonly idOf?: (frame: Buffer) => readonly IdPlace[];
   /** The part of a frame that a mutation must never touch, for codecs without `fieldsOf`. */
   readonly bodyOf?: (frame: Buffer) => Buffer;
 }
@@ -124,10 +124,10 @@ export class Subject {
     return out.take();
   }
 
-  idOf(frame: Buffer): IdPlace | null {
+  /** None: the protocol has no ids. */
+  idOf(frame: Buffer): readonly IdPlace[] {
     if (this.#conformance.idOf !== undefined) return this.#conformance.idOf(frame);
-    const field = this.factory.fieldsOf?.(frame).find(({ name }) => name === 'id');
-    return field === undefined ? null : { at: field.at, bytes: field.bytes };
+    return this.factory.fieldsOf?.(frame).filter(({ name }) => name === 'id') ?? [];
   }
 
   /** The body of a frame; null: nobody says where it is. */
@@ -138,20 +138,21 @@ export class Subject {
     return body === undefined ? Buffer.alloc(0) : frame.subarray(body.at, body.at + body.bytes);
   }
 
-  /** A copy of `frame` under the id that `other` carries, where ids can be exchanged. */
+  /** A copy of `frame` under the id that `other` carries. */
   withIdOf(frame: Buffer, other: Buffer): Buffer {
     const from = this.idOf(other);
-    const to = this.idOf(frame);
     const copy = Buffer.from(frame);
-    if (from !== null && to !== null) other.copy(copy, to.at, from.at, from.at + from.bytes);
+    for (const [index, { at }] of this.idOf(frame).entries()) {
+      const place = from[index];
+      if (place !== undefined) other.copy(copy, at, place.at, place.at + place.bytes);
+    }
     return copy;
   }
 
-  /** A copy of `frame` under this id, in the frame's byte order left as it is. */
+  /** A copy of `frame` under this id. */
   withId(frame: Buffer, id: Buffer): Buffer {
-    const place = this.idOf(frame)!;
     const copy = Buffer.from(frame);
-    id.copy(copy, place.at, 0, place.bytes);
+    for (const { at, bytes } of this.idOf(frame)) id.copy(copy, at, 0, bytes);
     return copy;
   }
 

@@ -6,7 +6,7 @@ import { feed } from '../feed.ts';
 import { goOn, type Subject } from '../subject.ts';
 
 const gate = (subject: Subject) =>
-  subject.exchanges.some(({ request }) => subject.idOf(request.bytes) !== null)
+  subject.exchanges.some(({ request }) => subject.idOf(request.bytes).length > 0)
     ? null
     : subject.factory.replies === 'in-order'
       ? 'answers are paired by their order'
@@ -30,9 +30,8 @@ export const idsCheck: Check = {
   gate,
   run(subject) {
     for (const exchange of subject.answered) {
-      const place = subject.idOf(exchange.request.bytes);
-      if (place === null || subject.idOf(exchange.response.bytes) === null) continue;
-      for (const id of patternsOf(place.bytes)) {
+      const [place] = subject.idOf(exchange.request.bytes);
+      for (const id of patternsOf(place?.bytes ?? 0)) {
         const request = subject.withId(exchange.request.bytes, id);
         for (const coreId of [1, 0x7fff_fffe]) {
           const what = `${exchange.name} under id ${id.toString('hex')}`;
@@ -97,8 +96,6 @@ export const lateAnswers: Check = {
       const { headIds } = client.sink;
       expectSame(headIds.filter((id) => id === 2).length, 1, `answers under core id 2, ${exchange.name}`);
       expectSame(headIds.at(-1), 2, `core id of the last answer, ${exchange.name}`);
-      const late1 = headIds.filter((id) => id === 1).length;
-      expectThat(late1 <= 1, `${late1} answers under core id 1, which was answered once: ${exchange.name}`);
       expectSame(client.codec.reset(2, Status.timeout), Reset.Done, `reset of ${exchange.name} after its answer`);
     }
   },

@@ -1,0 +1,167 @@
+/** Malformed, truncated and oversize input: refused early, said clearly, and never the end of more than its connection. */
+import { Status } from '../../metaprotocol/status.ts';
+import { type Check, CheckFailure, expectSame, expectThat, fail } from '../check.ts';
+import { feed, feedBytewise, WIPED } from '../feed.ts';
+import { Random } from '../random.ts';
+import { attributesOf, type ClientBench, type ServerBench, type Subject } from '../subject.ts';
+
+/** Refused: an error, or a last request that the codec answers itself. */
+function isRefused({ sink }: ServerBench | ClientBench): boolean {
+  return sink.error !== null || sink.goneAway;
+}
+
+export const oversizeCheck: Check = {
+  name: 'oversize',
+  title: 'a frame over the limit is refused by its head, before its body is buffered',
+  run(subject) {
+    const option = limitOf(subject);
+    for (const exchange of subject.exchanges.filter((one) => subject.routed(one))) {
+      const { bytes } = exchange.request;
+      const limit = Math.max(option.minimum, Math.floor(bytes.length / 2));
+      // A sample as long as its own head cannot be over a limit that heads must fit in.
+      if (limit >= bytes.length - 1) continue;
+      const whole = subject.server({ [option.key]: limit });
+      feed(whole.codec, bytes);
+      if (!isRefused(whole)) continue;
+      expectThat(
+        whole.sink.heads.every(({ answer }) => answer !== null),
+        `${exchange.name} over the limit was routed`,
+      );
+      const status = whole.sink.error;
+      if (status !== null)
+        expectSame(status.name, 'too_large', `status of ${exchange.name} over ${option.key} ${limit}`);
+      const slow = subject.server({ [option.key]: limit });
+      feedBytewise(slow.codec, bytes.subarray(0, -1));
+      expectThat(isRefused(slow), `${exchange.name} over ${option.key} ${limit} was buffered up to its last byte`);
+      return;
+    }
+    fail(`no sample request is refused with ${option.key} at half its size: make one longer, or the limit is not kept`);
+  },
+};
+
+function limitOf({ factory }: Subject): { key: string; minimum: number } {
+  const option = factory.manifest.options.find(({ key }) => key === 'frameLimitBytes');
+  const other = factory.manifest.options.find(({ key, type }) => type === 'integer' && key.endsWith('LimitBytes'));
+  const limit = option ?? other;
+  if (limit === undefined) fail('no option ends in LimitBytes: limits are mandatory');
+  return { key: limit.key, minimum: limit.minimum ?? 1 };
+}
+
+export const truncatedCheck: Check = {
+  name: 'truncated',
+  title: 'input that ends inside a message gives no message and is an error',
+  run(subject) {
+    for (const exchange of subject.exchanges) {
+      const { bytes } = exchange.request;
+      for (const length of prefixesOf(bytes.length)) {
+        const bench = subject.server();
+        feed(bench.codec, bytes.subarray(0, length));
+        const what = `the first ${length} of ${bytes.length} bytes of ${exchange.name}`;
+        expectSame(bench.sink.heads.filter(({ answer }) => answer === null).length, 0, `requests in ${what}`);
+        if (!bench.sink.closed) bench.codec.peerEnded();
+        expectThat(isRefused(bench), `${what}: the end of the connection went unnoticed`);
+      }
+    }
+    for (const exchange of subject.answered) {
+      const { head } = subject.request(exchange);
+      for (const length of prefixesOf(exchange.response.bytes.length)) {
+        const client = subject.client(head.connectionKey);
+        client.codec.encode(1, head);
+        feed(client.codec, subject.withIdOf(exchange.response.bytes, client.out.take()).subarray(0, length));
+        const what = `the first ${length} of ${exchange.response.bytes.length} bytes of the response of ${exchange.name}`;
+        expectSame(client.sink.heads.length, 0, `responses in ${what}`);
+        if (!client.sink.closed) client.codec.peerEnded();
+        const isTold = client.sink.error !== null || client.sink.events.some(({ kind }) => kind === 'reset');
+        expectThat(isTold, `${what}: the request that is owed it was neither reset nor failed`);
+      }
+    }
+  },
+};
+
+function prefixesOf(length: number): number[] {
+  const step = Math.ceil(length / 200);
+  return Array.from({ length: Math.ceil((length - 1) / step) }, (_, index) => 1 + index * step);
+}
+
+export const fuzzCheck: Check = {
+  name: 'fuzz',
+  title: 'random and mutated input never throws, hangs, or gives more than it holds',
+  run(subject) {
+    const random = new Random(subject.seed);
+    const requests = subject.exchanges.map(({ request }) => request.bytes);
+    const responses = subject.answered.map(({ response }) => response.bytes);
+    for (let input = 0; input < subject.fuzzInputs; input++) {
+      const isRequest = input % 2 === 0;
+      const bytes =
+        input % 5 === 0 ? random.bytes(random.below(120)) : mutated(random, isRequest ? requests : responses);
+      try {
+        if (isRequest) tryRequests(subject, random, bytes);
+        else tryResponses(subject, random, bytes);
+      } catch (error) {
+        const text = error instanceof CheckFailure ? error.message : String((error as Error).stack ?? error);
+        fail(
+          `seed ${subject.seed}, input ${input}, ${isRequest ? 'request' : 'response'} ${bytes.toString('hex')}: ${text}`,
+        );
+      }
+    }
+  },
+};
+
+function mutated(random: Random, samples: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat(
+    Array.from({ length: 1 + random.below(3) }, () => samples[random.below(samples.length)]!),
+  );
+  for (let edits = random.below(5); edits > 0; edits--) {
+    // Heads are where the meaning is: nearer bytes are hit more often.
+    const at = random.below(1 + random.below(bytes.length));
+    if (random.below(3) === 0) bytes[at] = [0x00, 0x7f, 0x80, 0xff][random.below(4)]!;
+    else if (random.below(2) === 0) bytes[at] = random.below(256);
+    else bytes[at] = bytes[at]! ^ (1 << random.below(8));
+  }
+  return bytes.subarray(0, random.below(8) === 0 ? random.below(bytes.length) : bytes.length);
+}
+
+function feedRandomly({ codec, sink }: ServerBench | ClientBench, random: Random, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length && !sink.closed; ) {
+    const size = 1 + random.below(bytes.length);
+    const chunk = Buffer.from(bytes.subarray(at, at + size));
+    codec.decode(chunk, true);
+    chunk.fill(WIPED);
+    expectThat(sink.events.length <= 2 * at + 2 * size + 8, `${sink.events.length} events from ${at + size} bytes`);
+    at += size;
+  }
+}
+
+function tryRequests(subject: Subject, random: Random, bytes: Buffer): void {
+  const server = subject.server();
+  feedRandomly(server, random, bytes);
+  if (!server.sink.closed) server.codec.peerEnded();
+  for (const event of server.sink.events) {
+    if (event.kind !== 'head') continue;
+    const { id, head } = event;
+    attributesOf(head);
+    void head.replaySafe;
+    head.fork().set('conformance', 'edited');
+    if (head.answer !== null) {
+      server.codec.encode(id, head.answer, head);
+      continue;
+    }
+    const { codec } = subject.client(head.connectionKey);
+    codec.encode(1, head);
+    server.codec.encode(id, server.codec.reply(Status.timeout, head), head);
+  }
+}
+
+function tryResponses(subject: Subject, random: Random, bytes: Buffer): void {
+  const { head, codec } = subject.request(subject.answered[0]!);
+  const client = subject.client(head.connectionKey);
+  client.codec.encode(1, head);
+  feedRandomly(client, random, bytes);
+  if (!client.sink.closed) client.codec.peerEnded();
+  for (const [index, response] of client.sink.heads.entries()) {
+    attributesOf(response);
+    void response.outcome;
+    response.fork().set('conformance', 'edited');
+    if (index === 0) codec.encode(1, response, head);
+  }
+}

@@ -1,0 +1,171 @@
+/** Mutation: what routes change is changed, and nothing else; what cannot be changed says so. */
+import type { Message, RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
+import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Exchange } from '../sample.ts';
+import { attributesOf, type Subject } from '../subject.ts';
+
+type Direction = 'request' | 'response';
+
+const VALUES = ['changed', '', 'ünïcödé ✓', 'long '.repeat(50)];
+const OPEN_KEY = 'x-conformance';
+
+export const requestMutation: Check = mutationCheck('request');
+export const responseMutation: Check = mutationCheck('response');
+
+function mutationCheck(direction: Direction): Check {
+  return {
+    name: `${direction}-mutation`,
+    title: `an edited ${direction} decodes to the edit, and nothing else changed`,
+    gate: ({ factory }) =>
+      factory.manifest.capabilities[`${direction}Mutation`] === false ? `${direction}s cannot be changed` : null,
+    negative(subject) {
+      for (const exchange of subject.answered) {
+        const { message } = sideOf(subject, exchange, direction);
+        for (const key of keysOf(subject, message)) {
+          expectSame(message.set(key, 'changed'), false, `set(${key}) of a ${direction} that cannot be changed`);
+        }
+      }
+    },
+    run(subject) {
+      let applied = 0;
+      for (const exchange of subject.answered) {
+        for (const key of keysOf(subject, sideOf(subject, exchange, direction).message)) {
+          for (const value of VALUES) applied += tryEdit(subject, exchange, direction, key, value);
+        }
+        expectImmutable(subject, sideOf(subject, exchange, direction).message, direction);
+      }
+      expectThat(applied > 0, `no edit of any ${direction} was accepted`);
+    },
+  };
+}
+
+interface Side {
+  readonly message: Message;
+  /** Goes through the codec and back: the bytes, and the message that the next codec reads in them. */
+  passed(): { readonly bytes: Buffer; readonly message: Message };
+}
+
+function sideOf(subject: Subject, exchange: Exchange, direction: Direction): Side {
+  if (direction === 'request') {
+    const { head } = subject.request(exchange);
+    return {
+      message: head,
+      passed() {
+        const bytes = subject.sent(head);
+        return { bytes, message: subject.requestIn(bytes, `edited request of ${exchange.name}`).head };
+      },
+    };
+  }
+  const response = subject.response(exchange);
+  return {
+    message: response,
+    passed() {
+      const { codec, out, head } = subject.request(exchange);
+      codec.encode(1, response, head);
+      const bytes = out.take();
+      return { bytes, message: subject.responseIn(bytes, exchange, `edited response of ${exchange.name}`) };
+    },
+  };
+}
+
+/** Mutable keys that routes may name. */
+function keysOf({ factory }: Subject, message: Message): string[] {
+  const { fixed, open } = factory.manifest.attributes;
+  const keys = fixed.filter(({ key, mutable }) => mutable && message.get(key) !== undefined).map(({ key }) => key);
+  if (open?.mutable !== true) return keys;
+  const fixedKeys = new Set(fixed.map(({ key }) => key));
+  const present = attributesOf(message).find(([key]) => !fixedKeys.has(key))?.[0];
+  return [...keys, OPEN_KEY, ...(present === undefined ? [] : [present])];
+}
+
+/** 1 if the message took it. */
+function tryEdit(subject: Subject, exchange: Exchange, direction: Direction, key: string, value: string): 0 | 1 {
+  const what = `${direction} of ${exchange.name} with ${key} set to ${JSON.stringify(value.slice(0, 20))}`;
+  const side = sideOf(subject, exchange, direction);
+  const untouched = sideOf(subject, exchange, direction).passed();
+  const before = attributesOf(side.message);
+  const original = side.message.get(key);
+  if (!side.message.set(key, value)) {
+    expectSame(attributesOf(side.message), before, `attributes after a refused edit: ${what}`);
+    expectBytes(side.passed().bytes, untouched.bytes, `bytes after a refused edit: ${what}`);
+    return 0;
+  }
+  expectSame(side.message.get(key), value, `get after set: ${what}`);
+  const edited = side.passed();
+  expectSame(edited.message.get(key), value, `what the next codec reads: ${what}`);
+  expectOthersSame(subject, edited, untouched, key, what);
+
+  const undone = original === undefined ? side.message.remove(key) : side.message.set(key, original);
+  expectThat(undone, `the edit could not be undone: ${what}`);
+  const restored = side.passed();
+  expectSame(restored.message.get(key), original, `after the edit was undone: ${what}`);
+  expectOthersSame(subject, restored, untouched, key, `${what}, undone`);
+  return 1;
+}
+
+function expectOthersSame(
+  subject: Subject,
+  actual: ReturnType<Side['passed']>,
+  expected: ReturnType<Side['passed']>,
+  key: string,
+  what: string,
+): void {
+  const others = (message: Message) =>
+    attributesOf(message)
+      .filter(([other]) => other !== key)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+  expectSame(others(actual.message), others(expected.message), `other attributes: ${what}`);
+  expectSame(actual.message.flags, expected.message.flags, `flags: ${what}`);
+  const body = subject.bodyOf(actual.bytes);
+  if (body !== null) expectBytes(body, subject.bodyOf(expected.bytes)!, `body: ${what}`);
+  const ids = (frame: Buffer) =>
+    Buffer.concat(subject.idOf(frame).map(({ at, bytes }) => frame.subarray(at, at + bytes)));
+  expectBytes(ids(actual.bytes), ids(expected.bytes), `id: ${what}`);
+}
+
+function expectImmutable({ factory }: Subject, message: Message, direction: Direction): void {
+  const before = attributesOf(message);
+  for (const { key, mutable } of factory.manifest.attributes.fixed) {
+    if (!mutable) expectSame(message.set(key, 'changed'), false, `set(${key}) of a ${direction}: it is not mutable`);
+  }
+  expectSame(attributesOf(message), before, `attributes of a ${direction} after refused edits`);
+}
+
+export const forkCheck: Check = {
+  name: 'fork',
+  title: "a fork's edits never show in the original, nor the other way round",
+  run(subject) {
+    for (const exchange of subject.answered) {
+      const { head } = subject.request(exchange);
+      expectForks(subject, exchange, 'request', head);
+      expectForks(subject, exchange, 'response', subject.response(exchange));
+    }
+  },
+};
+
+function expectForks(
+  subject: Subject,
+  exchange: Exchange,
+  direction: Direction,
+  message: RequestMessage | ResponseMessage,
+): void {
+  const what = `${direction} of ${exchange.name}`;
+  const before = attributesOf(message);
+  const bytesBefore = message.raw === null ? null : Buffer.from(message.raw);
+  const fork = message.fork();
+  expectThat(fork !== message, `fork of a ${what} is the message itself`);
+  expectSame(attributesOf(fork), before, `attributes of a fork, ${what}`);
+  for (const key of keysOf(subject, message)) {
+    if (!fork.set(key, 'forked')) continue;
+    expectSame(attributesOf(message), before, `attributes after an edit of its fork, ${what}`);
+    message.set(key, 'original');
+    expectSame(fork.get(key), 'forked', `attribute ${key} of a fork after an edit of the original, ${what}`);
+    const second = fork.fork();
+    expectSame(second.get(key), 'forked', `attribute ${key} of a fork's fork, ${what}`);
+    second.set(key, 'second');
+    expectSame(fork.get(key), 'forked', `attribute ${key} after an edit of its fork, ${what}`);
+    break;
+  }
+  if (bytesBefore !== null) expectBytes(message.raw!, bytesBefore, `raw after edits, ${what}`);
+  if (direction === 'request') subject.sent(fork as RequestMessage);
+}
