@@ -249,6 +249,6 @@ export class LiveAttempt implements Attempt {
     if (connection === null) return;
     if (this.#responseEnded) connection.onStreamEnded(this);
     this.#lane?.onEnded();
-    this.#binding?.onEnded(this, this.#answerFlags);
+    this.#binding?.onEnded(this, this.#responseEnded ? this.#answerFlags : null);
   }
 }

@@ -157,6 +157,41 @@ describe('rule 6: bind', () => {
     mesh.expectQuiet();
   });
 
+  it('a caller that goes away, or whose upstream dies, in the middle of a Bind that unbinds by itself', () => {
+    for (const who of ['caller', 'upstream'] as const) {
+      const mesh = watchLeaks(new OrderMesh());
+      const [caller, other] = [mesh.newCaller(), mesh.newCaller()];
+      caller.sendLines('BLOCK q');
+      mesh.settle();
+      const own = mesh.upstream().connection;
+      (who === 'caller' ? caller : own).wire.break();
+      mesh.settle();
+      expect([caller.closed, own.closed]).toEqual([true, true]);
+      mesh.expectQuiet();
+      other.sendLines('GET 1');
+      mesh.settle();
+      mesh.upstream().connections[1]!.sendLines('+1');
+      mesh.settle();
+      expect(other.takeLines()).toEqual(['+1']);
+      caller.end();
+      mesh.settle();
+    }
+  });
+
+  it('a connection whose Unbind was never answered is shared with nobody: it may still be blocked', () => {
+    const mesh = watchLeaks(new OrderMesh({ routes: [{ timeoutMs: 100 }] }));
+    const caller = mesh.newCaller();
+    caller.sendLines('BLOCK q');
+    mesh.advance(200);
+    expect(caller.takeLines()).toEqual([expect.stringMatching(/^-timeout/)]);
+    expect(mesh.upstream().connection.closed).toBe(true);
+    caller.sendLines('GET 1');
+    mesh.settle();
+    mesh.upstream().connections[1]!.sendLines('+1');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+1']);
+  });
+
   it('binds to the endpoint of the first keyed command', () => {
     const mesh = watchLeaks(
       new OrderMesh({

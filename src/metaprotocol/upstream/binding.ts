@@ -20,6 +20,8 @@ export class Binding {
   #lastBind = 0;
   #inFlight = 0;
   #unbinding = false;
+  /** The Unbind was not answered: what state the connection is in nobody knows, and it may still be blocked. */
+  #unclean = false;
 
   private constructor(caller: Caller, pool: Pool) {
     this.#caller = caller;
@@ -83,11 +85,16 @@ export class Binding {
     this.#inFlight++;
   }
 
-  /** The attempt's answer ended; `answer` null: it failed or had none. */
-  onEnded(attempt: LiveAttempt, answerFlags: number): void {
+  /** The attempt's answer ended; `answerFlags` null: it failed or was given up. */
+  onEnded(attempt: LiveAttempt, answerFlags: number | null): void {
     this.#inFlight--;
-    const unbinds = ((attempt.request.flags | answerFlags) & Flag.Unbind) !== 0;
-    if (unbinds && attempt.bindSerial >= this.#lastBind) this.#unbinding = true;
+    // It is closing: whoever closes it tells the caller.
+    if (this.#connection === null || this.#connection.closed) return;
+    const unbinds = ((attempt.request.flags | (answerFlags ?? 0)) & Flag.Unbind) !== 0;
+    if (unbinds && attempt.bindSerial >= this.#lastBind) {
+      this.#unbinding = true;
+      if (answerFlags === null) this.#unclean = true;
+    }
     if (this.#unbinding && this.#inFlight === 0) this.#giveBack();
   }
 
@@ -122,7 +129,7 @@ export class Binding {
     this.#connection = null;
     connection.binding = null;
     this.#release();
-    if (connection.draining) connection.close();
+    if (connection.draining || this.#unclean) connection.close();
     else this.#pool.reattach(connection);
     this.#caller.connection.onUnbound();
   }
