@@ -122,9 +122,11 @@ export class CallerSession {
         return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#boundKey });
       case Action.BlockIfAsked:
         if (!asksToBlock(words)) break;
-        return this.#block(id);
+        return this.#block(id, true);
       case Action.Block:
-        return this.#block(id);
+        return this.#block(id, true);
+      case Action.Script:
+        return this.#block(id, false);
       case Action.Stay:
       case Action.Monitor:
         return this.#stay(id, key(), action === Action.Monitor ? { expect: Expect.Monitor } : {});
@@ -174,10 +176,11 @@ export class CallerSession {
     };
   }
 
-  #block(id: number): Plan {
-    if (this.#bound) return this.#forward(0, { blocks: true });
+  /** Has a connection of its own until it is answered. `takes`: what it takes would be lost without its caller. */
+  #block(id: number, takes: boolean): Plan {
+    if (this.#bound) return this.#forward(0, { blocks: takes });
     this.#lastBindId = id;
-    return this.#forward(Flag.Bind | Flag.Unbind, { blocks: true });
+    return this.#forward(Flag.Bind | Flag.Unbind, { blocks: takes });
   }
 
   #stay(id: number, key: string | undefined, extra: RequestExtra): Plan {

@@ -24,6 +24,8 @@ export const Action = {
   Unsubscribe: 15,
   /** May keep its connection waiting: it gets one of its own until it is answered. */
   Block: 16,
+  /** Runs for as long as it likes, while Redis answers others with BUSY: it must not stand in front of them. */
+  Script: 21,
   /** Blocks only with the word BLOCK before its streams. */
   BlockIfAsked: 17,
   /** Its meaning lives in the connection: the caller keeps its own from here on. */
@@ -115,8 +117,13 @@ const GROUPS: readonly Group[] = [
   },
   { names: 'LMPOP ZMPOP', rule: { kind: 'counted', index: 1, destination: false } },
   { names: 'BLMPOP BZMPOP', action: Action.Block, rule: { kind: 'counted', index: 2, destination: false } },
-  { names: 'EVAL EVALSHA FCALL', rule: { kind: 'counted', index: 2, destination: false } },
-  { names: 'EVAL_RO EVALSHA_RO FCALL_RO', readOnly: true, rule: { kind: 'counted', index: 2, destination: false } },
+  { names: 'EVAL EVALSHA FCALL', action: Action.Script, rule: { kind: 'counted', index: 2, destination: false } },
+  {
+    names: 'EVAL_RO EVALSHA_RO FCALL_RO',
+    readOnly: true,
+    action: Action.Script,
+    rule: { kind: 'counted', index: 2, destination: false },
+  },
   { names: 'ZUNIONSTORE ZINTERSTORE ZDIFFSTORE', rule: { kind: 'counted', index: 2, destination: true } },
   { names: 'SORT', rule: { kind: 'words', words: ['STORE'] } },
   { names: 'GEORADIUS GEORADIUSBYMEMBER', rule: { kind: 'words', words: ['STORE', 'STOREDIST'] } },
