@@ -100,19 +100,13 @@ export class LiveAttempt implements Attempt {
     state.stats.requests.add();
     this.endpoint.pools.outstanding++;
     this.#pool.attempts++;
-    const { caller } = this;
-    if (caller.binding !== null) {
-      this.#binding = caller.binding;
-      this.#binding.start(this);
-    } else if ((this.request.flags & Flag.Bind) !== 0) {
-      this.needsOwnConnection = true;
-      Binding.begin(caller, this.#pool, this);
-    } else if (state.factory.affinity) {
-      this.#lane = AffinityLane.of(caller, this.#pool);
-      this.#lane.start(this);
-    } else {
-      this.#pool.acquire(this);
-    }
+    this.#seekConnection();
+  }
+
+  /** Its caller's binding ended before it was sent: it goes the way of any other request. */
+  onUnbound(): void {
+    this.#binding = null;
+    this.#seekConnection();
   }
 
   /** One chunk of the request. False: wait for `onAttemptWritable`. */
@@ -250,5 +244,21 @@ export class LiveAttempt implements Attempt {
     if (this.#responseEnded) connection.onStreamEnded(this);
     this.#lane?.onEnded();
     this.#binding?.onEnded(this, this.#responseEnded ? this.#answerFlags : null);
+  }
+
+  #seekConnection(): void {
+    const { caller } = this;
+    if (caller.binding !== null) {
+      this.#binding = caller.binding;
+      this.#binding.start(this);
+    } else if ((this.request.flags & Flag.Bind) !== 0) {
+      this.needsOwnConnection = true;
+      Binding.begin(caller, this.#pool, this);
+    } else if (this.#cluster.state.factory.affinity) {
+      this.#lane = AffinityLane.of(caller, this.#pool);
+      this.#lane.start(this);
+    } else {
+      this.#pool.acquire(this);
+    }
   }
 }

@@ -192,6 +192,35 @@ describe('rule 6: bind', () => {
     expect(caller.takeLines()).toEqual(['+1']);
   });
 
+  it('what waits behind an Unbind for a slot is sent when it is answered, also where that connection went away', () => {
+    for (const goesAway of [false, true]) {
+      const mesh = watchLeaks(new OrderMesh({ pool: { concurrency: 1 } }));
+      const caller = mesh.newCaller();
+      caller.sendLines('BLOCK q', 'GET 1', 'SUBSCRIBE a', 'GET 2');
+      mesh.settle();
+      const own = mesh.upstream().connection;
+      expect(own.lines).toEqual(['BLOCK q']);
+      if (goesAway) own.sendLines('>goaway');
+      own.sendLines('+item');
+      mesh.settle();
+      const served: string[] = [];
+      for (let round = 0; round < 3; round++) {
+        for (const connection of mesh.upstream().connections) {
+          for (const line of connection.takeLines().filter((one) => one !== 'BLOCK q')) {
+            served.push(line);
+            connection.sendLines(`+${line}`);
+          }
+        }
+        mesh.settle();
+      }
+      expect(served).toEqual(['GET 1', 'SUBSCRIBE a', 'GET 2']);
+      expect(caller.takeLines()).toEqual(['+item', '+GET 1', '+SUBSCRIBE a', '+GET 2']);
+      expect(own.closed).toBe(goesAway);
+      caller.wire.break();
+      mesh.settle();
+    }
+  });
+
   it('binds to the endpoint of the first keyed command', () => {
     const mesh = watchLeaks(
       new OrderMesh({

@@ -131,6 +131,8 @@ export class Binding {
     this.#release();
     if (connection.draining || this.#unclean) connection.close();
     else this.#pool.reattach(connection);
+    // What stood behind the Unbind and was not sent yet is bound no more.
+    for (const one of this.#queue.splice(0)) one.onUnbound();
     this.#caller.connection.onUnbound();
   }
 

@@ -20,6 +20,8 @@ export class Pool {
   readonly #connections: UpstreamConnection[] = [];
   readonly #waiting = new FairQueue<Caller, LiveAttempt>();
   #connecting = 0;
+  /** Connections that callers have for their own; they come back, or close. */
+  #bound = 0;
   /** The last one chosen, while it is in `#connections`. */
   #last: UpstreamConnection | null = null;
 
@@ -29,7 +31,7 @@ export class Pool {
   }
 
   get empty(): boolean {
-    return this.#connections.length === 0 && this.attempts === 0;
+    return this.#connections.length + this.#bound === 0 && this.attempts === 0;
   }
 
   get connections(): readonly UpstreamConnection[] {
@@ -101,6 +103,8 @@ export class Pool {
     if (at >= 0) {
       this.#connections[at] = this.#connections[this.#connections.length - 1]!;
       this.#connections.pop();
+    } else {
+      this.#bound--;
     }
     this.site.connectionCount--;
     this.site.state.stats.connections.add(-1);
@@ -119,11 +123,14 @@ export class Pool {
   detach(connection: UpstreamConnection): void {
     if (this.#last === connection) this.#last = null;
     const at = this.#connections.indexOf(connection);
-    if (at >= 0) this.#connections.splice(at, 1);
+    if (at < 0) return;
+    this.#connections.splice(at, 1);
+    this.#bound++;
   }
 
   /** A bound connection comes back clean. */
   reattach(connection: UpstreamConnection): void {
+    this.#bound--;
     this.#connections.push(connection);
     this.serve(connection);
   }
