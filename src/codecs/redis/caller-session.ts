@@ -86,7 +86,6 @@ export class CallerSession {
       if (action !== Action.Reset) return this.#error('NOAUTH Authentication required.');
     }
     if (action === Action.Quit) return { ...this.#own('+OK\r\n'), last: true };
-    if (action === Action.Refuse) return this.#error(`ERR ${command.name} is not supported by this proxy`);
     if (this.#multi !== 'none') return this.#inMulti(id, command, words, key);
     switch (action) {
       case Action.Ping:
@@ -127,6 +126,10 @@ export class CallerSession {
         return this.#block(id, true);
       case Action.Script:
         return this.#block(id, false);
+      case Action.Replicate:
+        this.#stays = true;
+        this.#takeConnection(id, undefined);
+        return this.#forward(Flag.Bind | Flag.Tunnel | Flag.Hold, { expect: Expect.Stream });
       case Action.Stay:
       case Action.Monitor:
         return this.#stay(id, key(), action === Action.Monitor ? { expect: Expect.Monitor } : {});
@@ -399,6 +402,7 @@ function refusedInMulti(command: Command, words: CommandArguments): string | nul
     case Action.Subscribe:
     case Action.Unsubscribe:
     case Action.Monitor:
+    case Action.Replicate:
       return command.name;
     case Action.Client: {
       const word = words.count > 1 ? words.word(1) : '';

@@ -30,6 +30,8 @@ import { Waiting, type WaitingEntry } from './waiting.ts';
 import { CR, commandBytes, Type } from './wire.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Bytes of a replication stream that may be on their way to the other side before this one is not read. */
+const STREAM_WINDOW_BYTES = 262_144;
 const MANY_STREAMS = 0x7fff_ffff;
 const NOTHING: CommandPlace = Object.freeze({ count: 0, nameAt: 0, nameEnd: 0, argumentsAt: 0 });
 
@@ -38,12 +40,18 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
   protected readonly sink: Sink<M>;
   protected readonly out: Output;
   protected readonly framer: Framer;
+  readonly #meter: FrameMeter & { opaque: boolean };
   readonly #heldLimitBytes: number;
   #ended = false;
+  /** The stream that SYNC turned the connection into; 0: none. */
+  protected streamId = 0;
+  #uncreditedBytes = 0;
+  #isFull = false;
 
-  constructor(sink: Sink<M>, out: Output, meter: FrameMeter, options: RedisOptions) {
+  constructor(sink: Sink<M>, out: Output, meter: FrameMeter & { opaque: boolean }, options: RedisOptions) {
     this.sink = sink;
     this.out = out;
+    this.#meter = meter;
     this.framer = new Framer(meter, this);
     this.#heldLimitBytes = options.heldLimitBytes;
   }
@@ -73,7 +81,8 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
   }
 
   get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes <= this.#heldLimitBytes;
+    if (this.framer.held) return this.framer.parkedBytes <= this.#heldLimitBytes;
+    return this.#uncreditedBytes < STREAM_WINDOW_BYTES;
   }
 
   /** Bytes of an unfinished message, or held while paused. */
@@ -81,17 +90,28 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
     return this.framer.parkedBytes;
   }
 
-  credit(): void {}
+  credit(_id: number, bytes: number): void {
+    this.#uncreditedBytes -= bytes;
+  }
 
-  data(): boolean {
-    throw new Error('redis: messages have no data');
+  data(id: number, chunk: Buffer, end: boolean, lent: boolean): boolean {
+    if (id !== this.streamId) throw new Error(`redis: data for stream ${id}, whose message is whole`);
+    if (lent) this.write(chunk);
+    else this.out.view(chunk);
+    if (end) this.out.end();
+    this.#isFull = this.out.full;
+    return !this.#isFull;
   }
 
   trailers(): boolean {
     throw new Error('redis: messages have no trailers');
   }
 
-  room(): void {}
+  room(): void {
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    this.sink.onWritable(this.streamId);
+  }
 
   goAway(): void {}
 
@@ -99,7 +119,20 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
 
   #end(): void {
     this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
+    if (this.framer.stopped || this.sink.closed) return;
+    if (this.streamId === 0) this.onEnd();
+    else this.sink.onData(this.streamId, EMPTY, true);
+  }
+
+  /** From here on bytes pass as they are. */
+  protected becomeStream(id: number): void {
+    this.streamId = id;
+    this.#meter.opaque = true;
+  }
+
+  protected passStream(bytes: Buffer, from: number, to: number): void {
+    this.#uncreditedBytes += to - from;
+    this.sink.onData(this.streamId, bytes.subarray(from, to), false);
   }
 
   protected write(bytes: Buffer): void {
@@ -134,7 +167,9 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
 
   override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const meter = this.#meter;
-    if (meter.inline) {
+    if (this.streamId !== 0) {
+      this.passStream(bytes, from, to);
+    } else if (meter.inline) {
       this.#onLine(bytes.subarray(from, to));
     } else if (meter.count > 0) {
       const command = this.#commands.lookup(bytes, from + meter.nameAt, from + meter.nameEnd);
@@ -166,6 +201,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
     const mutes = this.#muted.has(id) && !(extra?.expect === Expect.Confirmations && !answer.isError);
     if (!mutes) answer.writeTo(this.out);
+    if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
     if (!isLast || request === null) return;
     this.#muted.delete(id);
     this.#blocking.delete(id);
@@ -302,11 +338,13 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (extra === null) this.#waiting.pushId(id);
     else this.#waiting.push(id, extra, command.command);
     if (command.state.key !== this.#key || extra?.taints === true) this.#tainted = true;
+    this.#watchForStream();
   }
 
   override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { type, valueAt } = this.#meter;
-    if (this.#shaken < this.#handshake.length) this.#onHandshake(type, bytes, from + valueAt, to);
+    if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, lent);
+    else if (this.#shaken < this.#handshake.length) this.#onHandshake(type, bytes, from + valueAt, to);
     else if (type === Type.Push || (type === Type.Array && this.#mayBePush)) this.#onPushLike(bytes, from, to, lent);
     else if (this.#monitoring && isMonitorLine(bytes, from, to)) this.#push(bytes, from, to, lent);
     else this.#onAnswer(bytes, from, to, lent);
@@ -317,6 +355,26 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     this.sink.onError(statusOf(fault.status, this.describe(fault)));
   }
 
+  /** What answers SYNC is no value: it is passed on from its first byte. */
+  #watchForStream(): void {
+    if (this.#waiting.frontExpects === Expect.Stream) this.#meter.opaque = true;
+  }
+
+  #onStreamBytes(bytes: Buffer, from: number, to: number, lent: boolean): void {
+    if (this.streamId === 0) {
+      const entry = this.#waiting.shift() as WaitingEntry;
+      if (bytes[from] === Type.Error) {
+        this.#meter.opaque = false;
+        this.sink.onHead(entry.id, new RedisResponse(Flag.End, bytes, from, to, lent, 0));
+        return;
+      }
+      this.becomeStream(entry.id);
+      this.sink.onHead(entry.id, new RedisResponse(Flag.Tunnel, EMPTY, 0, 0, false, 0));
+      if (this.sink.closed) return;
+    }
+    this.passStream(bytes, from, to);
+  }
+
   override keepalive(): void {
     this.write(PING);
     this.#waiting.pushSwallowed();
@@ -324,6 +382,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
 
   /** Answers come in order: none can be left out. One that may not come for long closes the connection instead. */
   override reset(id: number): Reset {
+    if (id === this.streamId) return Reset.Close;
     if (!this.#waiting.has(id)) return Reset.Done;
     return this.#waiting.blocks(id) ? Reset.Close : Reset.Owed;
   }
@@ -357,6 +416,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   #onAnswer(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { valueAt, type } = this.#meter;
     const entry = this.#waiting.shift();
+    this.#watchForStream();
     if (entry === undefined) {
       const text = bytes.toString('utf8', from, Math.min(to, from + 200)).trim();
       const isError = type === Type.Error;

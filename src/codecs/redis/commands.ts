@@ -31,8 +31,8 @@ export const Action = {
   /** Its meaning lives in the connection: the caller keeps its own from here on. */
   Stay: 18,
   Monitor: 19,
-  /** Turns the connection into something else than requests and answers. */
-  Refuse: 20,
+  /** Turns the connection into a stream of bytes. */
+  Replicate: 20,
 } as const;
 export type Action = (typeof Action)[keyof typeof Action];
 
@@ -167,9 +167,9 @@ const GROUPS: readonly Group[] = [
   { names: 'UNWATCH', action: Action.Unwatch },
   { names: 'SUBSCRIBE PSUBSCRIBE', action: Action.Subscribe },
   { names: 'UNSUBSCRIBE PUNSUBSCRIBE', action: Action.Unsubscribe },
-  { names: 'WAIT WAITAOF READONLY READWRITE ASKING', action: Action.Stay },
+  { names: 'WAIT WAITAOF READONLY READWRITE ASKING REPLCONF', action: Action.Stay },
   { names: 'MONITOR', action: Action.Monitor },
-  { names: 'SYNC PSYNC REPLCONF', action: Action.Refuse },
+  { names: 'SYNC PSYNC', action: Action.Replicate },
 ];
 
 /** A command that the table does not list. */

@@ -74,8 +74,8 @@ abstract class RedisMessage implements Message {
   }
 }
 
-/** How many answers a command gets. */
-export const Expect = { One: 0, Confirmations: 1, Monitor: 2 } as const;
+/** What answers a command: once, as often as it has channels, with lines for ever, with bytes for ever. */
+export const Expect = { One: 0, Confirmations: 1, Monitor: 2, Stream: 3 } as const;
 export type Expect = (typeof Expect)[keyof typeof Expect];
 
 /** What the codecs of both sides say to each other of commands that are more than passed on. */

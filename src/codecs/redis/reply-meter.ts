@@ -15,6 +15,8 @@ export interface ReplyLimits {
 
 export class ReplyMeter implements FrameMeter {
   fault: FrameFault | null = null;
+  /** What comes is no longer RESP: whatever is there is one frame. */
+  opaque = false;
   /** Of the complete frame: the type of its value, attributes in front of it left out. */
   type = 0;
   /** Where that value begins. */
@@ -34,6 +36,7 @@ export class ReplyMeter implements FrameMeter {
   }
 
   measure(bytes: Buffer, from: number, to: number): number {
+    if (this.opaque) return to - from;
     for (;;) {
       const at = from + this.#at;
       if (at >= to) return to - from + STRETCH_BYTES;

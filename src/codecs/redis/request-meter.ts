@@ -19,6 +19,8 @@ export interface RequestLimits {
 
 export class RequestMeter implements FrameMeter {
   fault: FrameFault | null = null;
+  /** What comes is no longer RESP: whatever is there is one frame. */
+  opaque = false;
   /** What Redis would say of the fault. */
   callerText = '';
   /** Of the complete frame: is it a line of words? */
@@ -43,6 +45,7 @@ export class RequestMeter implements FrameMeter {
   }
 
   measure(bytes: Buffer, from: number, to: number): number {
+    if (this.opaque) return to - from;
     if (this.#at === 0) {
       if (bytes[from] !== Type.Array) return this.#measureLine(bytes, from, to);
       const next = this.#length.read(bytes, from + 1, to);
