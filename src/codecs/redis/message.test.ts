@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { benchServer } from '../../../test/harness/codec-bench.ts';
+import { feed } from '../../../test/harness/feed.ts';
+import { RecordingOutput } from '../../../test/harness/recording-output.ts';
+import { ownAnswer, type RedisRequest } from './message.ts';
+import { redisFactory } from './plugin.ts';
+import { commandBytes } from './wire.ts';
+
+const requestOf = (...words: (string | Buffer)[]): RedisRequest => {
+  const { sink, codec } = benchServer(redisFactory);
+  feed(codec, commandBytes(words));
+  return sink.heads[0] as RedisRequest;
+};
+const written = (request: RedisRequest): Buffer => {
+  const out = new RecordingOutput();
+  request.writeTo(out);
+  return out.take();
+};
+/** Keys that begin alike belong to one endpoint. */
+const byFirstLetter = (key: string): number => key.charCodeAt(0);
+
+describe('redis requests', () => {
+  it('are written byte for byte unless a key was changed, and then differ in that key only', () => {
+    const value = Buffer.from([0, 255, 13, 10]);
+    const set = requestOf('SET', 'a', value, 'EX', '10');
+    const fork = set.fork();
+    expect([set.set('key', 'longer:a'), set.set('command', 'DEL'), set.remove('key')]).toEqual([true, false, false]);
+    expect([set.get('key'), fork.get('key')]).toEqual(['longer:a', 'a']);
+    expect(written(set)).toEqual(commandBytes(['SET', 'longer:a', value, 'EX', '10']));
+    expect(written(fork)).toEqual(set.raw);
+    expect(requestOf('MGET', 'a', 'b').set('key', 'c')).toBe(false);
+    expect(requestOf('FLUSHALL').set('key', 'c')).toBe(false);
+  });
+
+  it('lose a prefix of every key that has it', () => {
+    const mset = requestOf('MSET', 'p:a', 'p:1', 'q:b', '2', 'p:', '3');
+    mset.stripPrefix(Buffer.from('p:'));
+    expect(written(mset)).toEqual(commandBytes(['MSET', 'a', 'p:1', 'q:b', '2', '', '3']));
+    const evaluated = requestOf('EVAL', 'return 1', '1', 'p:a', 'p:b');
+    evaluated.stripPrefix(Buffer.from('p:'));
+    expect(written(evaluated)).toEqual(commandBytes(['EVAL', 'return 1', '1', 'a', 'p:b']));
+  });
+
+  it('go out by reference where they are large and their own', () => {
+    const large = requestOf('SET', 'a', Buffer.alloc(100_000, 7));
+    expect(written(large)).toEqual(commandBytes(['SET', 'a', Buffer.alloc(100_000, 7)]));
+  });
+
+  it('show routes each of their keys', () => {
+    expect(requestOf('GET', 'a').routeVariants()).toBeNull();
+    expect(requestOf('MGET', 'a').routeVariants()).toBeNull();
+    expect(requestOf('PING', 'a').routeVariants()).toBeNull();
+    const seen = (...words: string[]) =>
+      requestOf(...words)
+        .routeVariants()!
+        .map((variant) => variant.get('key'));
+    expect(seen('MGET', 'a', 'b', 'c')).toEqual(['b', 'c']);
+    expect(seen('RENAME', 'a', 'b')).toEqual(['b']);
+    expect(seen('EVAL', 'x', '2', 'a', 'b')).toEqual(['b']);
+  });
+});
+
+describe('split requests', () => {
+  it('ask each endpoint for its keys and join the values in the order of the command', () => {
+    const split = requestOf('MGET', 'a1', 'b1', 'a2', 'x{b}').split(byFirstLetter)!;
+    expect(split.parts.map((part) => part.request.raw)).toEqual([
+      commandBytes(['MGET', 'a1', 'a2']),
+      commandBytes(['MGET', 'b1', 'x{b}']),
+    ]);
+    expect(split.parts.map((part) => part.request.get('key'))).toEqual(['a1', 'b1']);
+    const joined = split.merge([ownAnswer('*2\r\n$1\r\n1\r\n$-1\r\n'), ownAnswer('*2\r\n$2\r\n22\r\n_\r\n')]);
+    expect(joined.raw!.toString()).toBe('*4\r\n$1\r\n1\r\n$2\r\n22\r\n$-1\r\n_\r\n');
+    const half = split.merge([ownAnswer('-ERR gone\r\n'), ownAnswer('*2\r\n$2\r\n22\r\n_\r\n')]);
+    expect(half.raw!.toString()).toBe('*4\r\n-ERR gone\r\n$2\r\n22\r\n-ERR gone\r\n_\r\n');
+  });
+
+  it('add up counts, and say OK when all are', () => {
+    const del = requestOf('DEL', 'a', 'b', 'c').split(byFirstLetter)!;
+    expect(del.merge([':1', ':0', ':1'].map((text) => ownAnswer(`${text}\r\n`))).raw!.toString()).toBe(':2\r\n');
+    expect(del.merge([':1', '-ERR x', ':1'].map((text) => ownAnswer(`${text}\r\n`))).outcome!.ok).toBe(false);
+    const mset = requestOf('MSET', 'a', '1', 'b', '2').split(byFirstLetter)!;
+    expect(mset.parts.map((part) => part.request.raw)).toEqual([
+      commandBytes(['MSET', 'a', '1']),
+      commandBytes(['MSET', 'b', '2']),
+    ]);
+    expect(mset.merge([ownAnswer('+OK\r\n'), ownAnswer('+OK\r\n')]).raw!.toString()).toBe('+OK\r\n');
+  });
+
+  it('leave alone what one endpoint can answer, or the server has to refuse', () => {
+    expect(requestOf('MGET', 'a1', 'a2').split(byFirstLetter)).toBeNull();
+    expect(requestOf('GET', 'a').split(byFirstLetter)).toBeNull();
+    expect(requestOf('MSET', 'a', '1', 'b').split(byFirstLetter)).toBeNull();
+  });
+
+  it('are refused where answers cannot be joined', () => {
+    for (const words of [
+      ['SINTER', 'a', 'b'],
+      ['RENAME', 'a', 'b'],
+      ['MSETNX', 'a', '1', 'b', '2'],
+      ['WATCH', 'a', 'b'],
+    ]) {
+      const split = requestOf(...words).split(byFirstLetter)!;
+      expect(split.parts).toEqual([]);
+      expect(split.merge([]).raw!.toString()).toMatch(/^-CROSSSLOT /);
+    }
+  });
+});
