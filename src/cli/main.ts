@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: finds the command, runs it, and turns what comes of it into an exit code. */
+import { codecCommand } from './codec/codec-command.ts';
 import { type Command, ExitCode, UsageError } from './command.ts';
 import { controlCommand } from './control.ts';
 import { demoCommand } from './demo.ts';
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   proxyCommand,
   statusCommand,
   validateCommand,
+  codecCommand,
   demoCommand,
 ];
 

@@ -20,6 +20,8 @@ export class RecordingSink<M extends Message> implements UpstreamSink {
   readonly events: SinkEvent<M>[] = [];
   /** Called inside each sink call, after the event was recorded: where a test closes, pauses or writes. */
   onEvent: (event: SinkEvent<M>) => void = () => {};
+  /** What the last go-away said against the peer. */
+  goAwayReason: ProxyStatus | null = null;
   #failed = false;
 
   get heads(): M[] {
@@ -67,7 +69,8 @@ export class RecordingSink<M extends Message> implements UpstreamSink {
     this.#record({ kind: 'writable', id });
   }
 
-  onGoAway(): void {
+  onGoAway(why?: ProxyStatus): void {
+    this.goAwayReason = why ?? null;
     this.#record({ kind: 'go-away' });
   }
 

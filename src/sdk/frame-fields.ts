@@ -20,7 +20,8 @@ export function frameFields(format: FrameFormat, frame: Buffer): FrameField[] {
   const id = (BigInt(high) << 32n) | BigInt(format.id.read(frame, format.idLowAt));
   add('id', declaration.id.at, idWidth, String(id));
   add('length', format.lengthAt, format.length.bytes, String(format.length.read(frame, format.lengthAt)));
-  if (kind === Kind.Response) {
+  const isShown = side?.headFields.some(({ field }) => field.at === format.outcomeAt) === true;
+  if (kind === Kind.Response && !isShown) {
     const code = format.outcome.read(frame, format.outcomeAt);
     const name = Object.entries(declaration.codes).find(([, value]) => value === code)?.[0];
     add('code', format.outcomeAt, format.outcome.bytes, name === undefined ? String(code) : `${code} (${name})`);

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import echoRpc from '../../../plugins/echo-rpc/codec.ts';
+import { bytesOf, decodedText } from './decode-frames.ts';
+
+const [codec] = echoRpc.codecs;
+const request = 'ec01000000000000000000070000000b 0003736179 0000 68656c6c';
+const heartbeat = 'ec0103000000000000000002 00000000';
+
+const decoded = (...hex: string[]) => decodedText(codec, Buffer.from(hex.join('').replaceAll(' ', ''), 'hex'));
+
+describe('codec decode', () => {
+  it('shows fields with their offsets, heartbeats between messages too', () => {
+    expect(decoded(request, heartbeat, request)).toEqual({
+      ok: true,
+      text: `request at byte 0, 27 bytes
+        0  magic   ec01  [ec01]
+        2  kind    request  [00]
+        4  id      7  [0000000000000007]
+       12  length  11  [0000000b]
+       16  method  say  [0003736179]
+       23  body    "hell"  [68656c6c]
+not routed at byte 27, 16 bytes
+       27  magic   ec01  [ec01]
+       29  kind    heartbeat  [03]
+       31  id      2  [0000000000000002]
+       39  length  0  [00000000]
+request at byte 43, 27 bytes
+       43  magic   ec01  [ec01]
+       45  kind    request  [00]
+       47  id      7  [0000000000000007]
+       55  length  11  [0000000b]
+       59  method  say  [0003736179]
+       66  body    "hell"  [68656c6c]
+`,
+    });
+  });
+
+  it('tells responses from requests', () => {
+    const { text, ok } = decoded('ec01010100000000000000070000000400006e6f');
+    expect(ok).toBe(true);
+    expect(text).toContain('response (code 1, not ok) at byte 0, 20 bytes');
+    expect(text).toContain('3  code    unknown_method  [01]');
+  });
+
+  it('shows where it cannot go on, and why', () => {
+    const { text, ok } = decoded(request, 'ec0100000000000000000008ffffffff00');
+    expect(ok).toBe(false);
+    expect(text).toContain(`not readable at byte 27, 17 bytes
+       27  magic   ec01  [ec01]`);
+    expect(text).toContain('       27  ec 01 00 00 00 00 00 00 00 00 00 08 ff ff ff ff  ................\n');
+    expect(text).toContain('frame of 4294967311 bytes > frameLimitBytes 8388608 at byte 39\n');
+  });
+
+  it('takes digits, samples with comments, and the bytes themselves', () => {
+    const bytes = Buffer.from([0xec, 0x01, 0x00]);
+    expect(bytesOf(Buffer.from('@attribute method = say\nec 01 # the magic\n00\n'))).toEqual(bytes);
+    expect(bytesOf(bytes)).toEqual(bytes);
+  });
+});

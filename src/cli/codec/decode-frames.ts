@@ -1,0 +1,128 @@
+/** `meltemi codec decode`: what a codec reads in bytes, field by field with offsets. */
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { RecordingOutput } from '../../conformance/recording-output.ts';
+import { RecordingSink } from '../../conformance/recording-sink.ts';
+import type { Codec, CodecFactory, FrameField } from '../../metaprotocol/codec.ts';
+import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
+import { ExitCode, UsageError } from '../command.ts';
+import { findCodec } from './find-codec.ts';
+import { hexLines } from './hex-view.ts';
+import { readCodecArguments } from './read-codec-arguments.ts';
+
+const MANY = 1_000_000;
+
+export async function decodeFrames(argv: readonly string[]): Promise<number> {
+  const { codec: file, values } = readCodecArguments(
+    argv,
+    { codec: { type: 'string' } },
+    'FILE, or - for standard input',
+  );
+  if (values.codec === undefined) throw new UsageError('--codec CODEC is missing: a file, package or protocol name');
+  const factory = await findCodec(values.codec);
+  const bytes = bytesOf(file === '-' ? await buffer(process.stdin) : await readFile(file));
+  const { text, ok } = decodedText(factory, bytes);
+  process.stdout.write(text);
+  return ok ? ExitCode.Ok : ExitCode.Failure;
+}
+
+/** Hexadecimal digits, also as samples are written, or else the bytes themselves. */
+export function bytesOf(input: Buffer): Buffer {
+  const digits = input.toString('latin1').replace(/^@.*$/gm, '').replace(/#.*/g, '').replace(/\s/g, '');
+  return digits.length > 0 && digits.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(digits)
+    ? Buffer.from(digits, 'hex')
+    : input;
+}
+
+interface Reading {
+  readonly heads: readonly Message[];
+  readonly error: string | null;
+}
+
+/** `ok`: everything could be read. */
+export function decodedText(factory: CodecFactory, bytes: Buffer): { text: string; ok: boolean } {
+  const asRequests = readWith(factory, bytes, 'server');
+  const asResponses = readWith(factory, bytes, 'client');
+  const isResponses = asResponses.error === null || asResponses.heads.length > asRequests.heads.length;
+  const { heads, error } = asRequests.error === null || !isResponses ? asRequests : asResponses;
+  let at = 0;
+  let text = '';
+  for (const head of heads) {
+    const frame = head.raw;
+    if (frame === null) continue;
+    const found = bytes.indexOf(frame, at);
+    if (found > at) text += gapLines(factory, bytes.subarray(at, found), at);
+    at = found === -1 ? at : found;
+    text += `${nameOf(head, isResponses && asRequests.error !== null)} at byte ${at}, ${frame.length} bytes\n`;
+    text += `${fieldLines(factory.fieldsOf?.(frame) ?? attributeFields(head), frame, at)}`;
+    at += frame.length;
+  }
+  const rest = bytes.subarray(at);
+  if (rest.length > 0) {
+    text += error === null ? gapLines(factory, rest, at) : `not readable at byte ${at}, ${rest.length} bytes\n`;
+    if (error !== null)
+      text += fieldLines(factory.fieldsOf?.(rest) ?? [], rest, at) + hexLines(rest.subarray(0, 64), at);
+  }
+  if (error !== null) text += `${error}\n`;
+  return { text, ok: error === null };
+}
+
+/** What the codec kept for itself: heartbeats. */
+function gapLines(factory: CodecFactory, gap: Buffer, from: number): string {
+  const fields = fieldLines(factory.fieldsOf?.(gap) ?? [], gap, from);
+  return `not routed at byte ${from}, ${gap.length} bytes\n${fields === '' ? hexLines(gap.subarray(0, 64), from) : fields}`;
+}
+
+function nameOf(head: Message, isResponse: boolean): string {
+  if (isResponse) {
+    const { outcome } = head as ResponseMessage;
+    return `response (code ${outcome?.code ?? '?'}, ${outcome?.ok === true ? 'ok' : 'not ok'})`;
+  }
+  return (head.flags & Flag.Oneway) !== 0 ? 'oneway request' : 'request';
+}
+
+function attributeFields(head: Message): FrameField[] {
+  const fields: FrameField[] = [];
+  head.entries((name, value) => fields.push({ name, at: -1, bytes: 0, value }));
+  return fields;
+}
+
+function fieldLines(fields: readonly FrameField[], frame: Buffer, from: number): string {
+  const width = Math.max(0, ...fields.map(({ name }) => name.length));
+  return fields
+    .map(({ name, at, bytes, value }) => {
+      if (at === -1) return `           ${name.padEnd(width)}  ${value}\n`;
+      const hex = frame.toString('hex', at, at + Math.min(bytes, 12));
+      return `  ${String(from + at).padStart(7)}  ${name.padEnd(width)}  ${value}  [${hex}${bytes > 12 ? '…' : ''}]\n`;
+    })
+    .join('');
+}
+
+function readWith(factory: CodecFactory, bytes: Buffer, side: 'server' | 'client'): Reading {
+  const options = factory.parseOptions(undefined);
+  const out = new RecordingOutput();
+  if (side === 'server') {
+    const sink = new RecordingSink<RequestMessage>();
+    return readIn(factory.createServerCodec(sink, out, options, MANY), sink, bytes, ({ answer }) => answer === null);
+  }
+  const sink = new RecordingSink<ResponseMessage>();
+  return readIn(factory.createClientCodec(sink, out, options, ''), sink, bytes, () => true);
+}
+
+function readIn<M extends Message>(
+  codec: Codec,
+  sink: RecordingSink<M>,
+  bytes: Buffer,
+  isPeers: (head: M) => boolean,
+): Reading {
+  try {
+    codec.start();
+    codec.decode(Buffer.from(bytes), true);
+    for (let count = -1; count !== sink.heads.length && !sink.closed; codec.resume()) count = sink.heads.length;
+    if (!sink.closed) codec.peerEnded();
+    const heads = sink.heads.filter(isPeers);
+    return { heads, error: (sink.error ?? sink.goAwayReason)?.detail ?? null };
+  } catch (error) {
+    return { heads: sink.heads, error: `the codec failed: ${(error as Error).message}` };
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * PluginModules: how the modules of outside plugins are found in this thread. `meltemi/codec` is this very product, wherever the plugin's
+ * file lies; a package is looked up where the operator stands; TypeScript works inside node_modules too.
+ */
+import { readFileSync } from 'node:fs';
+import { registerHooks, stripTypeScriptTypes } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const OWN = new Map(
+  [
+    ['meltemi', 'index'],
+    ['meltemi/codec', 'sdk/codec'],
+    ['meltemi/conformance', 'conformance/conformance'],
+  ].map(([name, file]) => [name!, new URL(`../../${file}.${ENDING}`, import.meta.url).href]),
+);
+const SCHEME = 'meltemi-plugin:';
+
+export class PluginModules {
+  /** Files that were read for plugins, packages' own left out: a change of one changes the plugin. */
+  readonly files = new Set<string>();
+  readonly #hooks;
+  readonly #parents = new Map<string, string>();
+
+  constructor() {
+    const product = new URL('../../', import.meta.url).href;
+    this.#hooks = registerHooks({
+      resolve: (specifier, context, next) => {
+        const own = OWN.get(specifier);
+        if (own !== undefined) return { url: own, shortCircuit: true };
+        if (!specifier.startsWith(SCHEME)) return next(specifier, context);
+        const parentURL = this.#parents.get(specifier)!;
+        return next(specifier.slice(SCHEME.length), { ...context, parentURL });
+      },
+      load: (url, context, next) => {
+        const isPackages = url.includes('/node_modules/');
+        if (url.startsWith('file:') && !isPackages && !url.startsWith(product)) this.files.add(fileURLToPath(url));
+        if (!isPackages || !/\.m?ts$/.test(url)) return next(url, context);
+        const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
+        return { format: 'module', source, shortCircuit: true };
+      },
+    });
+  }
+
+  /** What to import for the package `name` as it is installed for `directory`. */
+  specifierOf(name: string, directory: string): string {
+    const specifier = `${SCHEME}${name}`;
+    this.#parents.set(specifier, pathToFileURL(join(directory, 'plugin.js')).href);
+    return specifier;
+  }
+
+  close(): void {
+    this.#hooks.deregister();
+  }
+}
