@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-/** Core 0 runs load generator and backend, core 1 the proxy; null where pinning is not possible. */
 export const pinnable = availableParallelism() > 1 && spawnSync('taskset', ['-V']).status === 0;
-export const Core = { load: 0, proxy: 1 } as const;
+/** Core 0 runs load generator and backend, core 1 the proxy. */
+export const Core = { load: 0, proxy: 1, any: null } as const;
 export type Core = (typeof Core)[keyof typeof Core];
 
 export class Child {
@@ -18,7 +18,8 @@ export class Child {
   /** Starts `command` on `core`. It may talk over Node's IPC channel; what it prints is kept for error texts. */
   constructor(name: string, core: Core, command: string, args: readonly string[]) {
     this.name = name;
-    const [file, ...rest] = pinnable ? ['taskset', '-c', String(core), command, ...args] : [command, ...args];
+    const [file, ...rest] =
+      pinnable && core !== null ? ['taskset', '-c', String(core), command, ...args] : [command, ...args];
     this.#process = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     const keep = (chunk: Buffer) => {
       this.#log = (this.#log + chunk.toString()).slice(-4000);

@@ -1,4 +1,4 @@
-/** Starts a control plane and a proxy of the mesh, in two processes as in production, for one Thrift service on loopback. */
+/** Starts a control plane and a proxy of the mesh, in two processes as in production, for one service of this machine. */
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -7,10 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../../src/cli/demo/free-port.ts';
 import { Child, Core } from '../child.ts';
 
+const LOOPBACK = '127.0.0.1';
 const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 export interface MeltemiService {
   readonly host: string;
+  /** `thrift` if not told. */
+  readonly protocol?: string;
+  /** An address of this machine at which the service is called and its server listens; loopback if not told. */
+  readonly address?: string;
   readonly upstreamPort: number;
   /** The MetaRouter's `routes`. */
   readonly routes: readonly object[];
@@ -28,7 +33,12 @@ export interface Meltemi {
 }
 
 /** Writes the service's resources, starts both processes and waits until the service's port takes connections. */
-export async function startMeltemi(name: string, service: MeltemiService, parent: string): Promise<Meltemi> {
+export async function startMeltemi(
+  name: string,
+  service: MeltemiService,
+  parent: string,
+  cores: { readonly control: Core; readonly proxy: Core } = { control: Core.load, proxy: Core.proxy },
+): Promise<Meltemi> {
   const directory = join(parent, name.replaceAll(' ', '-'));
   const config = join(directory, 'config');
   await mkdir(config, { recursive: true });
@@ -43,16 +53,16 @@ export async function startMeltemi(name: string, service: MeltemiService, parent
 
   const xds = `127.0.0.1:${xdsPort}`;
   const common = ['--log-level', 'warn', '--admin'];
-  const control = Child.script(`${name} control`, Core.load, cli, [
+  const control = Child.script(`${name} control`, cores.control, cli, [
     ...['control', '-f', config, '--listen', xds, '--access-log', join(directory, 'access.log')],
     ...[...common, `127.0.0.1:${controlAdminPort}`],
   ]);
-  const proxy = Child.script(name, Core.proxy, cli, [
+  const proxy = Child.script(name, cores.proxy, cli, [
     ...['proxy', '--xds', xds, '--id', name.replaceAll(' ', '-'), '--drain-time', '1'],
     ...[...common, `127.0.0.1:${proxyAdminPort}`],
   ]);
   try {
-    await proxy.until(() => connects(port));
+    await proxy.until(() => connects(port, service.address));
   } catch (error) {
     await Promise.all([control.end(), proxy.end()]);
     throw error;
@@ -60,9 +70,10 @@ export async function startMeltemi(name: string, service: MeltemiService, parent
   return { control, proxy, port };
 }
 
-function resourcesOf({ host, upstreamPort, routes, policy, endpoints = [] }: MeltemiService, port: number): object[] {
+function resourcesOf(service: MeltemiService, port: number): object[] {
+  const { host, protocol = 'thrift', address = LOOPBACK, upstreamPort, routes, policy, endpoints = [] } = service;
   const metadata = { name: 'bench', namespace: 'bench' };
-  const portName = 'tcp-metaprotocol-thrift';
+  const portName = `tcp-metaprotocol-${protocol}`;
   return [
     {
       apiVersion: 'networking.istio.io/v1',
@@ -70,14 +81,11 @@ function resourcesOf({ host, upstreamPort, routes, policy, endpoints = [] }: Mel
       metadata,
       spec: {
         hosts: [host],
-        addresses: ['127.0.0.1'],
+        addresses: [address],
         location: 'MESH_INTERNAL',
         resolution: 'STATIC',
         ports: [{ name: portName, number: port, protocol: 'TCP' }],
-        endpoints: [
-          { address: '127.0.0.1', labels: { version: 'v1' }, ports: { [portName]: upstreamPort } },
-          ...endpoints,
-        ],
+        endpoints: [{ address, labels: { version: 'v1' }, ports: { [portName]: upstreamPort } }, ...endpoints],
       },
     },
     {
@@ -95,8 +103,8 @@ function resourcesOf({ host, upstreamPort, routes, policy, endpoints = [] }: Mel
   ];
 }
 
-async function connects(port: number): Promise<true> {
-  const socket = net.connect(port, '127.0.0.1');
+async function connects(port: number, address = LOOPBACK): Promise<true> {
+  const socket = net.connect(port, address);
   try {
     await once(socket, 'connect');
     return true;
