@@ -108,6 +108,10 @@ export class FilterRun<M extends Message> {
   stop(): void {
     this.#stopped = true;
     this.#held = [];
+    // Answered while it was paused: nobody will resume it, and its caller must not wait for that.
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#target.onResumed();
   }
 
   #runData(chunk: Buffer, end: boolean, lent: boolean, received: number, from: number): void {

@@ -10,7 +10,7 @@ import {
   type RouteDescription,
   type RuntimeDescription,
 } from '../../src/metaprotocol/description.ts';
-import type { Address, Filter } from '../../src/metaprotocol/filter.ts';
+import type { Address, Filter, FilterFactory } from '../../src/metaprotocol/filter.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../src/metaprotocol/stats.ts';
@@ -43,6 +43,8 @@ export interface MeshOptions<P extends RawPeer> {
   /** First match wins; by default one route for all to cluster `main`. */
   readonly routes?: readonly Partial<RouteDescription>[];
   readonly filters?: readonly Filter[];
+  /** Behind `filters`: built-in ones with their raw options. */
+  readonly builtIns?: readonly { readonly factory: FilterFactory; readonly options: unknown }[];
   readonly maxStreams?: number;
   readonly idleTimeoutMs?: number;
 }
@@ -86,7 +88,13 @@ export class Mesh<P extends RawPeer> {
     }));
     this.plane = new DataPlane({
       registry: new Registry([
-        { name: 'toys', version: '1.0.0', codecApi: '^1.0.0', codecs: [options.factory], filters },
+        {
+          name: 'toys',
+          version: '1.0.0',
+          codecApi: '^1.0.0',
+          codecs: [options.factory],
+          filters: [...filters, ...(options.builtIns ?? []).map(({ factory }) => factory)],
+        },
       ]),
       clock: this.world.clock,
       random: () => this.random,
@@ -226,7 +234,7 @@ export class Mesh<P extends RawPeer> {
   }
 
   #describeListener(routes: readonly Partial<RouteDescription>[]): ListenerDescription {
-    const { factory, codecOptions, filters = [], maxStreams, idleTimeoutMs } = this.#options;
+    const { factory, codecOptions, filters = [], builtIns = [], maxStreams, idleTimeoutMs } = this.#options;
     return {
       name: 'listener',
       bind: { host: '127.0.0.1', port: 80 },
@@ -250,7 +258,10 @@ export class Mesh<P extends RawPeer> {
               { name: 'all', domains: ['*'], routes: routes.map((route, index) => fullRoute(route, index)) },
             ],
           },
-          filters: filters.map((_, index) => ({ name: `filter-${index}`, options: {} })),
+          filters: [
+            ...filters.map((_, index) => ({ name: `filter-${index}`, options: {} })),
+            ...builtIns.map(({ factory: { name }, options }) => ({ name, options })),
+          ],
           statPrefix: 'test',
           idleTimeoutMs: idleTimeoutMs ?? 3_600_000,
           maxStreams: maxStreams ?? null,
