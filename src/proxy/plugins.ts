@@ -4,11 +4,17 @@ import { redisPlugin } from '../codecs/redis/plugin.ts';
 import { thriftPlugin } from '../codecs/thrift/plugin.ts';
 import { CODEC_API_VERSION } from '../metaprotocol/codec.ts';
 import { accessLogFilter } from '../metaprotocol/filters/access-log/access-log-filter.ts';
+import { faultFilter } from '../metaprotocol/filters/fault/fault-filter.ts';
 import type { Plugin } from '../metaprotocol/plugin.ts';
 
 export function builtInPlugins(): readonly Plugin[] {
   return [
-    { name: 'core-filters', version: CODEC_API_VERSION, codecApi: `^${CODEC_API_VERSION}`, filters: [accessLogFilter] },
+    {
+      name: 'core-filters',
+      version: CODEC_API_VERSION,
+      codecApi: `^${CODEC_API_VERSION}`,
+      filters: [accessLogFilter, faultFilter],
+    },
     dubboPlugin,
     redisPlugin,
     thriftPlugin,
