@@ -100,13 +100,32 @@ export class LiveAttempt implements Attempt {
     state.stats.requests.add();
     this.endpoint.pools.outstanding++;
     this.#pool.attempts++;
-    this.#seekConnection();
+    const { caller } = this;
+    if (caller.binding !== null) {
+      this.#binding = caller.binding;
+      this.#binding.start(this);
+    } else if ((this.request.flags & Flag.Bind) !== 0) {
+      this.needsOwnConnection = true;
+      Binding.begin(caller, this.#pool, this);
+    } else if (this.#cluster.state.factory.affinity) {
+      this.#lane = AffinityLane.of(caller, this.#pool);
+      this.#lane.start(this);
+    } else {
+      this.#pool.acquire(this);
+    }
   }
 
-  /** Its caller's binding ended before it was sent: it goes the way of any other request. */
-  onUnbound(): void {
+  /** The binding that it waited for is gone; this one takes its place. */
+  joinBinding(binding: Binding): void {
+    this.#binding = binding;
+    binding.start(this);
+  }
+
+  /** The same, as the first one of a binding to come. */
+  bindAnew(): void {
     this.#binding = null;
-    this.#seekConnection();
+    this.needsOwnConnection = true;
+    Binding.begin(this.caller, this.#pool, this);
   }
 
   /** One chunk of the request. False: wait for `onAttemptWritable`. */
@@ -148,9 +167,10 @@ export class LiveAttempt implements Attempt {
     this.#end();
     // What waited behind it for the same connection fails with it, in order: trying on would let it overtake a retry.
     const stranded = sent ? NOBODY : (this.#lane?.takeStranded(this) ?? NOBODY);
-    if (!sent && this.needsOwnConnection) this.caller.binding?.onFirstFailed(this);
+    const unbound = !sent && this.needsOwnConnection ? this.caller.binding?.takeStranded(this) : undefined;
     this.owner.onAttemptFailed(this, status);
     for (const one of stranded) one.fail(status);
+    if (unbound !== undefined) Binding.follow(this.caller, unbound);
   }
 
   mayReplay(status: ProxyStatus): boolean {
@@ -244,21 +264,5 @@ export class LiveAttempt implements Attempt {
     if (this.#responseEnded) connection.onStreamEnded(this);
     this.#lane?.onEnded();
     this.#binding?.onEnded(this, this.#responseEnded ? this.#answerFlags : null);
-  }
-
-  #seekConnection(): void {
-    const { caller } = this;
-    if (caller.binding !== null) {
-      this.#binding = caller.binding;
-      this.#binding.start(this);
-    } else if ((this.request.flags & Flag.Bind) !== 0) {
-      this.needsOwnConnection = true;
-      Binding.begin(caller, this.#pool, this);
-    } else if (this.#cluster.state.factory.affinity) {
-      this.#lane = AffinityLane.of(caller, this.#pool);
-      this.#lane.start(this);
-    } else {
-      this.#pool.acquire(this);
-    }
   }
 }

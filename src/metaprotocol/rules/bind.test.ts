@@ -262,6 +262,18 @@ describe('rule 6: bind', () => {
     mesh.settle();
   });
 
+  it('a caller that goes away while its Bind waits for a connection leaves nothing behind', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    mesh.upstream().mode = 'silent';
+    const caller = mesh.newCaller();
+    caller.sendLines('SUBSCRIBE a');
+    mesh.settle();
+    caller.wire.break();
+    mesh.settle();
+    mesh.expectQuiet();
+    mesh.advance(2_000);
+  });
+
   it('a Bind whose connect fails leaves the caller free', () => {
     const mesh = watchLeaks(new OrderMesh());
     mesh.upstream().mode = 'refuse';

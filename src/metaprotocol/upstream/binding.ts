@@ -8,6 +8,13 @@ import type { Caller } from './caller.ts';
 import type { UpstreamConnection } from './connection.ts';
 import type { Pool } from './pool.ts';
 
+/** Not for another attempt: what it would be bound to is gone. */
+const BINDING_LOST: ProxyStatus = Object.freeze({
+  ...Status.upstream_reset,
+  retryable: false,
+  detail: 'the connection that its caller was to be bound to was lost',
+});
+
 export class Binding {
   readonly #caller: Caller;
   readonly #pool: Pool;
@@ -62,26 +69,40 @@ export class Binding {
   abandon(attempt: LiveAttempt): void {
     if (this.#first === attempt) {
       this.#pool.abandon(attempt);
-      this.onFirstFailed(attempt);
+      Binding.follow(this.#caller, this.takeStranded(attempt));
       return;
     }
     const at = this.#queue.indexOf(attempt);
     if (at >= 0) this.#queue.splice(at, 1);
+    this.#endIfUnbound();
   }
 
-  /** No connection was found: there is no binding. Whatever queued behind it fails too. */
-  onFirstFailed(attempt: LiveAttempt): void {
-    if (this.#first !== attempt) return;
+  /** No connection was found: there is no binding. What waited behind is handed over, for `follow`. */
+  takeStranded(attempt: LiveAttempt): readonly LiveAttempt[] {
+    if (this.#first !== attempt) return [];
     this.#first = null;
     this.#release();
-    for (const one of this.#queue.splice(0)) one.fail(Status.upstream_reset);
-    this.#caller.connection.onUnbound();
+    return this.#queue.splice(0);
+  }
+
+  /** What stood behind an attempt that lost its binding stands behind its retry, or fails: half a transaction is worse than none. */
+  static follow(caller: Caller, stranded: readonly LiveAttempt[]): void {
+    for (const one of stranded) {
+      if (caller.binding === null) one.fail(BINDING_LOST);
+      else one.joinBinding(caller.binding);
+    }
+    if (caller.binding === null) caller.connection.onUnbound();
   }
 
   onSent(attempt: LiveAttempt): void {
     if (this.#first === attempt) this.#first = null;
     attempt.bindSerial = ++this.#sent;
-    if ((attempt.request.flags & Flag.Bind) !== 0) this.#lastBind = this.#sent;
+    if ((attempt.request.flags & Flag.Bind) !== 0) {
+      this.#lastBind = this.#sent;
+      // An Unbind that was answered before is void now: its caller need not be held any longer.
+      if (this.#unbinding) this.#caller.connection.onUnbound();
+      this.#unbinding = false;
+    }
     this.#inFlight++;
   }
 
@@ -95,7 +116,7 @@ export class Binding {
       this.#unbinding = true;
       if (answerFlags === null) this.#unclean = true;
     }
-    if (this.#unbinding && this.#inFlight === 0) this.#giveBack();
+    this.#endIfUnbound();
   }
 
   onSlotFree(): void {
@@ -119,9 +140,18 @@ export class Binding {
     const connection = this.#connection;
     this.#connection = null;
     this.#release();
+    if (this.#first !== null) this.#pool.abandon(this.#first);
+    this.#first = null;
     if (connection === null) return;
     connection.binding = null;
     connection.close();
+  }
+
+  #endIfUnbound(): void {
+    const connection = this.#connection;
+    if (!this.#unbinding || this.#inFlight > 0 || connection === null || connection.closed) return;
+    if (this.#queue.length === 0) this.#giveBack();
+    else if (this.#unclean || connection.draining) this.#moveOn();
   }
 
   #giveBack(): void {
@@ -131,9 +161,23 @@ export class Binding {
     this.#release();
     if (connection.draining || this.#unclean) connection.close();
     else this.#pool.reattach(connection);
-    // What stood behind the Unbind and was not sent yet is bound no more.
-    for (const one of this.#queue.splice(0)) one.onUnbound();
     this.#caller.connection.onUnbound();
+  }
+
+  /** The connection takes no more, and some still wait behind the Unbind: a fresh one takes them, in the same order. */
+  #moveOn(): void {
+    const connection = this.#connection!;
+    this.#connection = null;
+    connection.binding = null;
+    this.#release();
+    connection.close();
+    const [first, ...rest] = this.#queue.splice(0);
+    first!.bindAnew();
+    const next = this.#caller.binding;
+    if (next !== null && (first!.request.flags & Flag.Bind) === 0) next.#unbinding = true;
+    // A Bind stood first: the Unbind that held the caller is void.
+    else this.#caller.connection.onUnbound();
+    Binding.follow(this.#caller, rest);
   }
 
   #release(): void {
