@@ -1,24 +1,32 @@
-/** Cuts a byte stream into frames of a 4-byte length prefix. A frame is lent to `onFrame` until it returns. */
+/** Cuts a byte stream into frames whose head tells the length of the rest. A frame is lent to `onFrame` until it returns. */
+
+export interface FrameFormat {
+  /** Of the head; the length that it tells counts what follows it. */
+  readonly headBytes: number;
+  /** Where the 32-bit length stands in the head. */
+  readonly lengthAt: number;
+}
 
 export type OnFrame = (bytes: Buffer, from: number, to: number) => void;
-
-const prefixBytes = 4;
 
 export class FrameSplitter {
   #parked = Buffer.alloc(4096);
   #parkedBytes = 0;
+  readonly #format: FrameFormat;
   readonly #frameLimitBytes: number;
   readonly #onFrame: OnFrame;
 
-  constructor(frameLimitBytes: number, onFrame: OnFrame) {
+  constructor(format: FrameFormat, frameLimitBytes: number, onFrame: OnFrame) {
+    this.#format = format;
     this.#frameLimitBytes = frameLimitBytes;
     this.#onFrame = onFrame;
   }
 
-  /** Calls `onFrame` for every frame that ends in `chunk`, prefix included. Throws when a prefix is over the limit. */
+  /** Calls `onFrame` for every frame that ends in `chunk`, head included. Throws when a length is over the limit. */
   push(chunk: Buffer, length: number): void {
+    const { headBytes } = this.#format;
     let at = this.#finishParked(chunk, length);
-    while (length - at >= prefixBytes) {
+    while (length - at >= headBytes) {
       const end = at + this.#frameBytes(chunk, at);
       if (end > length) break;
       this.#onFrame(chunk, at, end);
@@ -29,12 +37,13 @@ export class FrameSplitter {
 
   /** Completes the frame that an earlier chunk began; gives the offset behind it. */
   #finishParked(chunk: Buffer, length: number): number {
+    const { headBytes } = this.#format;
     if (this.#parkedBytes === 0) return 0;
     let at = 0;
-    if (this.#parkedBytes < prefixBytes) {
-      at = Math.min(length, prefixBytes - this.#parkedBytes);
+    if (this.#parkedBytes < headBytes) {
+      at = Math.min(length, headBytes - this.#parkedBytes);
       this.#park(chunk, 0, at);
-      if (this.#parkedBytes < prefixBytes) return at;
+      if (this.#parkedBytes < headBytes) return at;
     }
     const frameBytes = this.#frameBytes(this.#parked, 0);
     const end = Math.min(length, at + frameBytes - this.#parkedBytes);
@@ -58,10 +67,11 @@ export class FrameSplitter {
   }
 
   #frameBytes(bytes: Buffer, at: number): number {
-    const body = bytes.readUInt32BE(at);
+    const { headBytes, lengthAt } = this.#format;
+    const body = bytes.readUInt32BE(at + lengthAt);
     if (body > this.#frameLimitBytes) {
       throw new Error(`frame: body length ${body} > frameLimitBytes ${this.#frameLimitBytes}`);
     }
-    return prefixBytes + body;
+    return headBytes + body;
   }
 }

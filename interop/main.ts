@@ -1,17 +1,23 @@
-/** `npm run interop -- thrift`: stock clients and servers of other languages through the mesh. Not part of `npm test`: it installs its parts. */
+/** `npm run interop -- thrift|dubbo`: stock clients and servers of other languages through the mesh. Not part of `npm test`: it installs its parts. */
+import { interopDubbo } from './dubbo/run.ts';
 import { interopThrift } from './thrift/run.ts';
 
-const usage = `Usage: npm run interop -- thrift
+const usage = `Usage: npm run interop -- thrift|dubbo
 
-Needs python3 and, for the thread-pool server, java and mvn on the PATH; what they need is installed into .meltemi/interop.`;
+Needs java and mvn on the PATH, thrift python3 too; what they need is installed into .meltemi/interop.`;
+const protocols = new Map([
+  ['thrift', interopThrift],
+  ['dubbo', interopDubbo],
+]);
 
 async function main(): Promise<number> {
-  const [protocol] = process.argv.slice(2);
-  if (protocol !== 'thrift') {
+  const [protocol = ''] = process.argv.slice(2);
+  const interop = protocols.get(protocol);
+  if (interop === undefined) {
     console.log(usage);
     return protocol === '--help' || protocol === '-h' ? 0 : 2;
   }
-  return (await interopThrift()) ? 0 : 1;
+  return (await interop()) ? 0 : 1;
 }
 
 process.exitCode = await main();

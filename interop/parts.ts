@@ -21,9 +21,10 @@ export async function installPython(packages: readonly string[]): Promise<string
   return python;
 }
 
-/** Compiles a Maven project; gives its class path. */
-export async function installJava(project: string, name: string): Promise<string> {
+/** Compiles a Maven project, with these of its properties changed; gives its class path. */
+export async function installJava(project: string, name: string, properties: readonly string[] = []): Promise<string> {
   const parts = join(partsDirectory, name);
-  await run('mvn', ['-q', '-B', '-f', join(project, 'pom.xml'), 'compile', `-Dparts=${parts}`]);
+  const defines = [`parts=${parts}`, ...properties].map((property) => `-D${property}`);
+  await run('mvn', ['-q', '-B', '-f', join(project, 'pom.xml'), 'compile', ...defines]);
   return `${join(parts, 'classes')}:${join(parts, 'libraries')}/*`;
 }

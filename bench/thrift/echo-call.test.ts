@@ -1,6 +1,6 @@
 import thrift from 'thrift';
 import { describe, expect, it } from 'vitest';
-import { createCall, sequenceId, stampCall, turnIntoReply } from './echo-call.ts';
+import { thriftEcho } from './echo-call.ts';
 
 /** Reads a frame with npm's thrift: name, type, id and the one string field. */
 function readWithStockThrift(frame: Buffer) {
@@ -19,20 +19,20 @@ function readWithStockThrift(frame: Buffer) {
 
 describe('the echo call', () => {
   it('is read as a call by a stock client library, and as a reply once answered', () => {
-    const frame = createCall(100, 7);
-    stampCall(frame, 0, 42);
+    const frame = thriftEcho.createCall(100, 7);
+    thriftEcho.stampCall(frame, 0, 42);
     const { CALL, REPLY } = thrift.Thrift.MessageType;
     const { STRING, STOP } = thrift.Thrift.Type;
     const common = { fname: 'echo', rseqid: 42, ftype: STRING, textBytes: 100, stop: STOP };
     expect(readWithStockThrift(frame)).toEqual({ ...common, mtype: CALL, fid: 1 });
-    turnIntoReply(frame, 0);
-    expect(readWithStockThrift(frame)).toEqual({ ...common, mtype: REPLY, fid: 0 });
+    const reply = thriftEcho.replyTo(frame, 0, frame.length);
+    expect(readWithStockThrift(reply)).toEqual({ ...common, mtype: REPLY, fid: 0 });
   });
 
   it('names its number', () => {
-    const frame = createCall(100, 0);
-    stampCall(frame, 0, 0xfffffff0);
-    expect(sequenceId(frame, 0, frame.length)).toBe(0xfffffff0);
-    expect(sequenceId(frame, 0, 10)).toBe(-1);
+    const frame = thriftEcho.createCall(100, 0);
+    thriftEcho.stampCall(frame, 0, 0xfffffff0);
+    expect(thriftEcho.callNumber(frame, 0, frame.length)).toBe(0xfffffff0);
+    expect(thriftEcho.callNumber(frame, 0, 10)).toBe(-1);
   });
 });

@@ -89,7 +89,7 @@ async function javaThreadPool(directory: string): Promise<boolean> {
     const server = new Child('java server', Core.any, 'java', java);
     children.push(server);
     const upstreamPort = Number(await server.firstLine());
-    const load = Child.script('load', Core.any, path('../../bench/thrift/load.ts'));
+    const load = Child.script('load', Core.any, path('../../bench/load.ts'), ['thrift']);
     children.push(load);
     const mesh = await startMeltemi(
       'java',

@@ -1,16 +1,17 @@
 /**
- * The load generator process: runs one job at a time, sent by its parent. Every answer is compared with its call byte by byte. Processor time of
+ * The load generator process, `load.ts PROTOCOL`: runs one job at a time, sent by its parent. Every answer is compared with its call byte by byte. Processor time of
  * the proxy is read here, at the very edges of the measured window.
  */
 import net from 'node:net';
-import { FrameSplitter } from '../frame-splitter.ts';
-import { LatencyHistogram } from '../latency-histogram.ts';
-import type { LoadJob, LoadResult } from '../load-job.ts';
-import { cpuTimeNs } from '../process-usage.ts';
-import { createCall, sequenceId, stampCall, turnIntoReply } from './echo-call.ts';
+import { echoProtocolNamed } from './echo-protocol.ts';
+import { FrameSplitter } from './frame-splitter.ts';
+import { LatencyHistogram } from './latency-histogram.ts';
+import type { LoadJob, LoadResult } from './load-job.ts';
+import { cpuTimeNs } from './process-usage.ts';
 
 const frameLimitBytes = 1 << 20;
 const drainMs = 2000;
+const protocol = echoProtocolNamed(process.argv[2]);
 
 /** One read buffer for all sockets: a chunk is parsed before the next is read. */
 const readBuffer = Buffer.alloc(256 * 1024);
@@ -40,12 +41,13 @@ class Caller {
 
   constructor(run: Run, job: LoadJob, index: number) {
     this.#run = run;
-    this.#template = createCall(job.payloadBytes, index);
-    this.#expected = Buffer.from(this.#template);
-    turnIntoReply(this.#expected, 0);
+    this.#template = protocol.createCall(job.payloadBytes, index);
+    this.#expected = protocol.replyTo(this.#template, 0, this.#template.length);
     this.#calls = Uint32Array.from({ length: job.inFlight }, (_, slot) => slot);
     this.#startedMs = new Float64Array(job.inFlight);
-    this.#splitter = new FrameSplitter(frameLimitBytes, (bytes, from, to) => this.#onAnswer(bytes, from, to));
+    this.#splitter = new FrameSplitter(protocol.frame, frameLimitBytes, (bytes, from, to) =>
+      this.#onAnswer(bytes, from, to),
+    );
     this.socket = net.connect({
       port: job.port,
       host: '127.0.0.1',
@@ -84,13 +86,13 @@ class Caller {
   }
 
   #onAnswer(bytes: Buffer, from: number, to: number): void {
-    const call = sequenceId(bytes, from, to);
+    const call = protocol.callNumber(bytes, from, to);
     const slot = call % this.#calls.length;
     if (call < 0 || this.#calls[slot] !== call || this.#answeredSlots.includes(slot)) {
       this.#fail(1, `answer to call ${call}, which is not in flight`);
       return;
     }
-    stampCall(this.#expected, 0, call);
+    protocol.stampReply(this.#expected, call);
     if (this.#expected.compare(bytes, from, to) !== 0) {
       this.#fail(1, `wrong answer to call ${call}: ${bytes.toString('latin1', from, Math.min(to, from + 120))}`);
     }
@@ -104,7 +106,7 @@ class Caller {
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!;
       this.#template.copy(batch, i * frameBytes);
-      stampCall(batch, i * frameBytes, this.#calls[slot]!);
+      protocol.stampCall(batch, i * frameBytes, this.#calls[slot]!);
       this.#startedMs[slot] = now;
     }
     this.pending += slots.length;

@@ -1,17 +1,16 @@
-/** The backend process: answers echo calls, in the order of the calls or, told `reversed`, each read's calls backwards. */
+/** The backend process, `echo-server.ts PROTOCOL [reversed]`: answers echo calls, in the order of the calls or, told `reversed`, each read's calls backwards. */
 import net from 'node:net';
-import { FrameSplitter } from '../frame-splitter.ts';
-import { turnIntoReply } from './echo-call.ts';
+import { echoProtocolNamed } from './echo-protocol.ts';
+import { FrameSplitter } from './frame-splitter.ts';
 
 const frameLimitBytes = 1 << 20;
-const reversed = process.argv[2] === 'reversed';
+const protocol = echoProtocolNamed(process.argv[2]);
+const reversed = process.argv[3] === 'reversed';
 
 const server = net.createServer({ noDelay: true }, (socket) => {
   const replies: Buffer[] = [];
-  const splitter = new FrameSplitter(frameLimitBytes, (bytes, from, to) => {
-    const reply = Buffer.from(bytes.subarray(from, to));
-    turnIntoReply(reply, 0);
-    replies.push(reply);
+  const splitter = new FrameSplitter(protocol.frame, frameLimitBytes, (bytes, from, to) => {
+    replies.push(protocol.replyTo(bytes, from, to));
   });
   socket.on('data', (chunk: Buffer) => {
     splitter.push(chunk, chunk.length);

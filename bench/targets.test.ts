@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
-import type { Row } from '../rounds.ts';
+import type { Row } from './rounds.ts';
 import { judge } from './targets.ts';
+import { thriftBench } from './thrift/bench.ts';
 
 const row = (subject: string, callers: number, inFlight: number, cpuUsPerCall: number, payloadBytes = 100) =>
   ({ subject, callers, inFlight, payloadBytes, cpuUsPerCall }) as Row;
 
 it('compares CPU per call of the same load, and says nothing of what was not measured', () => {
-  const verdicts = judge([
+  const verdicts = judge(thriftBench.targets, [
     row('meltemi multiplexed', 64, 1, 10),
     row('meltemi multiplexed', 64, 1, 99, 10_000),
     row('meltemi multiplexed', 16, 16, 3),

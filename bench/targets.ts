@@ -1,7 +1,7 @@
 /** What the mesh promises of its CPU time per call, as shares of Envoy's in the same run; at 100 B. */
-import type { Row } from '../rounds.ts';
+import type { Row } from './rounds.ts';
 
-interface Target {
+export interface Target {
   readonly subject: string;
   readonly peer: string;
   readonly callers: number;
@@ -16,15 +16,8 @@ export interface Verdict extends Target {
 
 const payloadBytes = 100;
 
-const targets: readonly Target[] = [
-  { subject: 'meltemi multiplexed', callers: 64, inFlight: 1, peer: 'envoy tcp_proxy', limit: 1.0 },
-  { subject: 'meltemi multiplexed', callers: 64, inFlight: 1, peer: 'envoy thrift_proxy', limit: 0.6 },
-  { subject: 'meltemi multiplexed', callers: 16, inFlight: 16, peer: 'envoy thrift_proxy', limit: 0.15 },
-  { subject: 'meltemi one in flight', callers: 64, inFlight: 1, peer: 'envoy thrift_proxy', limit: 0.9 },
-];
-
 /** One verdict for each target whose both sides were measured. */
-export function judge(rows: readonly Row[]): Verdict[] {
+export function judge(targets: readonly Target[], rows: readonly Row[]): Verdict[] {
   return targets.flatMap((target) => {
     const cpuOf = (subject: string) =>
       rows.find(
