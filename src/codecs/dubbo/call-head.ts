@@ -29,25 +29,37 @@ const HASH_STEP = 3;
 /** Bounded: one head for each of 64 hashes, none over 512 bytes. */
 export class CallHeads {
   readonly #slots: (CallHead | null)[] = new Array(SLOTS).fill(null);
+  #last: CallHead | null = null;
+
+  /** The head of the call before, if this one begins with the same bytes: nothing of it needs to be walked then. */
+  again(bytes: Buffer, from: number, to: number): CallHead | null {
+    const last = this.#last;
+    return last !== null && last.bytes.length <= to - from && isSame(last.bytes, bytes, from) ? last : null;
+  }
 
   /** `bytes[from, to)`: five strings (or nulls) that were walked without fault. */
   lookup(bytes: Buffer, from: number, to: number): CallHead {
     const length = to - from;
     if (length > LONGEST_BYTES) return readCallHead(bytes, from, to);
+    this.#last = this.#find(bytes, from, to);
+    return this.#last;
+  }
+
+  #find(bytes: Buffer, from: number, to: number): CallHead {
+    const length = to - from;
     let hash = length;
     for (let at = from; at < to; at += HASH_STEP) hash = (hash * 31 + bytes[at]!) | 0;
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     const known = this.#slots[slot];
-    if (known && isSame(known.bytes, bytes, from, length)) return known;
+    if (known && known.bytes.length === length && isSame(known.bytes, bytes, from)) return known;
     const head = readCallHead(bytes, from, to);
     this.#slots[slot] = head;
     return head;
   }
 }
 
-function isSame(known: Buffer, bytes: Buffer, from: number, length: number): boolean {
-  if (known.length !== length) return false;
-  for (let at = 0; at < length; at++) if (known[at] !== bytes[from + at]) return false;
+function isSame(known: Buffer, bytes: Buffer, from: number): boolean {
+  for (let at = 0; at < known.length; at++) if (known[at] !== bytes[from + at]) return false;
   return true;
 }
 

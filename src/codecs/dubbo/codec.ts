@@ -176,13 +176,11 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
     const { walker } = this.context;
     let head: CallHead | null = null;
     if ((bytes[from + FLAGS_AT]! & SERIALIZATION_MASK) === HESSIAN2) {
-      walker.start(bytes, from + HEADER_BYTES, to);
-      for (let n = 0; n < CALL_HEAD_STRINGS; n++) {
-        if (walker.skipTextOrNull()) continue;
+      head = this.#readHead(bytes, from + HEADER_BYTES, to);
+      if (head === null) {
         this.#refuseBody(bytes, from);
         return;
       }
-      head = this.#heads.lookup(bytes, from + HEADER_BYTES, walker.at);
     }
     const request = new DubboRequest(this.context, head, bytes, from, to, lent, null);
     if (this.#checkArguments && head !== null && !request.check()) {
@@ -231,6 +229,16 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
   /** A call that is not answered hangs until its own timeout: only closing tells its caller. */
   override reset(): Reset {
     return Reset.Close;
+  }
+
+  /** null: the walker has the fault. */
+  #readHead(bytes: Buffer, from: number, to: number): CallHead | null {
+    const again = this.#heads.again(bytes, from, to);
+    if (again !== null) return again;
+    const { walker } = this.context;
+    walker.start(bytes, from, to);
+    for (let n = 0; n < CALL_HEAD_STRINGS; n++) if (!walker.skipTextOrNull()) return null;
+    return this.#heads.lookup(bytes, from, walker.at);
   }
 
   #refuseBody(bytes: Buffer, from: number): void {

@@ -7,7 +7,7 @@ import { isAscii } from 'node:buffer';
 const CHUNK = 0x52;
 const FINAL = 0x53;
 /** From here on a native scan beats a loop. */
-const LONG_UNITS = 64;
+const LONG_UNITS = 512;
 /** As Java cuts its chunks. */
 const CHUNK_UNITS = 0x8000;
 
@@ -20,7 +20,9 @@ export function skipUnits(bytes: Buffer, from: number, to: number, units: number
   if (units > to - from) return -1;
   if (units >= LONG_UNITS && isAscii(bytes.subarray(from, from + units))) return from + units;
   let at = from;
-  for (let left = units; left > 0; left--) {
+  const asciiTo = from + units;
+  while (at + 4 <= asciiTo && ((bytes[at]! | bytes[at + 1]! | bytes[at + 2]! | bytes[at + 3]!) & 0x80) === 0) at += 4;
+  for (let left = asciiTo - at; left > 0; left--) {
     const byte = bytes[at]!;
     if (byte < 0x80) at += 1;
     else if (byte < 0xc0) return -1;

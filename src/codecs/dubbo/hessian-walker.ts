@@ -6,6 +6,8 @@ import { isTextLead, skipText } from './hessian-text.ts';
 import type { DubboOptions } from './options.ts';
 import { NULL, readInt32, ZERO_INT } from './wire.ts';
 
+const EMPTY = Buffer.alloc(0);
+
 /** Containers that end with a 'Z' instead of a count. Map states take turns. */
 const Until = { ListEnd: -1, MapKey: -2, MapValue: -3 } as const;
 
@@ -62,7 +64,7 @@ export class HessianWalker {
   /** The fault is that a limit was exceeded. */
   overLimit = false;
   readonly #options: DubboOptions;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = EMPTY;
   #end = 0;
   #values = 0;
   /** Fields of each class. */
@@ -88,7 +90,7 @@ export class HessianWalker {
 
   /** Forgets the message, whose bytes may be lent. */
   stop(): void {
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = EMPTY;
   }
 
   /** Walks over `count` values. */
