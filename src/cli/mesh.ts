@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ControlPlane, createControlPlane } from '../control/control-plane.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
-import { createProxyProcess, type ProxyProcess, type ProxyProcessOptions } from '../proxy/proxy-process.ts';
+import { createProxyProcess, type ProxyProcess } from '../proxy/proxy-process.ts';
 import { writeAddress } from './options.ts';
 import { productVersion } from './product-version.ts';
-import { builtInManifests } from './proxy-options.ts';
+import { builtInManifests, type OwnProxyOptions } from './proxy-options.ts';
 
 export interface MeshOptions {
   readonly directories: readonly string[];
@@ -14,7 +14,7 @@ export interface MeshOptions {
   readonly controlAdminListen: Address | null;
   readonly proxyAdminListen: Address | null;
   readonly accessLogFile: string;
-  readonly proxy: Pick<ProxyProcessOptions, 'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs'>;
+  readonly proxy: OwnProxyOptions;
   readonly log: Log;
 }
 

@@ -4,6 +4,7 @@ import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
 import { Registry } from '../metaprotocol/registry.ts';
 import { builtInPlugins } from '../proxy/plugins.ts';
 import type { ProxyProcessOptions } from '../proxy/proxy-process.ts';
+import type { PluginReference } from '../proxy/workers/worker-messages.ts';
 import { UsageError } from './command.ts';
 import { readChoice, readInteger } from './options.ts';
 
@@ -19,6 +20,8 @@ export const PROXY_OPTIONS = {
   bind: { type: 'string', default: 'direct' },
   'state-dir': { type: 'string' },
   'drain-time': { type: 'string', default: '10' },
+  plugin: { type: 'string', multiple: true },
+  watch: { type: 'boolean', default: false },
 } as const;
 
 export const PROXY_OPTIONS_HELP = `  --id ID                 name of this proxy; default: the host's name
@@ -31,7 +34,9 @@ export const PROXY_OPTIONS_HELP = `  --id ID                 name of this proxy;
   --workers N             threads that serve connections (1)
   --bind direct|loopback  listen at a service's own address where that is local, or always on loopback (direct)
   --state-dir DIR         keep the last good configuration here and start from it when the control plane is away
-  --drain-time SECONDS    how long running calls may go on after SIGTERM (10)`;
+  --drain-time SECONDS    how long running calls may go on after SIGTERM (10)
+  --plugin PATH|PACKAGE   a codec of your own, TypeScript or JavaScript; may be given again
+  --watch                 a saved plugin takes the place of the one before`;
 
 /** As `readOptions` gives them. */
 export interface ProxyOptionValues {
@@ -46,11 +51,17 @@ export interface ProxyOptionValues {
   readonly bind: string;
   readonly 'state-dir'?: string | undefined;
   readonly 'drain-time': string;
+  readonly plugin?: readonly string[] | undefined;
+  readonly watch: boolean;
 }
 
-export function readProxyOptions(
-  values: ProxyOptionValues,
-): Pick<ProxyProcessOptions, 'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs'> {
+/** What the operator says of a proxy. */
+export type OwnProxyOptions = Pick<
+  ProxyProcessOptions,
+  'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs' | 'plugins' | 'watchPlugins'
+>;
+
+export function readProxyOptions(values: ProxyOptionValues): OwnProxyOptions {
   const [region = '', zone = '', subZone = ''] = values.locality.split('/');
   return {
     node: {
@@ -67,12 +78,19 @@ export function readProxyOptions(
     workers: readInteger(values.workers, '--workers', 1, 256),
     stateDirectory: values['state-dir'] ?? null,
     drainDeadlineMs: readInteger(values['drain-time'], '--drain-time', 0, 86_400) * 1_000,
+    plugins: readPlugins(values.plugin),
+    watchPlugins: values.watch,
   };
 }
 
 /** What the built-in codecs say of themselves. */
 export function builtInManifests(): ProtocolManifest[] {
   return new Registry(builtInPlugins()).manifests();
+}
+
+/** Paths and packages as seen from where the command was called. */
+export function readPlugins(references: readonly string[] = []): PluginReference[] {
+  return references.map((reference) => ({ reference, directory: process.cwd() }));
 }
 
 function readLabel(text: string): [key: string, value: string] {

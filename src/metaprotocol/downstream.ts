@@ -386,6 +386,11 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#markDirty();
   }
 
+  /** How long nothing was asked; 0 while a stream runs. */
+  get quietMs(): number {
+    return this.#streams.size === 0 ? this.core.clock.nowMs() - this.#lastActiveMs : 0;
+  }
+
   /** At once, streams included. */
   close(status: ProxyStatus): void {
     this.#destroy(status);

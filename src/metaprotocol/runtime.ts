@@ -68,6 +68,8 @@ const EMPTY_RUNTIME: Runtime = {
   clusterNames: new Set(),
 };
 const DRAIN_POLL_MS = 20;
+/** Before the deadline of a drain, for the calls that run then. */
+const LAST_CALLS_MS = 1_000;
 
 export class DataPlane implements DownstreamOwner {
   readonly #options: DataPlaneOptions;
@@ -206,15 +208,21 @@ export class DataPlane implements DownstreamOwner {
     }));
   }
 
-  /** No new connections; callers are asked to go; what runs finishes, at most until the deadline. */
-  async drain(deadlineMs: number): Promise<void> {
+  /**
+   * No new connections; callers are asked to go; what runs finishes, at most until the deadline. With `quietMs` a caller is asked only
+   * when it was quiet for that long, or a moment before the deadline: where the protocol has no goodbye, a request on its way would be lost.
+   */
+  async drain(deadlineMs: number, quietMs = 0): Promise<void> {
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
-    for (const connection of [...this.#connections]) connection.drain();
     const { clock } = this.#core;
     const endMs = clock.nowMs() + deadlineMs;
     while (this.#connections.size > 0 && clock.nowMs() < endMs) {
+      const isLate = clock.nowMs() >= endMs - LAST_CALLS_MS;
+      for (const connection of [...this.#connections]) {
+        if (quietMs === 0 || isLate || connection.quietMs >= quietMs) connection.drain();
+      }
       await new Promise<void>((resolve) => clock.setTimer(DRAIN_POLL_MS, resolve));
     }
     this.close();

@@ -18,21 +18,28 @@ import { configDump } from './config-dump.ts';
 import { DnsNames, type Resolve } from './dns-names.ts';
 import { LastGood } from './last-good.ts';
 import { LogFiles } from './log-files.ts';
+import { PluginWatch } from './plugin-loading/plugin-watch.ts';
 import { probeBind } from './probe-bind.ts';
 import { prometheusText } from './prometheus-text.ts';
 import { refusedMutations } from './refused-mutations.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
+import { WorkerGroups } from './workers/worker-groups.ts';
 import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
+import type { PluginReference } from './workers/worker-messages.ts';
 
 export interface ProxyProcessOptions {
   /** `host:port` of the control plane. */
   readonly xds: string;
   readonly node: Omit<NodeInfo, 'agent' | 'agentVersion' | 'manifests' | 'workers'>;
   readonly version: string;
-  /** Of the codecs its workers have. */
+  /** Of the codecs that are built into its workers. */
   readonly manifests: readonly ProtocolManifest[];
+  /** Outside plugins, each in worker threads of its own. Only who runs the proxy names them, never its configuration. */
+  readonly plugins?: readonly PluginReference[];
+  /** A plugin's saved source takes the place of the one before. */
+  readonly watchPlugins?: boolean;
   readonly workers: number;
   /** null: no admin API. */
   readonly adminListen: Address | null;
@@ -69,7 +76,8 @@ export class ProxyProcess {
   readonly #stats = new StatsStore((definition) => this.#totals.define('main', definition));
   readonly #logFiles: LogFiles;
   readonly #names: DnsNames;
-  readonly #group: WorkerGroup;
+  readonly #groups: WorkerGroups;
+  readonly #pluginWatches: PluginWatch[] = [];
   readonly #rollout: Rollout;
   readonly #lastGood: LastGood | null;
   readonly #admin: ProxyAdmin | null;
@@ -91,19 +99,14 @@ export class ProxyProcess {
       onChange: () => this.#rollout.refresh(),
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
-    this.#group = new WorkerGroup({
-      name: 'worker',
-      workers: options.workers,
-      spawn: options.spawn ?? spawnThread,
-      clock: this.#clock,
+    this.#groups = new WorkerGroups({
+      plugins: options.plugins ?? [],
+      createGroup: (plugin, lives) => this.#createGroup(plugin, lives),
       log,
-      stats: this.#totals,
-      restarts: this.#stats.counter('worker_restarts_total'),
-      writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
-      probe: probeBind,
+      drainDeadlineMs: options.drainDeadlineMs,
     });
     this.#rollout = new Rollout({
-      group: this.#group,
+      group: this.#groups,
       names: this.#names,
       log,
       clock: this.#clock,
@@ -120,7 +123,7 @@ export class ProxyProcess {
             notReady: () => this.#notReady(),
             statsText: () => prometheusText(this.#totals.series()),
             configDump: () => this.#configDump(),
-            clusters: () => this.#group.clusters(),
+            clusters: () => this.#groups.clusters(),
             drain: () => this.drain(),
           });
   }
@@ -128,6 +131,8 @@ export class ProxyProcess {
   async start(): Promise<void> {
     const { adminListen } = this.#options;
     if (this.#admin !== null && adminListen !== null) this.#adminAddress = await this.#admin.listen(adminListen);
+    await this.#groups.load();
+    if (this.#options.watchPlugins === true) this.#watchPlugins();
     this.#ads = this.#createAdsClient(await this.#loadLastGood());
     this.#ads.start();
   }
@@ -144,20 +149,58 @@ export class ProxyProcess {
 
   /** No new connections. Resolves when the running streams ended, or at the deadline. */
   drain(): Promise<void> {
-    this.#draining ??= this.#group.drain(this.#options.drainDeadlineMs);
+    this.#draining ??= this.#groups.drain(this.#options.drainDeadlineMs);
     return this.#draining;
   }
 
   /** Ends everything at once; what is on its way to disk gets there. */
   async close(): Promise<void> {
+    for (const watch of this.#pluginWatches) watch.close();
     this.#ads?.close();
     this.#remarks?.cancel();
     this.#rollout.close();
     this.#names.close();
-    await this.#group.close();
+    await this.#groups.close();
     await this.#logFiles.close();
     await this.#saved;
     await this.#admin?.close();
+  }
+
+  #createGroup(plugin: PluginReference | null, lives: number): WorkerGroup {
+    const { workers, spawn = spawnThread, log, watchPlugins = false } = this.#options;
+    return new WorkerGroup({
+      name: plugin === null ? 'worker' : `plugin#${lives}`,
+      workers,
+      spawn,
+      clock: this.#clock,
+      log: plugin === null ? log : logWith(log, { plugin: plugin.reference }),
+      stats: this.#totals,
+      restarts: this.#stats.counter('worker_restarts_total'),
+      writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
+      plugin,
+      shareAddresses: plugin !== null && watchPlugins,
+      // The group that it takes the place of has its addresses.
+      probe: lives < (this.#options.plugins ?? []).length ? probeBind : async () => null,
+    });
+  }
+
+  #watchPlugins(): void {
+    for (const { reference, loaded } of this.#groups.loaded) {
+      const watch = new PluginWatch(() => void this.#reload(reference, watch));
+      watch.follow(loaded.files);
+      this.#pluginWatches.push(watch);
+    }
+  }
+
+  async #reload(reference: PluginReference, watch: PluginWatch): Promise<void> {
+    const before = JSON.stringify(this.#groups.manifests);
+    if (!(await this.#rollout.inTurn(() => this.#groups.replace(reference)))) return;
+    watch.follow(this.#groups.loaded.find((one) => one.reference === reference)!.loaded.files);
+    if (JSON.stringify(this.#groups.manifests) === before) return;
+    // The control plane learns it from the node, which is told when a stream opens.
+    this.#ads?.close();
+    this.#ads = this.#createAdsClient(this.#rollout.wanted);
+    this.#ads.start();
   }
 
   #createAdsClient(initial: Resources | null): AdsClient {
@@ -170,7 +213,7 @@ export class ProxyProcess {
         agent: 'meltemi',
         agentVersion: version,
         workers,
-        manifests: manifests as unknown as JsonValue[],
+        manifests: [...manifests, ...this.#groups.manifests] as unknown as JsonValue[],
       },
       transport: grpcTransport(xds, this.#xds.descriptor),
       protocol: 'delta',
@@ -238,4 +281,12 @@ export class ProxyProcess {
 
 function setGauge(gauge: Gauge, value: number): void {
   gauge.add(value - gauge.value);
+}
+
+function logWith(log: Log, fields: object): Log {
+  return {
+    info: (more, text) => log.info({ ...fields, ...more }, text),
+    warn: (more, text) => log.warn({ ...fields, ...more }, text),
+    error: (more, text) => log.error({ ...fields, ...more }, text),
+  };
 }

@@ -74,7 +74,7 @@ export class Rollout {
 
   /** Resolves when everything that can run was prepared on all workers. */
   apply(wanted: Resources): Promise<RolloutResult> {
-    return this.#inTurn(() => {
+    return this.inTurn(() => {
       this.#wanted = wanted;
       return this.#roll();
     });
@@ -82,7 +82,7 @@ export class Rollout {
 
   /** The same resources again, since DNS names changed. */
   refresh(): void {
-    void this.#inTurn(async () => {
+    void this.inTurn(async () => {
       const before = this.#result;
       const result = await this.#roll();
       if (result !== before) this.#options.onRevised(result);
@@ -94,7 +94,8 @@ export class Rollout {
     this.#retry?.cancel();
   }
 
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+  /** Nothing else is prepared or committed while `task` runs. */
+  inTurn<T>(task: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(task);
     this.#last = turn.then(
       (result) => (result as { live?: Promise<void> }).live,

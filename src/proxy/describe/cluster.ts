@@ -1,7 +1,7 @@
 /** Cluster resources into the core's clusters; endpoints come from EDS, from the cluster itself or from DNS. */
 import type { BalancerDescription, ClusterDescription, PoolDescription } from '../../metaprotocol/description.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
-import { messageNameOf } from './any.ts';
+import { messageNameOf, optionsOf } from './any.ts';
 import { type EndpointPlan, readEndpoints } from './endpoints.ts';
 import type { Reader } from './reader.ts';
 
@@ -26,6 +26,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const DNS_REFRESH_MS = 5_000;
 const DEFAULT_LIMIT = 1_024;
 const POOL_IDLE_TIMEOUT_MS = 3_600_000;
+const CODEC_OPTIONS = 'meltemi.codec';
 const HTTP_OPTIONS = messageName(TypeUrl.HttpProtocolOptions);
 
 export function readCluster(cluster: Reader): ClusterPlan {
@@ -42,7 +43,7 @@ export function readCluster(cluster: Reader): ClusterPlan {
     pool: readPool(cluster),
     // As the chain that uses it.
     protocol: null,
-    codecOptions: null,
+    codecOptions: readCodecOptions(cluster),
   };
   cluster.ignore('altStatName', 'transportSocket');
   cluster.end('note');
@@ -126,10 +127,17 @@ function readPool(cluster: Reader): PoolDescription {
   return pool;
 }
 
+/** Of the upstream side alone; null: as the chain's. */
+function readCodecOptions(cluster: Reader): unknown {
+  const options = cluster.child('typedExtensionProtocolOptions')?.child(CODEC_OPTIONS) ?? null;
+  return options === null ? null : optionsOf(options);
+}
+
 /** Streams at once on one upstream connection, where the cluster says so. */
 function readConcurrency(cluster: Reader): number | null {
   let http2 = cluster.child('http2ProtocolOptions');
   for (const [name, options] of cluster.child('typedExtensionProtocolOptions')?.fields() ?? []) {
+    if (name === CODEC_OPTIONS) continue;
     if (messageNameOf(options) !== HTTP_OPTIONS) {
       options.note(`not applied: protocol options ${name} are not supported`);
       continue;

@@ -25,6 +25,8 @@ export interface ChainPlan extends Omit<FilterChainDescription, 'routes'> {
 
 /** Of a downstream connection without streams, where the listener says nothing, as in Envoy. */
 const IDLE_TIMEOUT_MS = 3_600_000;
+/** In front of the name of a filter of this proxy, in the type of its options. */
+const OWN_FILTER = 'meltemi.filter.';
 
 export function readListener(listener: Reader): ListenerPlan {
   const bind = readAddress(listener.child('address'), listener, 'address');
@@ -156,7 +158,8 @@ function readFilter(filter: Reader): { name: string; options: unknown }[] {
   const kind = config === null ? '' : messageNameOf(config);
   filter.end('note');
   if (kind === messageName(TypeUrl.MetaProtocolRouter) || (kind === '' && name.endsWith('filters.router'))) return [];
-  filter.error(`filter ${kind === '' ? name : kind} is not supported; expected only the router`);
+  if (config !== null && kind === `${OWN_FILTER}${name}`) return [{ name, options: optionsOf(config) }];
+  filter.error(`filter ${kind === '' ? name : kind} is not supported; expected the router or ${OWN_FILTER}<name>`);
   return [];
 }
 

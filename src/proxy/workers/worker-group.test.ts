@@ -96,6 +96,8 @@ class Bench {
       log: recordingLog(),
       stats: this.totals,
       restarts: this.restarts,
+      plugin: null,
+      shareAddresses: false,
       writeLines: () => {},
       probe: async ({ host, port }) => {
         this.probed.push(`${host}:${port}`);
@@ -231,8 +233,8 @@ describe('WorkerGroup', () => {
     await bench.roll('1');
     await bench.group.drain(1_000);
     expect(bench.workers.map(({ got }) => got.at(-1))).toEqual([
-      { type: 'drain', deadlineMs: 1_000 },
-      { type: 'drain', deadlineMs: 1_000 },
+      { type: 'drain', deadlineMs: 1_000, quietMs: 0 },
+      { type: 'drain', deadlineMs: 1_000, quietMs: 0 },
     ]);
     bench.workers[0]!.die();
     bench.clock.advance(10_000);

@@ -2,7 +2,7 @@
  * WorkerGroup: workers that run the same description. A change is prepared on all before it is committed on any; a worker that
  * dies is started again with what runs now, and the others do not notice.
  */
-import type { Clock } from '../../metaprotocol/clock.ts';
+import type { Clock, TimerHandle } from '../../metaprotocol/clock.ts';
 import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
 import type { Log } from '../../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../../metaprotocol/description.ts';
@@ -11,8 +11,9 @@ import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
 import type { Counter } from '../../metaprotocol/stats.ts';
 import { splitPools } from '../describe/split-pools.ts';
 import type { StatTotals } from '../stat-totals.ts';
+import { Watchdog } from './watchdog.ts';
 import type { SpawnWorker, WorkerHandle } from './worker-handle.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { FromWorker, LoadedPlugin, PluginReference, ToWorker } from './worker-messages.ts';
 
 export interface WorkerGroupOptions {
   /** Part of its workers' names. */
@@ -23,6 +24,10 @@ export interface WorkerGroupOptions {
   readonly log: Log;
   readonly stats: StatTotals;
   readonly restarts: Counter;
+  /** Run besides what is built in, and watched: code of others may loop. null: nothing of others. */
+  readonly plugin: PluginReference | null;
+  /** Its addresses may be shared, with other workers of its own or the group that takes its place. */
+  readonly shareAddresses: boolean;
   readonly writeLines: (path: string, text: string, count: number) => void;
   /** Why we alone cannot bind there; null: we can. Asked once for each new address that several workers shall share. */
   readonly probe: (bind: Address) => Promise<string | null>;
@@ -31,6 +36,8 @@ export interface WorkerGroupOptions {
 /** A worker is started again at once; one that dies young again waits, so that a crash loop does not eat the machine. */
 const RESTART_DELAY_MS = 500;
 const YOUNG_MS = 5_000;
+/** A plugin that is not loaded by then never will be: it loops, or waits for something. */
+const LOAD_TIMEOUT_MS = 10_000;
 
 interface Round {
   readonly number: number;
@@ -45,6 +52,8 @@ interface Member {
   /** How many lives before this one ended young, in a row. */
   readonly youngDeaths: number;
   handle: WorkerHandle | null;
+  watchdog: Watchdog | null;
+  loading: TimerHandle | null;
   alive: boolean;
   /** Runs what the others run, and takes part in rounds. */
   joined: boolean;
@@ -63,16 +72,36 @@ export class WorkerGroup {
   #current: Round | null = null;
   #pending: Round | null = null;
   #ending = false;
+  readonly #loaded = Promise.withResolvers<LoadedPlugin>();
   /** Resolved whenever a worker joined or ended. */
   #changed = Promise.withResolvers<void>();
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options;
+    // Nobody may be waiting for it.
+    this.#loaded.promise.catch(() => {});
     for (let index = 0; index < options.workers; index++) this.#spawn(index, 0);
   }
 
   get workers(): number {
     return this.#options.workers;
+  }
+
+  /** What the first worker found its plugin to be. Rejects with the reason why it cannot be used; then the group is over. */
+  get loaded(): Promise<LoadedPlugin> {
+    return this.#loaded.promise;
+  }
+
+  /** Some worker runs and answers. */
+  get isServing(): boolean {
+    return this.#joined().length > 0;
+  }
+
+  /** Workers run it as soon as they are there again; those that run now are started anew. */
+  adopt(description: RuntimeDescription): void {
+    this.#pending = null;
+    this.#current = { number: ++this.#rounds, description };
+    for (const member of this.#joined()) member.handle?.terminate();
   }
 
   /**
@@ -112,9 +141,10 @@ export class WorkerGroup {
   }
 
   /** No new connections; resolves when the running streams ended, or at the deadline. No worker is started again. */
-  async drain(deadlineMs: number): Promise<void> {
+  async drain(deadlineMs: number, quietMs = 0): Promise<void> {
     this.#ending = true;
-    await Promise.all(this.#joined().map((member) => this.#ask(member, { type: 'drain', deadlineMs }, 'drained')));
+    const message = { type: 'drain', deadlineMs, quietMs } as const;
+    await Promise.all(this.#joined().map((member) => this.#ask(member, message, 'drained')));
   }
 
   /** What each worker says of its clusters. */
@@ -134,6 +164,10 @@ export class WorkerGroup {
     while (this.#members.some((member) => member.alive)) await this.#changed.promise;
   }
 
+  get #sharesAddresses(): boolean {
+    return this.#options.workers > 1 || this.#options.shareAddresses;
+  }
+
   #joined(): Member[] {
     return this.#members.filter((member) => member.joined);
   }
@@ -151,6 +185,8 @@ export class WorkerGroup {
       startedAtMs: this.#options.clock.nowMs(),
       youngDeaths,
       handle: null,
+      watchdog: null,
+      loading: null,
       alive: true,
       joined: false,
       preparedRound: 0,
@@ -158,8 +194,14 @@ export class WorkerGroup {
       waiting: new Map(),
     };
     this.#members[index] = member;
+    if (this.#options.plugin !== null) {
+      member.loading = this.#options.clock.setTimer(LOAD_TIMEOUT_MS, () => {
+        this.#onRefused(member, `not loaded within ${LOAD_TIMEOUT_MS} ms`);
+        member.handle?.terminate();
+      });
+    }
     member.handle = this.#options.spawn(
-      { reusePort: this.#options.workers > 1 },
+      { reusePort: this.#sharesAddresses, plugin: this.#options.plugin },
       {
         onMessage: (message) => this.#onMessage(member, message),
         onExit: (error) => this.#onExit(member, error),
@@ -169,8 +211,19 @@ export class WorkerGroup {
 
   #onMessage(member: Member, message: FromWorker): void {
     switch (message.type) {
+      case 'loaded':
+        this.#loaded.resolve(message.plugin);
+        break;
+      case 'refused':
+        this.#onRefused(member, message.reason);
+        break;
       case 'ready':
+        member.loading?.cancel();
+        if (this.#options.plugin !== null) member.watchdog = this.#watch(member);
         void this.#join(member);
+        break;
+      case 'pong':
+        member.watchdog?.onAnswer();
         break;
       case 'defined':
         this.#options.stats.define(member.name, message.definition);
@@ -200,6 +253,8 @@ export class WorkerGroup {
 
   #onExit(member: Member, error: Error | null): void {
     this.#options.stats.retire(member.name);
+    member.watchdog?.stop();
+    member.loading?.cancel();
     member.alive = false;
     member.joined = false;
     for (const answer of member.waiting.values()) answer(null);
@@ -216,6 +271,28 @@ export class WorkerGroup {
     };
     if (youngDeaths < 2) respawn();
     else this.#options.clock.setTimer(RESTART_DELAY_MS, respawn);
+  }
+
+  #watch(member: Member): Watchdog {
+    return new Watchdog({
+      clock: this.#options.clock,
+      ask: () => member.handle?.post({ type: 'ping' }),
+      onSilence: (silentMs) => {
+        const fields = { worker: member.name, silentMs };
+        this.#options.log.error(fields, 'worker does not answer, its plugin seems to loop: ending it');
+        member.handle?.terminate();
+      },
+    });
+  }
+
+  /** At the start the group has no use; later the file may be mended before the next start. */
+  #onRefused(member: Member, reason: string): void {
+    if (this.#current === null) {
+      this.#ending = true;
+      this.#loaded.reject(new Error(reason));
+    } else {
+      this.#options.log.error({ worker: member.name, reason }, 'plugin not loaded');
+    }
   }
 
   /** A new worker first runs what the others run, however often that changes meanwhile. */
@@ -273,7 +350,7 @@ export class WorkerGroup {
 
   /** With `reusePort` a foreign process could share our address unseen, so it is bound alone once before. */
   async #probe(description: RuntimeDescription): Promise<RuntimeIssue[]> {
-    if (this.#options.workers === 1) return [];
+    if (!this.#sharesAddresses) return [];
     const ours = new Set(this.#current?.description.listeners.map(({ bind }) => `${bind.host} ${bind.port}`));
     const fresh = description.listeners.filter(({ bind }) => !ours.has(`${bind.host} ${bind.port}`));
     const faults = await Promise.all(fresh.map(({ bind }) => this.#options.probe(bind)));

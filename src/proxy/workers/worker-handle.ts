@@ -45,7 +45,8 @@ export function spawnInProcess(options: Omit<WorkerSessionOptions, 'reusePort'>)
   return (start, events) => {
     // As between threads: nobody is called back from inside a call.
     const later = (task: () => void) => setImmediate(task);
-    const session = new WorkerSession({ ...options, ...start }, (message) => later(() => events.onMessage(message)));
+    const { reusePort } = start;
+    const session = new WorkerSession({ ...options, reusePort }, (message) => later(() => events.onMessage(message)));
     return {
       post: (message) => later(() => session.onMessage(message)),
       terminate: () => {

@@ -2,8 +2,26 @@
 
 import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
 import type { RuntimeDescription } from '../../metaprotocol/description.ts';
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
 import type { StatDefinition } from '../../metaprotocol/stats.ts';
+
+/** An outside plugin, as the operator named it. */
+export interface PluginReference {
+  /** A path, or the name of a package. */
+  readonly reference: string;
+  /** Where paths start and packages are looked up. */
+  readonly directory: string;
+}
+
+/** What an outside plugin turned out to be. */
+export interface LoadedPlugin {
+  readonly name: string;
+  readonly version: string;
+  readonly manifests: readonly ProtocolManifest[];
+  /** Its own source files. */
+  readonly files: readonly string[];
+}
 
 export type ToWorker =
   /** Compile and bind, change nothing. Answered with `prepared`. A second one replaces the first. */
@@ -11,13 +29,20 @@ export type ToWorker =
   /** Make the round that was prepared the running one. Answered with `committed`. */
   | { readonly type: 'commit'; readonly round: number }
   | { readonly type: 'abandon'; readonly round: number }
-  /** Answered with `drained`, at the latest when the deadline passed. */
-  | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** Answered with `drained`, at the latest when the deadline passed. Callers that are quiet for `quietMs` are asked to go. */
+  | { readonly type: 'drain'; readonly deadlineMs: number; readonly quietMs: number }
+  /** Answered with `pong` at once. */
+  | { readonly type: 'ping' }
   /** Answered with `status`. */
   | { readonly type: 'status'; readonly question: number };
 
 export type FromWorker =
-  /** Once, first: it takes messages now. */
+  /** Before `ready`, where there is an outside plugin. */
+  | { readonly type: 'loaded'; readonly plugin: LoadedPlugin }
+  /** Instead of `ready`, and the last one: the plugin cannot be used. */
+  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'pong' }
+  /** Once: it takes messages now. */
   | { readonly type: 'ready' }
   | { readonly type: 'prepared'; readonly round: number; readonly issues: readonly RuntimeIssue[] }
   | { readonly type: 'committed'; readonly round: number }

@@ -49,7 +49,10 @@ export class WorkerSession {
         this.#abandon(message.round);
         return;
       case 'drain':
-        void this.#drain(message.deadlineMs);
+        void this.#drain(message.deadlineMs, message.quietMs);
+        return;
+      case 'ping':
+        this.#post({ type: 'pong' });
         return;
       case 'status':
         this.#post({ type: 'status', question: message.question, clusters: this.#dataPlane.clusters() });
@@ -90,8 +93,8 @@ export class WorkerSession {
     this.#prepared = null;
   }
 
-  async #drain(deadlineMs: number): Promise<void> {
-    await this.#dataPlane.drain(deadlineMs);
+  async #drain(deadlineMs: number, quietMs: number): Promise<void> {
+    await this.#dataPlane.drain(deadlineMs, quietMs);
     this.#lines.flush();
     this.#post({ type: 'drained' });
   }

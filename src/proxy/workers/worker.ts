@@ -1,27 +1,45 @@
-/** Entry of a worker thread: a data plane with the built-in plugins, answering to the main thread. */
+/** Entry of a worker thread: a data plane with the built-in plugins, and perhaps an outside one, answering to the main thread. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../metaprotocol/clock.ts';
 import { Registry } from '../../metaprotocol/registry.ts';
 import { DataPlane } from '../../metaprotocol/runtime.ts';
+import { loadPlugin } from '../plugin-loading/load-plugin.ts';
+import { PluginModules } from '../plugin-loading/plugin-modules.ts';
 import { builtInPlugins } from '../plugins.ts';
-import type { FromWorker, ToWorker } from './worker-messages.ts';
+import type { FromWorker, PluginReference, ToWorker } from './worker-messages.ts';
 import { WorkerSession } from './worker-session.ts';
 
 /** What a thread is started with. */
 export interface WorkerStart {
   readonly reusePort: boolean;
+  /** null: only what is built in. */
+  readonly plugin: PluginReference | null;
 }
 
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a worker thread only');
-const { reusePort } = workerData as WorkerStart;
-const session = new WorkerSession(
-  {
-    registry: new Registry(builtInPlugins()),
-    clock: new SystemClock(),
-    reusePort,
-    createDataPlane: (options) => new DataPlane(options),
-  },
-  (message: FromWorker) => port.postMessage(message),
-);
-port.on('message', (message: ToWorker) => session.onMessage(message));
+const post = (message: FromWorker) => port.postMessage(message);
+const { reusePort, plugin } = workerData as WorkerStart;
+
+/** null: refused. */
+async function registryWith({ reference, directory }: PluginReference): Promise<Registry | null> {
+  const modules = new PluginModules();
+  try {
+    const loaded = await loadPlugin(reference, directory, modules);
+    const { name, version } = loaded;
+    const manifests = new Registry([loaded]).manifests();
+    const registry = new Registry([...builtInPlugins(), loaded]);
+    post({ type: 'loaded', plugin: { name, version, manifests, files: [...modules.files] } });
+    return registry;
+  } catch (error) {
+    post({ type: 'refused', reason: (error as Error).message });
+    return null;
+  }
+}
+
+const registry = plugin === null ? new Registry(builtInPlugins()) : await registryWith(plugin);
+if (registry !== null) {
+  const createDataPlane = (options: ConstructorParameters<typeof DataPlane>[0]) => new DataPlane(options);
+  const session = new WorkerSession({ registry, clock: new SystemClock(), reusePort, createDataPlane }, post);
+  port.on('message', (message: ToWorker) => session.onMessage(message));
+}

@@ -1,0 +1,41 @@
+/** readManifests: what outside plugins say of their protocols, for checks without a proxy. Their code runs in threads that end. */
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import { spawnThread } from '../workers/worker-handle.ts';
+import type { PluginReference } from '../workers/worker-messages.ts';
+
+const LOAD_TIMEOUT_MS = 10_000;
+
+/** Rejects with the reason of a plugin that cannot be used. */
+export async function readManifests(plugins: readonly PluginReference[]): Promise<ProtocolManifest[]> {
+  return (await Promise.all(plugins.map(readOne))).flat();
+}
+
+function readOne(plugin: PluginReference): Promise<readonly ProtocolManifest[]> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => end(new Error(`plugin ${plugin.reference}: not loaded within ${LOAD_TIMEOUT_MS} ms`)),
+      LOAD_TIMEOUT_MS,
+    );
+    const thread = spawnThread(
+      { reusePort: false, plugin },
+      {
+        onMessage(message) {
+          if (message.type === 'loaded') {
+            resolve(message.plugin.manifests);
+            end(null);
+          } else if (message.type === 'refused') {
+            end(new Error(message.reason));
+          }
+        },
+        onExit(error) {
+          end(error ?? new Error(`plugin ${plugin.reference}: its thread ended`));
+        },
+      },
+    );
+    function end(error: Error | null): void {
+      clearTimeout(late);
+      if (error !== null) reject(error);
+      thread.terminate();
+    }
+  });
+}
