@@ -1,18 +1,19 @@
 /**
- * DownstreamConnection: a wire, a server codec and the streams of one caller. Keeps answers in order where the protocol
- * needs it, holds the caller back at its limits, lingers so that a last answer is read, and drains.
+ * DownstreamConnection: a wire, a server codec and the streams of one caller. Holds the caller back at its limits, lingers so
+ * that a last answer is read, and drains. What it answers, and in which order, is in answers.ts.
  */
+import type { AnswersOwner } from './answers.ts';
+import { Answers } from './answers.ts';
 import type { FilterChain } from './chain.ts';
 import type { ServerCodec, Sink } from './codec.ts';
 import { Reset } from './codec.ts';
 import type { Core } from './core.ts';
+import { textOf } from './error-text.ts';
 import type { ConnectionInfo } from './filter.ts';
 import { GuardedCodec } from './guarded-codec.ts';
 import { IdTable } from './id-table.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
-import type { ParkedPiece } from './order-queue.ts';
-import { OrderQueue } from './order-queue.ts';
 import type { Flushable } from './output.ts';
 import { SlabOutput } from './output.ts';
 import type { ProxyStatus } from './status.ts';
@@ -23,7 +24,7 @@ import { WheelTimer } from './timer-wheel.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
 import type { ClusterState } from './upstream/cluster.ts';
-import { textOf } from './upstream/connection.ts';
+
 import { InFlightLimits } from './upstream/in-flight.ts';
 import type { Wire, WireHandler } from './wire.ts';
 
@@ -45,10 +46,13 @@ export interface DownstreamOwner {
   onConnectionClosed(connection: DownstreamConnection): void;
 }
 
-export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, Flushable, TimerOwner, BoundCaller {
+export class DownstreamConnection
+  implements Sink<RequestMessage>, WireHandler, Flushable, TimerOwner, BoundCaller, AnswersOwner
+{
   readonly core: Core;
   readonly info: ConnectionInfo;
   readonly caller: Caller;
+  readonly answers: Answers;
   chain: FilterChain;
   closed = false;
   readonly #owner: DownstreamOwner;
@@ -57,7 +61,6 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   readonly #codec: ServerCodec;
   readonly #guarded: GuardedCodec;
   readonly #streams = new IdTable<LiveStream>();
-  readonly #order: OrderQueue | null;
   readonly #idleTimer = new WheelTimer(this);
   #mirrorCaller: Caller | null = null;
   #lastActiveMs: number;
@@ -86,9 +89,9 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#wire = wire;
     this.#output = new SlabOutput(core.slabs, () => this.#markDirty());
     this.#output.attach(wire);
-    this.#order = chain.factory.replies === 'in-order' ? new OrderQueue() : null;
     this.#codec = chain.factory.createServerCodec(this, this.#output, chain.codecOptions, chain.maxStreams);
-    this.#guarded = new GuardedCodec(this.#codec, (where, error) => this.#closeDefective(where, error));
+    this.#guarded = new GuardedCodec(this.#codec, (where, error) => this.closeDefective(where, error));
+    this.answers = new Answers(this.#codec, this.#guarded, this.#output, chain.factory.replies, this);
     this.#lastActiveMs = core.clock.nowMs();
     chain.stats.connections.add();
     chain.stats.connectionsActive.add();
@@ -124,7 +127,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
-      this.#closeDefective('decode', error);
+      this.closeDefective('decode', error);
     }
     this.#settleReading();
   }
@@ -157,7 +160,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     const stream = new LiveStream(this, id, request);
     this.#lastActiveMs = stream.startMs;
     this.#streams.set(id, stream);
-    if (this.#order !== null && (request.flags & Flag.Oneway) === 0) this.#order.push(id);
+    if ((request.flags & Flag.Oneway) === 0) this.answers.expect(id);
     if ((request.flags & Flag.Hold) !== 0) {
       this.#pauses |= Pause.Hold;
       this.#heldId = id;
@@ -181,17 +184,12 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   onReset(id: number, status: ProxyStatus): void {
     if (this.closed) return;
     this.#streams.get(id)?.abort(status.name === 'no_error' ? Status.downstream_reset : status);
-    this.#order?.drop(id);
-    this.#writeInOrder();
+    this.answers.drop(id);
+    this.answers.writeParked();
   }
 
   onWritable(id: number): void {
-    if (this.closed) return;
-    const stream = this.#streams.get(id);
-    const bytes = this.#owedCredit.get(id);
-    if (bytes === undefined) return;
-    this.#owedCredit.delete(id);
-    stream?.creditUpstream(bytes);
+    if (!this.closed) this.answers.onWritable(id, this.#streams.get(id));
   }
 
   onGoAway(why?: ProxyStatus): void {
@@ -213,70 +211,43 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.core.log.warn({ listener: this.info.listener, source: this.info.source, status: status.name }, status.detail);
   }
 
+  // AnswersOwner
+
+  onParked(): void {
+    this.#markDirty();
+  }
+
+  onAnswerWritten(_id: number): void {
+    this.#releaseHold(this.#heldId);
+  }
+
+  onTunnel(): void {
+    this.#unpause(Pause.Hold);
+  }
+
+  closeBehindAnswers(): void {
+    this.#closing = true;
+    this.#markDirty();
+  }
+
+  onDefect(where: string, error: unknown): void {
+    this.chain.stats.codecErrors.add();
+    this.core.log.error({ listener: this.info.listener, where, error }, `codec failed: ${textOf(error)}`);
+  }
+
+  closeDefective(where: string, error: unknown): void {
+    this.onDefect(where, error);
+    this.#destroy(Status.internal_error);
+  }
+
   // What streams ask of their connection
-
-  /** False: the codec failed and the stream was ended. */
-  writeHead(stream: LiveStream, response: ResponseMessage): boolean {
-    const order = this.#order;
-    if (order !== null && !order.mayWrite(stream.id)) {
-      response.keep();
-      this.#park(order, stream.id, { kind: 'head', response, stream });
-      return true;
-    }
-    if (!this.#encode(stream, response)) return false;
-    if ((response.flags & Flag.Tunnel) !== 0) this.#unpause(Pause.Hold);
-    if ((response.flags & Flag.End) !== 0) this.#onAnswerWritten(stream.id);
-    return true;
-  }
-
-  writeInformational(stream: LiveStream, response: ResponseMessage): void {
-    const order = this.#order;
-    if (order === null || order.mayWrite(stream.id)) this.#encode(stream, response);
-    else {
-      response.keep();
-      this.#park(order, stream.id, { kind: 'head', response, stream });
-    }
-  }
-
-  /** True: taken, the upstream may be credited now. */
-  writeData(stream: LiveStream, chunk: Buffer, end: boolean, lent: boolean, received: number): boolean {
-    const order = this.#order;
-    if (order !== null && !order.mayWrite(stream.id)) {
-      this.#park(order, stream.id, { kind: 'data', chunk: lent ? Buffer.from(chunk) : chunk, end, received, stream });
-      return false;
-    }
-    const taken = this.#guarded.data(stream.id, chunk, end, lent);
-    if (!taken) this.#owe(stream.id, received);
-    if (end) this.#onAnswerWritten(stream.id);
-    return taken;
-  }
-
-  writeTrailers(stream: LiveStream, trailers: Trailers): void {
-    const order = this.#order;
-    if (order !== null && !order.mayWrite(stream.id)) {
-      this.#park(order, stream.id, { kind: 'trailers', trailers, stream });
-      return;
-    }
-    this.#guarded.trailers(stream.id, trailers);
-    this.#onAnswerWritten(stream.id);
-  }
-
-  /** A local reply in the caller's protocol; null: the codec failed at that too and the connection is closed. */
-  localReply(status: ProxyStatus, request: RequestMessage): ResponseMessage | null {
-    try {
-      return this.#codec.reply(status, request);
-    } catch (error) {
-      this.#closeDefective('reply', error);
-      return null;
-    }
-  }
 
   /** The answer had begun and cannot go on. */
   resetStream(stream: LiveStream, status: ProxyStatus): void {
     if (this.closed) return;
-    this.#order?.drop(stream.id);
+    this.answers.drop(stream.id);
     if (this.#guarded.reset(stream.id, status) === Reset.Close) this.#finish();
-    this.#writeInOrder();
+    this.answers.writeParked();
   }
 
   credit(id: number, bytes: number): void {
@@ -286,10 +257,10 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   }
 
   onStreamEnded(stream: LiveStream, requestEnded: boolean): void {
-    if (this.#streams.delete(stream.id) && !requestEnded) this.#unfinished.add(stream.id);
+    const known = this.#streams.delete(stream.id);
     if ((stream.request.flags & Flag.Hold) !== 0) this.#releaseHold(stream.id);
     if (this.closed) return;
-    if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
+    if (known && !requestEnded) this.answers.onUnfinished(stream.id);
     if (this.#waitingBind !== null) this.#admitBind();
     if (this.#pauses !== 0 || this.#closing) this.#markDirty();
   }
@@ -327,8 +298,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   // BoundCaller
 
   push(head: ResponseMessage): void {
-    if (this.closed) return;
-    this.#encode(null, head);
+    if (!this.closed) this.answers.push(head);
   }
 
   onBoundClosed(): void {
@@ -358,7 +328,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     }
     if (this.#output.takeRoom()) this.#guarded.room();
     this.#settleReading();
-    if (this.#closing && this.#streams.size === 0 && (this.#order?.size ?? 0) === 0) this.#finish();
+    if (this.#closing && this.#streams.size === 0 && this.answers.waiting === 0) this.#finish();
   }
 
   // TimerOwner
@@ -396,99 +366,14 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
     this.#destroy(status);
   }
 
-  readonly #owedCredit = new Map<number, number>();
-  /** Streams whose answer ended before their request: the codec says what becomes of the rest. */
-  readonly #unfinished = new Set<number>();
-
   get #streamLimit(): number {
     return this.chain.maxStreams;
   }
 
-  #encode(stream: LiveStream | null, response: ResponseMessage): boolean {
-    this.#output.mark();
-    try {
-      this.#codec.encode(stream?.id ?? 0, response, stream?.request ?? null);
-      return true;
-    } catch (error) {
-      this.#output.rollback();
-      this.#onDefect('encode', error);
-    }
-    // That stream fails, the connection drains: its codec is not to be trusted with new streams.
-    this.drain();
-    if (stream === null) return false;
-    const status = statusOf(Status.internal_error, 'the answer could not be encoded');
-    const reply = this.localReply(status, stream.request);
-    if (reply === null) return false;
-    this.#output.mark();
-    try {
-      this.#codec.encode(stream.id, reply, stream.request);
-      this.#onAnswerWritten(stream.id);
-      stream.abort(status);
-    } catch (error) {
-      this.#output.rollback();
-      this.#closeDefective('encode', error);
-    }
-    return false;
-  }
-
   /** A Hold ends with its stream, and not before the codec has seen the answer, which may wait for its turn. */
   #releaseHold(id: number): void {
-    if (id !== this.#heldId || this.#streams.get(id) !== undefined || this.#order?.has(id) === true) return;
+    if (id !== this.#heldId || this.#streams.get(id) !== undefined || this.answers.isWaiting(id)) return;
     this.#unpause(Pause.Hold);
-  }
-
-  /** The turn passes to the next answer. */
-  #onAnswerWritten(id: number): void {
-    if (this.#order === null) return;
-    this.#order.shift(id);
-    this.#releaseHold(this.#heldId);
-    this.#writeInOrder();
-  }
-
-  /** Writes what is parked and may go now; a loop, since thousands may wait. */
-  #writeInOrder(): void {
-    const order = this.#order;
-    if (order === null || this.closed) return;
-    for (let piece = order.next(); piece !== null && !this.closed; piece = order.next()) {
-      const { stream } = piece;
-      let ended: boolean;
-      if (piece.kind === 'head') {
-        if (!this.#encode(stream, piece.response)) continue;
-        ended = (piece.response.flags & (Flag.End | Flag.Informational)) === Flag.End;
-      } else if (piece.kind === 'data') {
-        if (this.#guarded.data(stream.id, piece.chunk, piece.end, false)) stream.creditUpstream(piece.received);
-        else this.#owe(stream.id, piece.received);
-        ended = piece.end;
-      } else {
-        this.#guarded.trailers(stream.id, piece.trailers);
-        ended = true;
-      }
-      if (ended) {
-        order.shift(stream.id);
-        this.#releaseHold(this.#heldId);
-        if (this.#unfinished.size > 0) this.#settleUnfinished(stream.id);
-      }
-    }
-  }
-
-  /** What waits for its turn counts towards the limits, which are looked at once a turn. */
-  #park(order: OrderQueue, id: number, piece: ParkedPiece): void {
-    order.park(id, piece);
-    this.#markDirty();
-  }
-
-  #owe(id: number, bytes: number): void {
-    this.#owedCredit.set(id, (this.#owedCredit.get(id) ?? 0) + bytes);
-  }
-
-  /** The answer is out and the request is not: HTTP/2 resets the stream, HTTP/1 closes and lingers. */
-  #settleUnfinished(id: number): void {
-    if (!this.#unfinished.has(id) || this.#order?.has(id) === true) return;
-    this.#unfinished.delete(id);
-    if (this.#guarded.reset(id, Status.no_error) === Reset.Close) {
-      this.#closing = true;
-      this.#markDirty();
-    }
   }
 
   #admitBind(): void {
@@ -500,7 +385,7 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
   }
 
   #checkLimits(): void {
-    const queued = this.#output.queuedBytes + (this.#order?.parkedBytes ?? 0);
+    const queued = this.#output.queuedBytes + this.answers.parkedBytes;
     if (queued > SLOW_HARD_BYTES) {
       this.chain.stats.slowConsumers.add();
       this.#destroy(statusOf(Status.slow_consumer, `${queued} bytes of answers wait, limit ${SLOW_HARD_BYTES}`));
@@ -579,15 +464,5 @@ export class DownstreamConnection implements Sink<RequestMessage>, WireHandler, 
 
   #abortStreams(status: ProxyStatus): void {
     for (const [, stream] of this.#streams.entries()) stream.abort(status);
-  }
-
-  #closeDefective(where: string, error: unknown): void {
-    this.#onDefect(where, error);
-    this.#destroy(Status.internal_error);
-  }
-
-  #onDefect(where: string, error: unknown): void {
-    this.chain.stats.codecErrors.add();
-    this.core.log.error({ listener: this.info.listener, where, error }, `codec failed: ${textOf(error)}`);
   }
 }

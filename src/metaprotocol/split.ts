@@ -103,7 +103,7 @@ export class SplitRequest implements AttemptOwner {
 
   #onFailure(part: number, request: RequestMessage, status: ProxyStatus): void {
     if (this.#cancelled || part < 0) return;
-    const reply = this.#stream.connection.localReply(status, request);
+    const reply = this.#stream.connection.answers.localReply(status, request);
     if (reply !== null) this.#onAnswer(part, reply);
   }
 

@@ -7,6 +7,7 @@ import type { AttemptOwner } from './attempt.ts';
 import { LiveAttempt } from './attempt.ts';
 import type { FilterChain } from './chain.ts';
 import type { DownstreamConnection } from './downstream.ts';
+import { textOf } from './error-text.ts';
 import type { Attempt, ConnectionInfo, Mutation, Stream } from './filter.ts';
 import { mutate } from './filter.ts';
 import type { RunTarget } from './filter-run.ts';
@@ -23,7 +24,6 @@ import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
 import type { TimerOwner } from './timer-wheel.ts';
 import { WheelTimer } from './timer-wheel.ts';
-import { textOf } from './upstream/connection.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 
 /** A request body that outgrows this cannot be sent a second time. */
@@ -368,7 +368,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   onAttemptHead(attempt: LiveAttempt, response: ResponseMessage): void {
     if (this.ended || this.#attempt !== attempt) return;
     if ((response.flags & Flag.Informational) !== 0) {
-      this.connection.writeInformational(this, response);
+      this.connection.answers.head(this, response);
       return;
     }
     this.onAnswer(response);
@@ -416,7 +416,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     }
     this.#responseRun?.stop();
     this.#responseRun = null;
-    const response = this.connection.localReply(status, this.request);
+    const response = this.connection.answers.localReply(status, this.request);
     if (response === null) return;
     this.response = response;
     this.#runResponse(response);
@@ -451,18 +451,18 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.response = response;
     if (response.raw !== null) this.responseBytes = response.raw.length;
     this.#headDelivered = true;
-    if (!this.connection.writeHead(this, response)) return;
+    if (!this.connection.answers.head(this, response)) return;
     if ((response.flags & Flag.End) !== 0) this.onResponseDelivered();
   }
 
   #deliverData(chunk: Buffer, end: boolean, lent: boolean, received: number): void {
     this.responseBytes += chunk.length;
-    if (this.connection.writeData(this, chunk, end, lent, received)) this.creditUpstream(received);
+    if (this.connection.answers.data(this, chunk, end, lent, received)) this.creditUpstream(received);
     if (end) this.onResponseDelivered();
   }
 
   #deliverTrailers(trailers: Trailers): void {
-    this.connection.writeTrailers(this, trailers);
+    this.connection.answers.trailers(this, trailers);
     this.onResponseDelivered();
   }
 

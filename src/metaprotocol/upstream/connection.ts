@@ -2,6 +2,7 @@
 import type { LiveAttempt } from '../attempt.ts';
 import type { ClientCodec, UpstreamSink } from '../codec.ts';
 import { Reset } from '../codec.ts';
+import { textOf } from '../error-text.ts';
 import { GuardedCodec } from '../guarded-codec.ts';
 import { IdTable } from '../id-table.ts';
 import type { ResponseMessage, Trailers } from '../message.ts';
@@ -442,8 +443,4 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       `codec failed: ${textOf(error)}`,
     );
   }
-}
-
-export function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
