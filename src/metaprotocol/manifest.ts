@@ -26,6 +26,8 @@ export interface AttributeSchema {
   readonly keyCase: 'sensitive' | 'insensitive';
   /** The attribute that virtual hosts are matched on (HTTP `:authority`); null: the protocol has one host, `*`. */
   readonly hostKey: string | null;
+  /** Where endpoints hold different things (a sharded store): the attribute that is hashed unless a rule says otherwise. */
+  readonly placementKey?: string;
 }
 
 /** A named outcome of the protocol, for faults and status rules: Thrift `INTERNAL_ERROR` 6, Dubbo `SERVER_TIMEOUT` 31. */

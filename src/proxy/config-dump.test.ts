@@ -30,3 +30,15 @@ it('shows what runs, and beside it why something newer does not', () => {
   ]);
   expect(configs[2]!.dynamicListeners).toEqual([{ name: 'L' }]);
 });
+
+it('hides passwords', () => {
+  const fixtures = new Fixtures();
+  const value = {
+    '@type': TypeUrl.TypedStruct,
+    typeUrl: 't',
+    value: { upstreamUsername: 'u', upstreamPassword: 'pw' },
+  };
+  const cluster = fixtures.cluster('C', { typedExtensionProtocolOptions: { 'meltemi.codec': value } });
+  const text = JSON.stringify(configDump({ wanted: resources(), used: resources(cluster), refused: [], notes: [] }));
+  expect(text).toContain('"upstreamUsername":"u","upstreamPassword":"[redacted]"');
+});

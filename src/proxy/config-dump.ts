@@ -72,6 +72,11 @@ function entries(input: ConfigDumpInput, typeUrl: string, write: (entry: Entry) 
     };
     const entry =
       running === undefined ? { name, head } : { name, head, value: { '@type': typeUrl, ...running.value } };
-    return JSON.parse(JSON.stringify(write(entry))) as JsonObject;
+    return JSON.parse(JSON.stringify(write(entry), hideSecrets)) as JsonObject;
   });
+}
+
+/** Whoever may look at the admin port need not know what callers and upstreams are asked for. */
+function hideSecrets(key: string, value: unknown): unknown {
+  return typeof value === 'string' && value !== '' && /password/i.test(key) ? '[redacted]' : value;
 }

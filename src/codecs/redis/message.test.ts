@@ -34,10 +34,12 @@ describe('redis requests', () => {
 
   it('lose a prefix of every key that has it', () => {
     const mset = requestOf('MSET', 'p:a', 'p:1', 'q:b', '2', 'p:', '3');
-    mset.stripPrefix(Buffer.from('p:'));
+    mset.stripPrefix(Buffer.from('p:'), false);
     expect(written(mset)).toEqual(commandBytes(['MSET', 'a', 'p:1', 'q:b', '2', '', '3']));
+    mset.stripPrefix(Buffer.from('Q:'), true);
+    expect(mset.word(3).toString()).toBe('b');
     const evaluated = requestOf('EVAL', 'return 1', '1', 'p:a', 'p:b');
-    evaluated.stripPrefix(Buffer.from('p:'));
+    evaluated.stripPrefix(Buffer.from('p:'), false);
     expect(written(evaluated)).toEqual(commandBytes(['EVAL', 'return 1', '1', 'a', 'p:b']));
   });
 

@@ -213,10 +213,14 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   /** Takes `prefix` off every key that begins with it. */
-  stripPrefix(prefix: Buffer): void {
+  stripPrefix(prefix: Buffer, ignoreCase: boolean): void {
     for (const index of this.keyIndexes) {
       const key = this.word(index);
-      if (key.subarray(0, prefix.length).equals(prefix)) this.#edit(index, Buffer.from(key.subarray(prefix.length)));
+      const start = key.subarray(0, prefix.length);
+      const has = ignoreCase
+        ? start.toString().toLowerCase() === prefix.toString().toLowerCase()
+        : start.equals(prefix);
+      if (has) this.#edit(index, Buffer.from(key.subarray(prefix.length)));
     }
   }
 

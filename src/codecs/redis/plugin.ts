@@ -34,6 +34,7 @@ export const redisManifest: ProtocolManifest = {
     open: null,
     keyCase: 'sensitive',
     hostKey: null,
+    placementKey: 'hash-key',
   },
   codes: Object.entries(ErrorCode).map(([name, code]) => ({ name, code })),
   options: REDIS_OPTIONS,

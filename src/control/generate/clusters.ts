@@ -7,6 +7,7 @@ import { compare } from '../model/resource.ts';
 import type { ClusterPolicy, Endpoint, Service, ServicePort, Subset } from '../translate/mesh.ts';
 import { endpointPort } from '../translate/services.ts';
 import { labelsMatch } from '../translate/visibility.ts';
+import { codecConfig } from './filter-config.ts';
 
 const LB_POLICY: Readonly<Record<ClusterPolicy['balancer'], string>> = {
   round_robin: 'ROUND_ROBIN',
@@ -68,6 +69,10 @@ function cluster(name: string, policy: ClusterPolicy, discovery: JsonObject): Xd
     },
   };
   if (policy.balancer === 'ring_hash') value.ringHashLbConfig = { minimumRingSize: policy.minimumRingSize };
+  if (policy.codecOptions !== undefined)
+    value.typedExtensionProtocolOptions = {
+      'meltemi.codec': codecConfig(policy.codecOptions.codec, policy.codecOptions.options),
+    };
   if (policy.maxConcurrentStreams !== null)
     value.http2ProtocolOptions = { maxConcurrentStreams: policy.maxConcurrentStreams };
   return { typeUrl: TypeUrl.Cluster, name, value };

@@ -2,8 +2,9 @@
 import type { JsonObject } from '../../xds/json.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import type { PortProtocol } from '../translate/mesh.ts';
+import type { CodecOptions, PortProtocol, TableFilter } from '../translate/mesh.ts';
 import type { Bind } from './bind.ts';
+import { codecConfig, filterConfig } from './filter-config.ts';
 
 const TYPE = 'type.googleapis.com/';
 
@@ -19,6 +20,10 @@ export interface ListenerSpec {
   readonly cluster: string;
   /** '' = none. */
   readonly accessLogFile: string;
+  /** In front of the router. */
+  readonly filters: readonly TableFilter[];
+  /** Beside those of the protocol. */
+  readonly codecOptions: CodecOptions;
 }
 
 export function listenerResource(spec: ListenerSpec): XdsResource {
@@ -49,11 +54,7 @@ function tcpProxy(spec: ListenerSpec): JsonObject {
 }
 
 function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, { kind: 'codec' }>): JsonObject {
-  const options = {
-    '@type': TypeUrl.TypedStruct,
-    typeUrl: `${TYPE}meltemi.codec.${protocol.manifest.name}.Options`,
-    value: { ...protocol.options },
-  };
+  const options = codecConfig(protocol.manifest.name, { ...protocol.options, ...spec.codecOptions });
   return {
     name: 'aeraki.meta_protocol_proxy',
     typedConfig: {
@@ -63,6 +64,7 @@ function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, {
       protocol: { name: protocol.name, codec: { name: protocol.manifest.name, config: options } },
       ...accessLog(spec),
       metaProtocolFilters: [
+        ...spec.filters.map(({ name, options: raw }) => ({ name, config: filterConfig(name, raw) })),
         { name: 'aeraki.meta_protocol.filters.router', config: { '@type': TypeUrl.MetaProtocolRouter } },
       ],
     },

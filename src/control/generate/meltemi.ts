@@ -4,6 +4,7 @@ import type { NodeInfo } from '../../xds/node.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { compare } from '../model/resource.ts';
 import type {
+  ClusterPolicy,
   Destination,
   DestinationPolicy,
   IngressPort,
@@ -12,6 +13,7 @@ import type {
   Service,
   ServicePort,
   SidecarPolicy,
+  Subset,
 } from '../translate/mesh.ts';
 import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
@@ -86,14 +88,16 @@ class MeltemiGeneration {
 
   #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
     const policy = this.#policyFor(service);
+    const upstream = this.#mesh.upstreams.get(service.host);
     const sources = [
       service.source,
       ...(policy?.sources ?? []),
       ...service.endpoints.flatMap((endpoint) => endpoint.sources),
+      ...(upstream === undefined ? [] : [upstream.source]),
     ];
     for (const subset of [null, ...(policy?.subsets.values() ?? [])]) {
       const name = outboundCluster(port.number, subset?.name ?? '', service.host);
-      const settings = clusterPolicy(policy, subset, port.number);
+      const settings = this.#clusterPolicy(policy, subset, service.host, port, protocol);
       for (const resource of clusterResources(name, service, port, subset, settings)) this.#add(resource, sources);
     }
     if (this.#node.type === 'router') return;
@@ -101,6 +105,27 @@ class MeltemiGeneration {
     for (const address of serviceAddresses(service))
       listens = this.#listen(service, port, protocol, address) || listens;
     if (listens && protocol.kind === 'codec') this.#routes(service, port, protocol);
+  }
+
+  #clusterPolicy(
+    policy: DestinationPolicy | null,
+    subset: Subset | null,
+    host: string,
+    port: ServicePort,
+    protocol: ServedProtocol,
+  ): ClusterPolicy {
+    const settings = clusterPolicy(policy, subset, port.number, placementKeyOf(protocol));
+    const upstream = this.#mesh.upstreams.get(host);
+    if (upstream === undefined || protocol.kind !== 'codec') return settings;
+    const { maxConnections, connectTimeoutMs, codecOptions } = upstream;
+    const changed = {
+      ...settings,
+      maxConnections: maxConnections ?? settings.maxConnections,
+      connectTimeoutMs: connectTimeoutMs ?? settings.connectTimeoutMs,
+    };
+    if (Object.keys(codecOptions).length === 0) return changed;
+    const options = { ...protocol.options, ...codecOptions };
+    return { ...changed, codecOptions: { codec: protocol.manifest.name, options } };
   }
 
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
@@ -115,6 +140,8 @@ class MeltemiGeneration {
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const cluster = outboundCluster(port.number, '', service.host);
     const routes = routeConfigName(service.host, port.number);
+    const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
+    const shaping = table?.filters.length || Object.keys(table?.codecOptions ?? {}).length ? table! : undefined;
     this.#add(
       listenerResource({
         name,
@@ -125,8 +152,10 @@ class MeltemiGeneration {
         routeConfigName: routes,
         cluster,
         accessLogFile: this.#context.accessLogFile,
+        filters: shaping?.filters ?? [],
+        codecOptions: shaping?.codecOptions ?? {},
       }),
-      [service.source],
+      shaping === undefined ? [service.source] : [service.source, shaping.source],
     );
     this.#addresses.push({
       direction: 'outbound',
@@ -145,9 +174,12 @@ class MeltemiGeneration {
     const source = table?.source ?? service.source;
     const hashKeyOf = (destination: Destination): string | null => {
       const policy = this.#destinationPolicy(destination, source);
-      return clusterPolicy(policy, policy?.subsets.get(destination.subset) ?? null, destination.port).hashKey;
+      const subset = policy?.subsets.get(destination.subset) ?? null;
+      return clusterPolicy(policy, subset, destination.port, placementKeyOf(protocol)).hashKey;
     };
-    for (const route of routes) if (route.mirror !== null) this.#destinationPolicy(route.mirror.destination, source);
+    for (const { mirrors } of routes) {
+      for (const { destination } of mirrors) this.#destinationPolicy(destination, source);
+    }
     const resource = routeConfiguration(
       routeConfigName(service.host, port.number),
       routes,
@@ -222,6 +254,8 @@ class MeltemiGeneration {
         routeConfigName: name,
         cluster: name,
         accessLogFile: this.#context.accessLogFile,
+        filters: [],
+        codecOptions: {},
       }),
       sources,
     );
@@ -300,6 +334,11 @@ class MeltemiGeneration {
   #note(source: string, message: string): void {
     this.#notes.set(`${source} ${message}`, { source, message });
   }
+}
+
+/** A store whose endpoints hold different keys. */
+function placementKeyOf(protocol: ServedProtocol): string | null {
+  return protocol.kind === 'codec' ? (protocol.manifest.attributes.placementKey ?? null) : null;
 }
 
 function protocolName(protocol: ServedProtocol): string {

@@ -6,6 +6,7 @@ import { TypeUrl } from '../../xds/type-urls.ts';
 import { protoDuration } from '../model/duration.ts';
 import { canonicalKey } from '../translate/attributes.ts';
 import type { AttributeMatch, Destination, Mutation, Route } from '../translate/mesh.ts';
+import { filterConfig } from './filter-config.ts';
 import { outboundCluster } from './names.ts';
 
 const MILLION = 1_000_000;
@@ -41,7 +42,9 @@ function toRoute(
 ): JsonObject {
   const match: JsonObject = { prefix: '/' };
   if (route.match.length > 0) match.headers = route.match.map(toHeaderMatcher);
-  return { name: route.name, match, route: toAction(route, manifest, hashKeysOf), ...toMutations(route) };
+  const value = { name: route.name, match, route: toAction(route, manifest, hashKeysOf), ...toMutations(route) };
+  const options = Object.entries(route.filterOptions).map(([filter, raw]) => [filter, filterConfig(filter, raw)]);
+  return options.length === 0 ? value : { ...value, typedPerFilterConfig: Object.fromEntries(options) };
 }
 
 function toAction(
@@ -60,14 +63,14 @@ function toAction(
   const hashKeys = new Set(route.destinations.map(hashKeysOf).filter((key) => key !== null));
   if (hashKeys.size > 0)
     action.hashPolicy = [...hashKeys].map((key) => ({ header: { headerName: canonicalKey(manifest, key) } }));
-  if (route.mirror !== null) {
-    const numerator = Math.round((route.mirror.percent * MILLION) / 100);
-    action.requestMirrorPolicies = [
-      {
-        cluster: clusterOf(route.mirror.destination),
+  if (route.mirrors.length > 0) {
+    action.requestMirrorPolicies = route.mirrors.map(({ destination, percent }) => {
+      const numerator = Math.round((percent * MILLION) / 100);
+      return {
+        cluster: clusterOf(destination),
         runtimeFraction: { defaultValue: { numerator, denominator: 'MILLION' } },
-      },
-    ];
+      };
+    });
   }
   return action;
 }
@@ -81,7 +84,9 @@ function toHeaderMatcher(match: AttributeMatch): JsonObject {
   if (test.kind === 'present')
     return negated ? { name, presentMatch: true, invertMatch: true } : { name, presentMatch: true };
   const stringMatch: JsonObject =
-    test.kind === 'regex' ? { safeRegex: { regex: test.value } } : { [test.kind]: test.value };
+    test.kind === 'regex'
+      ? { safeRegex: { regex: test.value } }
+      : { [test.kind]: test.value, ...(test.ignoreCase ? { ignoreCase: true } : {}) };
   // Without the second flag an absent key would not match a negated test.
   return negated ? { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } : { name, stringMatch };
 }

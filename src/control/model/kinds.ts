@@ -3,6 +3,9 @@ import { applicationProtocolKind } from './application-protocol.ts';
 import { destinationRuleKind } from './destination-rule.ts';
 import type { KindDefinition } from './kind.ts';
 import { metaRouterKind } from './meta-router.ts';
+import { redisDestinationKind } from './redis-destination.ts';
+import { redisServiceKind } from './redis-service.ts';
+import { secretKind } from './secret.ts';
 import { serviceEntryKind } from './service-entry.ts';
 import { sidecarKind } from './sidecar.ts';
 import { workloadEntryKind } from './workload-entry.ts';
@@ -14,4 +17,7 @@ export const KINDS: readonly KindDefinition<unknown>[] = Object.freeze([
   sidecarKind,
   metaRouterKind,
   applicationProtocolKind,
+  redisServiceKind,
+  redisDestinationKind,
+  secretKind,
 ]);

@@ -126,7 +126,7 @@ describe('renderStatus', () => {
     const files = {
       'r.yaml': router('[{ route: 1 }]'),
       'x.yaml': 'a: [1',
-      'y.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\n',
+      'y.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: s }\n',
     };
     expect(renderStatus(report(files, live, rejecting)).split('\n')).toEqual([
       'x.yaml:1: error: YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
@@ -135,7 +135,7 @@ describe('renderStatus', () => {
       '  r.yaml:7: error: spec.routes[0].route: actual 1, expected a list',
       `  rejected by proxy-1: RouteConfiguration ${HOST}_9090: bad table`,
       'ServiceEntry shop/echo (s.yaml:2): applied on 2 of 2 proxies',
-      'Secret default/s (y.yaml:1): the kind is not supported yet, not used',
+      'ConfigMap default/s (y.yaml:1): the kind is not supported yet, not used',
       '',
       'proxy proxy-0 (sidecar, namespace default, from 127.0.0.1:5, delta): 8 resources, 8 accepted, 8 live, 0 rejected',
       `  connect to 127.0.10.1:9090 for ${HOST}:9090 (thrift)`,
@@ -164,10 +164,10 @@ describe('renderValidation', () => {
   it('is the findings, as compilers write them, and a count', () => {
     const files = {
       'r.yaml': router('[{ route: 1 }]', 'other'),
-      'y.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\n',
+      'y.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: s }\n',
     };
     expect(renderValidation(report(files))).toBe(`r.yaml:7: error: spec.routes[0].route: actual 1, expected a list
-y.yaml:1: not applied: Secret s: the kind is not supported yet
+y.yaml:1: not applied: ConfigMap s: the kind is not supported yet
 2 valid, 1 invalid, 1 not supported yet
 `);
   });

@@ -19,6 +19,7 @@ const manifestSchema = z.object({
     open: z.object({ description: z.string(), mutable: z.boolean() }).nullable(),
     keyCase: z.enum(['sensitive', 'insensitive']),
     hostKey: z.string().nullable(),
+    placementKey: z.string().exactOptional(),
   }),
   codes: z.array(z.object({ name: z.string(), code: z.number() })),
   options: z.array(

@@ -1,5 +1,6 @@
 /** Mesh: the control plane's own model, made from the resources of all sources. It knows neither YAML nor xDS. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import type { JsonObject } from '../../xds/json.ts';
 
 /** Who may see a thing: its own namespace and what it is exported to. */
 export interface Visibility {
@@ -67,6 +68,8 @@ export interface ClusterPolicy {
   readonly maxPendingRequests: number;
   /** Requests at once on one upstream connection; null: the codec's default. */
   readonly maxConcurrentStreams: number | null;
+  /** Of the upstream side alone; absent: as the listener's. */
+  readonly codecOptions?: { readonly codec: string; readonly options: CodecOptions };
 }
 
 export interface Subset {
@@ -113,6 +116,15 @@ export interface RouteTable extends Visibility {
   readonly port: number;
   /** In order; the first match wins. */
   readonly routes: readonly Route[];
+  /** In order, in front of the router. */
+  readonly filters: readonly TableFilter[];
+  /** Beside those of the port's protocol. */
+  readonly codecOptions: CodecOptions;
+}
+
+export interface TableFilter {
+  readonly name: string;
+  readonly options: JsonObject;
 }
 
 export interface Route {
@@ -121,16 +133,26 @@ export interface Route {
   readonly match: readonly AttributeMatch[];
   /** Of weights that are all above 0. */
   readonly destinations: readonly WeightedDestination[];
-  readonly mirror: { readonly destination: Destination; readonly percent: number } | null;
+  readonly mirrors: readonly Mirror[];
   /** 0: none. */
   readonly timeoutMs: number;
   readonly requestMutation: Mutation;
   readonly responseMutation: Mutation;
+  /** Of filters of its table, by their names. */
+  readonly filterOptions: Readonly<Record<string, JsonObject>>;
+}
+
+export interface Mirror {
+  readonly destination: Destination;
+  readonly percent: number;
 }
 
 export interface AttributeMatch {
   readonly key: string;
-  readonly test: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string } | { readonly kind: 'present' };
+  readonly test:
+    | { readonly kind: 'exact' | 'prefix'; readonly value: string; readonly ignoreCase: boolean }
+    | { readonly kind: 'regex'; readonly value: string }
+    | { readonly kind: 'present' };
   readonly negated: boolean;
 }
 
@@ -176,4 +198,15 @@ export interface Mesh {
   /** In order of precedence: of several visible tables for one host and port the first is used. */
   readonly tables: readonly RouteTable[];
   readonly sidecars: readonly SidecarPolicy[];
+  /** By host. */
+  readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
+}
+
+/** How the servers of one host are connected to, over what a DestinationRule says. */
+export interface UpstreamSettings {
+  readonly source: string;
+  readonly maxConnections: number | null;
+  readonly connectTimeoutMs: number | null;
+  /** Beside those of the port's protocol. */
+  readonly codecOptions: CodecOptions;
 }

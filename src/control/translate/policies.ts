@@ -190,14 +190,20 @@ function toConnectionPool(spec: PolicySpec | null | undefined): ConnectionPoolBl
 }
 
 /** A port's settings replace the level's own blocks; a subset's blocks override the rule's, block by block. */
-export function clusterPolicy(policy: DestinationPolicy | null, subset: Subset | null, port: number): ClusterPolicy {
+/** `placementKey`: the attribute that places requests of this protocol where no rule says how. */
+export function clusterPolicy(
+  policy: DestinationPolicy | null,
+  subset: Subset | null,
+  port: number,
+  placementKey: string | null = null,
+): ClusterPolicy {
   const top = policy === null ? null : (policy.policy.ports.get(port) ?? policy.policy);
   const own = subset === null ? null : (subset.policy.ports.get(port) ?? subset.policy);
   const balancer = own?.loadBalancer ?? top?.loadBalancer;
   const pool = own?.connectionPool ?? top?.connectionPool;
   return {
-    balancer: balancer?.balancer ?? DEFAULTS.balancer,
-    hashKey: balancer?.hashKey ?? null,
+    balancer: balancer?.balancer ?? (placementKey === null ? DEFAULTS.balancer : 'ring_hash'),
+    hashKey: balancer ? balancer.hashKey : placementKey,
     minimumRingSize: balancer?.minimumRingSize ?? DEFAULTS.minimumRingSize,
     connectTimeoutMs: pool?.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
     idleTimeoutMs: pool?.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,

@@ -39,6 +39,8 @@ export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<
       host,
       port: port.number,
       routes: routes.length > 0 ? routes : [defaultRoute(host, port.number)],
+      filters: [],
+      codecOptions: {},
     });
   }
   if (ports.length > 0 && tables.length === 0)
@@ -51,10 +53,11 @@ export function defaultRoute(host: string, port: number): Route {
     name: 'default',
     match: [],
     destinations: [{ host, port, subset: '', weight: 1 }],
-    mirror: null,
+    mirrors: [],
     timeoutMs: 0,
     requestMutation: { set: [], add: [], remove: [] },
     responseMutation: { set: [], add: [], remove: [] },
+    filterOptions: {},
   };
 }
 
@@ -93,20 +96,23 @@ class RouteCompiler {
       ...this.#destination(part.destination, [...path, 'route', at, 'destination']),
       weight: part.weight ?? 0,
     }));
-    const mirror = spec.mirror
-      ? {
-          destination: this.#destination(spec.mirror, [...path, 'mirror']),
-          percent: spec.mirrorPercentage?.value ?? 100,
-        }
-      : null;
+    const mirrors = spec.mirror
+      ? [
+          {
+            destination: this.#destination(spec.mirror, [...path, 'mirror']),
+            percent: spec.mirrorPercentage?.value ?? 100,
+          },
+        ]
+      : [];
     return {
       name: spec.name || `route-${index}`,
       match: this.#match(spec, path),
       destinations: destinations.filter((destination) => destination.weight > 0),
-      mirror,
+      mirrors,
       timeoutMs: spec.timeout ? parseDurationMs(spec.timeout)! : 0,
       requestMutation: this.#mutation(spec, 'request', path),
       responseMutation: this.#mutation(spec, 'response', path),
+      filterOptions: {},
     };
   }
 
@@ -200,8 +206,8 @@ class RouteCompiler {
 }
 
 function toTest(match: StringMatchSpec | null): AttributeMatch['test'] {
-  if (match?.prefix) return { kind: 'prefix', value: match.prefix };
+  if (match?.prefix) return { kind: 'prefix', value: match.prefix, ignoreCase: false };
   if (match?.regex && match.regex !== '*') return { kind: 'regex', value: match.regex };
-  if (match?.exact) return { kind: 'exact', value: match.exact };
+  if (match?.exact) return { kind: 'exact', value: match.exact, ignoreCase: false };
   return { kind: 'present' };
 }

@@ -6,15 +6,21 @@ import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ApplicationProtocolSpec } from '../model/application-protocol.ts';
 import type { DestinationRuleSpec } from '../model/destination-rule.ts';
 import type { MetaRouterSpec } from '../model/meta-router.ts';
+import type { RedisDestinationSpec } from '../model/redis-destination.ts';
+import type { RedisServiceSpec } from '../model/redis-service.ts';
 import type { Finding, Resource } from '../model/resource.ts';
 import type { Inventory, ResourceEntry } from '../model/resource-store.ts';
+import type { SecretSpec } from '../model/secret.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import type { Mesh, RouteTable, Service, Visibility } from './mesh.ts';
+import type { Mesh, RouteTable, Service, UpstreamSettings, Visibility } from './mesh.ts';
 import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
 import { ProtocolTable } from './protocols.ts';
+import type { Secrets } from './redis-auth.ts';
+import { compileRedisDestination } from './redis-destinations.ts';
+import { compileRedisService } from './redis-services.ts';
 import { compileRouter } from './routes.ts';
 import { checkServiceEntry, toServices } from './services.ts';
 import { checkSidecar, toSidecarPolicy } from './sidecars.ts';
@@ -76,6 +82,25 @@ export class Translator {
     const tables = round
       .admit('MetaRouter', (resource: Resource<MetaRouterSpec>) => compileRouter(resource, index))
       .flat();
+    const secrets: Secrets = new Map(
+      round
+        .admit('Secret', (resource: Resource<SecretSpec>) => ({ findings: [], make: () => resource }))
+        .map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec]),
+    );
+    tables.push(
+      ...round
+        .admit('RedisService', (resource: Resource<RedisServiceSpec>) => compileRedisService(resource, index, secrets))
+        .flat(),
+    );
+    const upstreams = new Map<string, UpstreamSettings>();
+    const destinations = round.admit('RedisDestination', (resource: Resource<RedisDestinationSpec>) =>
+      compileRedisDestination(resource, index, secrets),
+    );
+    for (const { host, settings } of destinations) {
+      const first = upstreams.get(host);
+      if (first === undefined) upstreams.set(host, settings);
+      else round.conflict(first.source, settings.source, host);
+    }
     reportSharedHosts(tables, round);
     const sidecars = round.admit('Sidecar', (resource: Resource<SidecarSpec>) => ({
       findings: checkSidecar(resource, protocols),
@@ -83,7 +108,7 @@ export class Translator {
     }));
 
     this.#good = round.used;
-    const mesh: Mesh = { rootNamespace: this.#rootNamespace, services, policies, tables, sidecars };
+    const mesh: Mesh = { rootNamespace: this.#rootNamespace, services, policies, tables, sidecars, upstreams };
     return { mesh, verdicts: this.#verdicts(inventory, round), faults: inventory.faults };
   }
 
