@@ -1,0 +1,169 @@
+/**
+ * Fields: the header or trailer lines of one section, over its raw bytes. Reading scans for what is asked; edits mark lines as
+ * gone and gather lines to add, so that untouched runs are copied as they came.
+ */
+import type { Output } from '../../metaprotocol/codec.ts';
+import type { SectionReader } from './section-reader.ts';
+import { BYTE, Class, equalsName, isAll, SP, TAB } from './wire.ts';
+
+export class Fields {
+  bytes: Buffer;
+  /** Where the section starts in `bytes`; all offsets are from here. */
+  base: number;
+  readonly #count: number;
+  /** As SectionReader.cells; a colon of 0: the line is gone. */
+  readonly #cells: Uint16Array;
+  #gone: boolean;
+  /** name, value, name, value … in the order they were added. */
+  #added: string[] | null = null;
+
+  private constructor(bytes: Buffer, base: number, count: number, cells: Uint16Array, gone: boolean) {
+    this.bytes = bytes;
+    this.base = base;
+    this.#count = count;
+    this.#cells = cells;
+    this.#gone = gone;
+  }
+
+  static of(reader: SectionReader, bytes: Buffer, base: number): Fields {
+    return new Fields(bytes, base, reader.count, reader.cells.slice(0, reader.count * 2 + 1), false);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Line `index` was taken out. */
+  isGone(index: number): boolean {
+    return this.#cells[index * 2 + 1] === 0;
+  }
+
+  drop(index: number): void {
+    this.#cells[index * 2 + 1] = 0;
+    this.#gone = true;
+  }
+
+  nameLength(index: number): number {
+    return this.#cells[index * 2 + 1]! - this.#cells[index * 2]!;
+  }
+
+  /** Is line `index`, which is there, the field of this lower-case name? */
+  isNamed(index: number, lower: string): boolean {
+    return (
+      this.nameLength(index) === lower.length && equalsName(this.bytes, this.base + this.#cells[index * 2]!, lower)
+    );
+  }
+
+  name(index: number): string {
+    const from = this.base + this.#cells[index * 2]!;
+    return this.bytes.toString('latin1', from, this.base + this.#cells[index * 2 + 1]!).toLowerCase();
+  }
+
+  /** Without the blanks around it. */
+  value(index: number): string {
+    const { bytes, base } = this;
+    let from = base + this.#cells[index * 2 + 1]! + 1;
+    let to = base + this.#cells[index * 2 + 2]! - 2;
+    while (from < to && (bytes[from] === SP || bytes[from] === TAB)) from++;
+    while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === TAB)) to--;
+    return bytes.toString('latin1', from, to);
+  }
+
+  /** All values of a field, joined by a comma (RFC 9110 §5.2). */
+  get(lower: string): string | undefined {
+    let found: string | undefined;
+    const cells = this.#cells;
+    for (let index = 0; index < this.#count; index++) {
+      if (cells[index * 2 + 1]! - cells[index * 2]! !== lower.length || !this.isNamed(index, lower)) continue;
+      found = found === undefined ? this.value(index) : `${found},${this.value(index)}`;
+    }
+    const added = this.#added;
+    if (added !== null) {
+      for (let at = 0; at < added.length; at += 2) {
+        if (added[at] !== lower) continue;
+        found = found === undefined ? added[at + 1]! : `${found},${added[at + 1]!}`;
+      }
+    }
+    return found;
+  }
+
+  entries(visit: (key: string, value: string) => void): void {
+    for (let index = 0; index < this.#count; index++) {
+      if (!this.isGone(index)) visit(this.name(index), this.value(index));
+    }
+    const added = this.#added ?? [];
+    for (let at = 0; at < added.length; at += 2) visit(added[at]!, added[at + 1]!);
+  }
+
+  /** False: no such field can be written. */
+  add(lower: string, value: string): boolean {
+    if (lower === '' || !isAll(lower, Class.Token) || !isAll(value, Class.Value)) return false;
+    this.#added ??= [];
+    this.#added.push(lower, value.trim());
+    return true;
+  }
+
+  set(lower: string, value: string): boolean {
+    if (lower === '' || !isAll(lower, Class.Token) || !isAll(value, Class.Value)) return false;
+    this.remove(lower);
+    return this.add(lower, value);
+  }
+
+  remove(lower: string): void {
+    for (let index = 0; index < this.#count; index++) if (this.isNamed(index, lower)) this.drop(index);
+    const added = this.#added;
+    if (added === null) return;
+    for (let at = added.length - 2; at >= 0; at -= 2) if (added[at] === lower) added.splice(at, 2);
+  }
+
+  /** Copies the bytes out of a lent buffer; `end` is the length of the section. */
+  keep(end: number): void {
+    this.bytes = Buffer.from(this.bytes.subarray(this.base, this.base + end));
+    this.base = 0;
+  }
+
+  fork(): Fields {
+    const copy = new Fields(this.bytes, this.base, this.#count, this.#cells.slice(), this.#gone);
+    if (this.#added !== null) copy.#added = [...this.#added];
+    return copy;
+  }
+
+  /** Writes all lines, without the empty one; `from` >= 0: the bytes of the section from there are part of the first run. */
+  write(out: Output, from: number): void {
+    const { bytes, base } = this;
+    const cells = this.#cells;
+    const end = cells[this.#count * 2]!;
+    let run = from >= 0 ? from : cells[0]!;
+    if (this.#gone) {
+      for (let index = 0; index < this.#count; index++) {
+        if (cells[index * 2 + 1] !== 0) continue;
+        const start = cells[index * 2]!;
+        if (start > run) out.append(bytes, base + run, base + start);
+        run = cells[index * 2 + 2]!;
+      }
+    }
+    if (end > run) out.append(bytes, base + run, base + end);
+    const added = this.#added;
+    if (added === null) return;
+    let text = '';
+    for (let at = 0; at < added.length; at += 2) text += `${added[at]}: ${added[at + 1]}\r\n`;
+    writeText(out, text);
+  }
+}
+
+/** Writes text of which each character is one byte. */
+export function writeText(out: Output, text: string): void {
+  if (text.length === 0) return;
+  const at = out.reserve(text.length);
+  out.slab.write(text, at, 'latin1');
+}
+
+/** A key as HTTP compares it. Keys of configuration are lower case already. */
+export function lowerName(key: string): string {
+  for (let at = 0; at < key.length; at++) {
+    const code = key.charCodeAt(at);
+    if (code >= 0x41 && code <= 0x5a) return key.toLowerCase();
+    if (code > 0xff || (BYTE[code]! & Class.Token) === 0) return key.toLowerCase();
+  }
+  return key;
+}
