@@ -40,5 +40,5 @@ it('hides passwords', () => {
   };
   const cluster = fixtures.cluster('C', { typedExtensionProtocolOptions: { 'meltemi.codec': value } });
   const text = JSON.stringify(configDump({ wanted: resources(), used: resources(cluster), refused: [], notes: [] }));
-  expect(text).toContain('"upstreamUsername":"u","upstreamPassword":"[redacted]"');
+  expect(text).toContain('"upstreamPassword":"[redacted]","upstreamUsername":"u"');
 });
