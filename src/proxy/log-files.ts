@@ -51,9 +51,14 @@ export class LogFiles {
     queue.writing ??= this.#drain(path, queue);
   }
 
-  /** Everything that was written so far is with the operating system. */
-  async close(): Promise<void> {
+  /** Resolves when everything that was written so far is with the operating system. */
+  async settled(): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.writing));
+  }
+
+  /** Nothing is written after it. */
+  async close(): Promise<void> {
+    await this.settled();
     const appenders = await Promise.allSettled(this.#appenders.values());
     await Promise.all(appenders.map((opened) => (opened.status === 'fulfilled' ? opened.value.close() : undefined)));
   }
@@ -84,6 +89,11 @@ export class LogFiles {
     }
     return appender;
   }
+}
+
+/** The main thread's alone: a worker's own `process.stdout` is only a way to it. */
+export function isProcessStream(path: string): boolean {
+  return path === '/dev/stdout' || path === '/dev/stderr';
 }
 
 async function openAppender(path: string): Promise<Appender> {

@@ -3,7 +3,7 @@ import type { Clock, TimerHandle } from '../../metaprotocol/clock.ts';
 
 const TICK_MS = 200;
 /** Ticks of this thread, not time: if this thread itself was held up, the worker is not to blame. */
-const SILENT_TICKS = 5;
+const SILENT_TICKS = 4;
 
 export interface WatchdogOptions {
   readonly clock: Clock;

@@ -51,7 +51,7 @@ export type FromWorker =
   /** A statistic that it will write to from now on. */
   | { readonly type: 'defined'; readonly definition: StatDefinition }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object; readonly text: string }
-  /** Whole lines of an access log. */
+  /** Whole lines of an access log that goes to one of the process's own streams; files a worker writes itself. */
   | { readonly type: 'lines'; readonly path: string; readonly text: string; readonly count: number };
 
 export type LogLevel = 'info' | 'warn' | 'error';

@@ -4,6 +4,7 @@ import type { Registry } from '../../metaprotocol/registry.ts';
 import type { DataPlane, DataPlaneOptions, Prepared } from '../../metaprotocol/runtime.ts';
 import { StatsStore } from '../../metaprotocol/stats.ts';
 import { LineBatcher } from '../line-batcher.ts';
+import { isProcessStream, LogFiles } from '../log-files.ts';
 import type { FromWorker, LogLevel, ToWorker } from './worker-messages.ts';
 
 export interface WorkerSessionOptions {
@@ -17,20 +18,27 @@ export interface WorkerSessionOptions {
 export class WorkerSession {
   readonly #dataPlane: DataPlane;
   readonly #lines: LineBatcher;
+  readonly #logFiles: LogFiles;
   readonly #post: (message: FromWorker) => void;
   #prepared: { readonly round: number; readonly prepared: Prepared } | null = null;
   #closed = false;
 
   constructor(options: WorkerSessionOptions, post: (message: FromWorker) => void) {
     const logAs = (level: LogLevel) => (fields: object, text: string) => post({ type: 'log', level, fields, text });
+    const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
+    const stats = new StatsStore((definition) => post({ type: 'defined', definition }));
     this.#post = post;
-    this.#lines = new LineBatcher(options.clock, (path, text, count) => post({ type: 'lines', path, text, count }));
+    this.#logFiles = new LogFiles({ log, dropped: stats.counter('access_log_lines_dropped_total') });
+    this.#lines = new LineBatcher(options.clock, (path, text, count) => {
+      if (isProcessStream(path)) post({ type: 'lines', path, text, count });
+      else this.#logFiles.write(path, text, count);
+    });
     this.#dataPlane = options.createDataPlane({
       registry: options.registry,
       clock: options.clock,
       random: Math.random,
-      stats: new StatsStore((definition) => post({ type: 'defined', definition })),
-      log: { info: logAs('info'), warn: logAs('warn'), error: logAs('error') },
+      stats,
+      log,
       writeLog: (path, line) => this.#lines.write(path, line),
       reusePort: options.reusePort,
     });
@@ -66,6 +74,7 @@ export class WorkerSession {
     this.#abandon(this.#prepared?.round ?? -1);
     this.#dataPlane.close();
     this.#lines.flush();
+    void this.#logFiles.close();
   }
 
   async #prepare(round: number, description: Extract<ToWorker, { type: 'prepare' }>['description']): Promise<void> {
@@ -96,6 +105,7 @@ export class WorkerSession {
   async #drain(deadlineMs: number, quietMs: number): Promise<void> {
     await this.#dataPlane.drain(deadlineMs, quietMs);
     this.#lines.flush();
+    await this.#logFiles.settled();
     this.#post({ type: 'drained' });
   }
 }
