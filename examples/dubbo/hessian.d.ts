@@ -1,4 +1,4 @@
-/** The part of npm's hessian.js that tests use; it comes without types. */
+/** The part of npm's hessian.js that is used here; it comes without types. */
 declare module 'hessian.js' {
   export class EncoderV2 {
     write(value: unknown): this;
