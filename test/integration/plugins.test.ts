@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { EchoClient } from '../../plugins/echo-rpc/echo-client.ts';
 import { type Frame, Kind, readFrames, writeFrame } from '../../plugins/echo-rpc/frames.ts';
 import { freePort } from '../../src/cli/demo/free-port.ts';
 import type { ProxyProcess } from '../../src/proxy/proxy-process.ts';
-import { EchoCaller } from '../harness/echo-caller.ts';
 import { MeshBench } from './mesh-fixture.ts';
 
 const ECHO_RPC = fileURLToPath(new URL('../../plugins/echo-rpc', import.meta.url));
@@ -103,7 +103,7 @@ spec:
 
   /** A call on a connection of its own. */
   async echo(port: number, method = 'say', headers: Readonly<Record<string, string>> = {}): Promise<Frame> {
-    const caller = await EchoCaller.connect(port);
+    const caller = await EchoClient.connect(port);
     try {
       return await caller.call(method, headers);
     } finally {
@@ -176,7 +176,7 @@ describe('outside plugins', () => {
   it('that throw close their connection and no other', async () => {
     const one = bench();
     const { port } = await one.mesh(await one.plugin(poisoned));
-    const other = await EchoCaller.connect(port);
+    const other = await EchoClient.connect(port);
     await other.call('say');
     await expect(one.echo(port, 'throw!')).rejects.toThrow('closed');
     expect((await other.call('say')).headers.server).toBe('v1');
@@ -207,7 +207,7 @@ describe('outside plugins', () => {
     const localText = async () => (await one.echo(port, 'unrouted')).body.toString();
     expect(await localText()).toBe('first');
     const threads = threadCount();
-    const staying = await EchoCaller.connect(port);
+    const staying = await EchoClient.connect(port);
     await staying.call('say');
     const failures: unknown[] = [];
     let calls = 0;

@@ -1,9 +1,9 @@
-/** EchoCaller: a caller of echo-rpc on one connection. */
+/** EchoClient: a caller of echo-rpc on one connection; any number of calls at once. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type Frame, Kind, readFrames, writeFrame } from '../../plugins/echo-rpc/frames.ts';
+import { type Frame, Kind, readFrames, writeFrame } from './frames.ts';
 
-export class EchoCaller {
+export class EchoClient {
   readonly #socket: Socket;
   readonly #waiting = new Map<bigint, PromiseWithResolvers<Frame>>();
   #lastId = 0n;
@@ -22,19 +22,19 @@ export class EchoCaller {
     });
   }
 
-  static async connect(port: number): Promise<EchoCaller> {
-    const socket = connect(port, '127.0.0.1');
+  static async connect(port: number, host = '127.0.0.1'): Promise<EchoClient> {
+    const socket = connect(port, host);
     await once(socket, 'connect');
-    return new EchoCaller(socket);
+    return new EchoClient(socket);
   }
 
   /** Rejects when the connection closes first. */
-  call(method: string, headers: Readonly<Record<string, string>> = {}): Promise<Frame> {
+  call(method: string, headers: Readonly<Record<string, string>> = {}, body = 'hello'): Promise<Frame> {
     const id = ++this.#lastId;
     const waiting = Promise.withResolvers<Frame>();
-    this.#waiting.set(id, waiting);
     if (this.closed) waiting.reject(new Error('the connection was closed'));
-    this.#socket.write(writeFrame({ kind: Kind.Request, code: 0, id, method, headers, body: Buffer.from('hello') }));
+    this.#waiting.set(id, waiting);
+    this.#socket.write(writeFrame({ kind: Kind.Request, code: 0, id, method, headers, body: Buffer.from(body) }));
     return waiting.promise;
   }
 

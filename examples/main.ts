@@ -1,0 +1,13 @@
+/** `npm run example -- NAME [--check]`: runs an example of this folder that has a main.ts. */
+import { existsSync } from 'node:fs';
+
+const [name, ...rest] = process.argv.slice(2);
+const main = new URL(`${name}/main.ts`, import.meta.url);
+const isKnown = name !== undefined && /^[a-z-]+$/.test(name) && existsSync(main);
+if (isKnown && rest.every((option) => option === '--check')) {
+  const { run } = (await import(main.href)) as { run: (options: { check: boolean }) => Promise<boolean> };
+  process.exitCode = (await run({ check: rest.includes('--check') })) ? 0 : 1;
+} else {
+  console.error('usage: npm run example -- NAME [--check], NAME being a folder of examples/ with a main.ts');
+  process.exitCode = 2;
+}
