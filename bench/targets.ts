@@ -14,10 +14,10 @@ export interface Verdict extends Target {
   readonly met: boolean;
 }
 
-const payloadBytes = 100;
+const PAYLOAD_BYTES = 100;
 
 /** One verdict for each target whose both sides were measured. */
-export function judge(targets: readonly Target[], rows: readonly Row[]): Verdict[] {
+export function judge(targets: readonly Target[], rows: readonly Row[], payloadBytes = PAYLOAD_BYTES): Verdict[] {
   return targets.flatMap((target) => {
     const cpuOf = (subject: string) =>
       rows.find(
