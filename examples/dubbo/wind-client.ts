@@ -8,6 +8,8 @@ export interface WindClient {
   /** Rejects when the connection ends first. */
   call(call: Omit<StockCall, 'id' | 'oneway'>): Promise<ReadAnswer>;
   oneway(call: Omit<StockCall, 'id' | 'oneway'>): void;
+  /** The body of the answer: null, which is `N` in hessian2. */
+  heartbeat(): Promise<string>;
   /** The server said that it takes no new requests here. */
   readonly readOnly: boolean;
   readonly closed: boolean;
@@ -20,6 +22,7 @@ export async function connectWind(port: number, host = '127.0.0.1'): Promise<Win
   const waiting = new Map<bigint, PromiseWithResolvers<ReadAnswer>>();
   // Dubbo 3 begins anywhere in 64 bits.
   let nextId = -0x7edc_ba98_7654_3210n;
+  const beats: PromiseWithResolvers<string>[] = [];
   let readOnly = false;
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
@@ -30,6 +33,7 @@ export async function connectWind(port: number, host = '127.0.0.1'): Promise<Win
     const flags = bytes[2]!;
     if (flags === 0xe2) socket.write(frame(0x22, 20, bytes.readBigInt64BE(4), bytes.subarray(16)));
     if (flags === 0xa2 && bytes.toString('latin1', 17) === 'R') readOnly = true;
+    if (flags === 0x22) beats.shift()?.resolve(bytes.toString('latin1', 16));
     if ((flags & 0xa0) !== 0) return;
     const answer = readAnswer(bytes);
     waiting.get(answer.id)?.resolve(answer);
@@ -45,6 +49,12 @@ export async function connectWind(port: number, host = '127.0.0.1'): Promise<Win
     },
     oneway(call) {
       socket.write(stockCall({ ...call, id: nextId++, oneway: true }));
+    },
+    heartbeat() {
+      const beat = Promise.withResolvers<string>();
+      beats.push(beat);
+      socket.write(frame(0xe2, 0, nextId++, Buffer.from('N')));
+      return beat.promise;
     },
     get readOnly() {
       return readOnly;
