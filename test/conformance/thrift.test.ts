@@ -1,9 +1,9 @@
-import { describe, it } from 'vitest';
+import { describe } from 'vitest';
 import { PYTHON_ANSWERS, PYTHON_CALLS } from '../../src/codecs/thrift/fixtures/python-messages.ts';
 import { thriftFactory } from '../../src/codecs/thrift/plugin.ts';
-import { testCodec } from '../../src/conformance/run-conformance.ts';
 import type { Sample } from '../../src/conformance/sample.ts';
 import type { IdPlace } from '../../src/conformance/subject.ts';
+import { conforms } from './conforms.ts';
 
 const TRANSPORTS = ['framed', 'unframed', 'theader'] as const;
 
@@ -43,5 +43,6 @@ describe('thrift conforms', () => {
     exchangeOf(transport, 'negative id', 'application exception'),
     { name: `${transport} oneway`, request: sampleOf(transport, 'oneway'), response: null },
   ]);
-  testCodec({ factory: thriftFactory, samples: { exchanges, heartbeats: [] }, idOf }, it);
+  const samples = { exchanges, heartbeats: [] };
+  conforms({ factory: thriftFactory, samples, idOf }, new URL('../../docs/codecs/thrift.md', import.meta.url));
 });

@@ -28,7 +28,7 @@ export async function testCodecFile(argv: readonly string[]): Promise<number> {
   if (values.junit !== undefined) await writeFile(values.junit, reportJunit(report));
   if (values.doc !== undefined) {
     const before = await readFile(values.doc, 'utf8');
-    await writeFile(values.doc, withMatrix(before, capabilityMatrix(factory.manifest, report)));
+    await writeFile(values.doc, withMatrix(before, capabilityMatrix(factory.manifest, report.results)));
   }
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return report.passed ? ExitCode.Ok : ExitCode.Failure;
