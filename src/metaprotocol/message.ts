@@ -42,6 +42,8 @@ export interface Message {
   readonly flags: number;
   /** The whole frame as received, never written to; null if the message streams or was made by the proxy. */
   readonly raw: Buffer | null;
+  /** Length of `raw`, for a codec whose `raw` is made anew each time. */
+  readonly rawBytes?: number;
   /** Its bytes are lent until `decode()` returns. Copies them now; a second call does nothing. */
   keep(): void;
   /** First value of the attribute, edits included. */
@@ -63,6 +65,8 @@ export interface RequestMessage extends Message {
   readonly connectionKey: string;
   /** The codec's verdict: sending it twice does no harm. */
   readonly replaySafe: boolean;
+  /** True: the caller asks for an answer that may be long in coming (BLPOP), so the route's timeout does not apply. */
+  readonly mayWait?: boolean;
   /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
   readonly answer: ResponseMessage | null;
   /**

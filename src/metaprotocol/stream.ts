@@ -75,7 +75,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.slots = this.chain.filterCount === 0 ? NO_SLOTS : new Array(this.chain.filterCount).fill(undefined);
     this.#requestEnded = (request.flags & Flag.End) !== 0;
     this.#startMs = connection.core.clock.nowMs();
-    if (request.raw !== null) this.requestBytes = request.raw.length;
+    this.requestBytes = request.rawBytes ?? request.raw?.length ?? 0;
   }
 
   get downstream(): ConnectionInfo {
@@ -215,7 +215,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #startTimeout(): void {
     const timeoutMs = this.route?.timeoutMs ?? 0;
-    if (timeoutMs === 0 || this.#timer !== null) return;
+    if (timeoutMs === 0 || this.#timer !== null || this.request.mayWait === true) return;
     const { core } = this.connection;
     this.#timer = new WheelTimer(this);
     core.wheel.arm(
@@ -449,7 +449,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #deliverHead(response: ResponseMessage): void {
     this.response = response;
-    if (response.raw !== null) this.responseBytes = response.raw.length;
+    this.responseBytes = response.rawBytes ?? response.raw?.length ?? 0;
     this.#headDelivered = true;
     if (!this.connection.answers.head(this, response)) return;
     if ((response.flags & Flag.End) !== 0) this.onResponseDelivered();

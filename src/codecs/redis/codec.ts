@@ -20,6 +20,7 @@ import { Action, type Command, type CommandTable, UNKNOWN } from './commands.ts'
 import { type ConnectionState, stateOf } from './connection-state.ts';
 import { inlineCommand, inlineWords } from './inline.ts';
 import { keyIndexes } from './keys.ts';
+import { LentChunk } from './lent-chunk.ts';
 import { type CommandPlace, Expect, RedisRequest, RedisResponse } from './message.ts';
 import type { RedisOptions } from './options.ts';
 import { errorAnswer, errorReply, HANDSHAKE_REFUSED } from './reply.ts';
@@ -47,6 +48,7 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
   protected streamId = 0;
   #uncreditedBytes = 0;
   #isFull = false;
+  #chunk: LentChunk | null = null;
 
   constructor(sink: Sink<M>, out: Output, meter: FrameMeter & { opaque: boolean }, options: RedisOptions) {
     this.sink = sink;
@@ -65,6 +67,14 @@ abstract class RedisCodec<M extends Message> implements Codec, FrameReceiver {
 
   decode(chunk: Buffer, lent: boolean): void {
     this.framer.decode(chunk, lent);
+    this.#chunk = null;
+  }
+
+  /** Of frames that stand in the buffer that is being decoded. */
+  protected chunkOf(bytes: Buffer, lent: boolean): LentChunk | null {
+    if (!lent) return null;
+    this.#chunk ??= new LentChunk(bytes);
+    return this.#chunk;
   }
 
   peerEnded(): void {
@@ -173,7 +183,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       this.#onLine(bytes.subarray(from, to));
     } else if (meter.count > 0) {
       const command = this.#commands.lookup(bytes, from + meter.nameAt, from + meter.nameEnd);
-      this.#onCommand(command, meter, bytes, from, to, lent);
+      this.#onCommand(command, meter, bytes, from, to, this.chunkOf(bytes, lent));
     }
     if (this.sink.closed) this.framer.stop();
   }
@@ -230,14 +240,21 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const bytes = inlineCommand(words);
     const nameEnd = bytes.length - words.slice(1).reduce((sum, word) => sum + wordBytes(word), 0) - 2;
     const place = { count: words.length, nameAt: nameEnd - name.length, nameEnd, argumentsAt: nameEnd + 2 };
-    this.#onCommand(this.#commands.lookup(name, 0, name.length), place, bytes, 0, bytes.length, false);
+    this.#onCommand(this.#commands.lookup(name, 0, name.length), place, bytes, 0, bytes.length, null);
   }
 
-  #onCommand(command: Command, place: CommandPlace, bytes: Buffer, from: number, to: number, lent: boolean): void {
+  #onCommand(
+    command: Command,
+    place: CommandPlace,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    chunk: LentChunk | null,
+  ): void {
     const session = this.#session;
     const id = ++this.#lastId;
     if (command.action === Action.Forward && session.plain) {
-      this.sink.onHead(id, new RedisRequest(command, place, session.state, bytes, from, to, lent));
+      this.sink.onHead(id, new RedisRequest(command, place, session.state, bytes, from, to, chunk));
       return;
     }
     const muted = session.takeMuted();
@@ -247,7 +264,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       return index === undefined ? undefined : words.text(index);
     });
     if (muted && plan.extra?.loud !== true) this.#muted.add(id);
-    this.#emit(id, command, place, bytes, from, to, lent, plan);
+    this.#emit(id, command, place, bytes, from, to, chunk, plan);
   }
 
   #emit(
@@ -257,7 +274,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     bytes: Buffer,
     from: number,
     to: number,
-    lent: boolean,
+    chunk: LentChunk | null,
     plan: Plan,
   ): void {
     const { flags, state, extra, answer, last } = plan;
@@ -267,7 +284,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     if (last) this.framer.stop();
     const request =
       plan.bytes === null
-        ? new RedisRequest(command, place, state, bytes, from, to, lent, flags, extra, answer)
+        ? new RedisRequest(command, place, state, bytes, from, to, chunk, flags, extra, answer)
         : this.#rewritten(command, state, plan.bytes, flags, extra);
     this.sink.onHead(id, request);
     if (last && !this.sink.closed) this.sink.onGoAway();
@@ -284,14 +301,14 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const nameEnd = bytes.indexOf('\r', nameAt);
     const count = Number.parseInt(bytes.toString('latin1', 1, 4), 10);
     const place = { count, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
-    return new RedisRequest(command, place, state, bytes, 0, bytes.length, false, flags, extra);
+    return new RedisRequest(command, place, state, bytes, 0, bytes.length, null, flags, extra);
   }
 
   /** Ordered behind the answers before it; then the connection ends, since nobody knows where the next command begins. */
   #refuse(callerText: string, status: ProxyStatus): void {
     this.framer.stop();
     const answer = errorAnswer(`ERR Protocol error: ${callerText}`);
-    const request = new RedisRequest(UNKNOWN, NOTHING, this.#session.state, EMPTY, 0, 0, false, Flag.End, null, answer);
+    const request = new RedisRequest(UNKNOWN, NOTHING, this.#session.state, EMPTY, 0, 0, null, Flag.End, null, answer);
     this.sink.onHead(++this.#lastId, request);
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
@@ -342,12 +359,13 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   }
 
   override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+    const chunk = this.chunkOf(bytes, lent);
     const { type, valueAt } = this.#meter;
-    if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, lent);
+    if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, chunk);
     else if (this.#shaken < this.#handshake.length) this.#onHandshake(type, bytes, from + valueAt, to);
-    else if (type === Type.Push || (type === Type.Array && this.#mayBePush)) this.#onPushLike(bytes, from, to, lent);
-    else if (this.#monitoring && isMonitorLine(bytes, from, to)) this.#push(bytes, from, to, lent);
-    else this.#onAnswer(bytes, from, to, lent);
+    else if (type === Type.Push || (type === Type.Array && this.#mayBePush)) this.#onPushLike(bytes, from, to, chunk);
+    else if (this.#monitoring && isMonitorLine(bytes, from, to)) this.#push(bytes, from, to, chunk);
+    else this.#onAnswer(bytes, from, to, chunk);
     if (this.sink.closed) this.framer.stop();
   }
 
@@ -360,16 +378,16 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (this.#waiting.frontExpects === Expect.Stream) this.#meter.opaque = true;
   }
 
-  #onStreamBytes(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  #onStreamBytes(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     if (this.streamId === 0) {
       const entry = this.#waiting.shift() as WaitingEntry;
       if (bytes[from] === Type.Error) {
         this.#meter.opaque = false;
-        this.sink.onHead(entry.id, new RedisResponse(Flag.End, bytes, from, to, lent, 0));
+        this.sink.onHead(entry.id, new RedisResponse(Flag.End, bytes, from, to, chunk, 0));
         return;
       }
       this.becomeStream(entry.id);
-      this.sink.onHead(entry.id, new RedisResponse(Flag.Tunnel, EMPTY, 0, 0, false, 0));
+      this.sink.onHead(entry.id, new RedisResponse(Flag.Tunnel, EMPTY, 0, 0, null, 0));
       if (this.sink.closed) return;
     }
     this.passStream(bytes, from, to);
@@ -413,7 +431,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (this.#shaken === this.#handshake.length) this.#upstream.onReady(MANY_STREAMS);
   }
 
-  #onAnswer(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  #onAnswer(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     const { valueAt, type } = this.#meter;
     const entry = this.#waiting.shift();
     this.#watchForStream();
@@ -425,7 +443,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
       return;
     }
     if (typeof entry === 'number') {
-      this.sink.onHead(entry, new RedisResponse(Flag.End, bytes, from, to, lent, valueAt));
+      this.sink.onHead(entry, new RedisResponse(Flag.End, bytes, from, to, chunk, valueAt));
       return;
     }
     const failed = type === Type.Error || type === Type.BulkError;
@@ -435,30 +453,37 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     }
     if (entry.expect === Expect.Monitor && !failed) this.#monitoring = true;
     const unbinds = failed && entry.mayUnbind && this.#subscriptions.size === 0;
-    this.#settle(entry, bytes, from, to, lent, unbinds);
+    this.#settle(entry, bytes, from, to, chunk, unbinds);
   }
 
   /** The last or only answer of an entry. */
-  #settle(entry: WaitingEntry, bytes: Buffer, from: number, to: number, lent: boolean, unbinds: boolean): void {
+  #settle(
+    entry: WaitingEntry,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    chunk: LentChunk | null,
+    unbinds: boolean,
+  ): void {
     if (this.#tainted) {
       this.#tainted = false;
       this.sink.onGoAway();
       if (this.sink.closed) return;
     }
     const flags = Flag.End | (unbinds ? Flag.Unbind : 0);
-    const answer = entry.substitute ?? new RedisResponse(flags, bytes, from, to, lent, this.#meter.valueAt);
+    const answer = entry.substitute ?? new RedisResponse(flags, bytes, from, to, chunk, this.#meter.valueAt);
     this.sink.onHead(entry.id, answer);
   }
 
-  #onPushLike(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  #onPushLike(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     const found = confirmedSubscription(bytes, from + this.#meter.valueAt, to);
     if (found === 'message') {
-      this.#push(bytes, from, to, lent);
+      this.#push(bytes, from, to, chunk);
       return;
     }
     if (found === null) {
-      if (this.#meter.type === Type.Push) this.#push(bytes, from, to, lent);
-      else this.#onAnswer(bytes, from, to, lent);
+      if (this.#meter.type === Type.Push) this.#push(bytes, from, to, chunk);
+      else this.#onAnswer(bytes, from, to, chunk);
       return;
     }
     const front = this.#waiting.front;
@@ -466,17 +491,17 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (expected !== null && expected.left === 0) expected.left = Math.max(1, this.#subscriptions.count(found.command));
     this.#subscriptions.apply(found);
     if (expected === null) {
-      this.#push(bytes, from, to, lent);
+      this.#push(bytes, from, to, chunk);
     } else if (--expected.left > 0) {
-      this.sink.onHead(expected.id, new RedisResponse(Flag.Informational, bytes, from, to, lent, this.#meter.valueAt));
+      this.sink.onHead(expected.id, new RedisResponse(Flag.Informational, bytes, from, to, chunk, this.#meter.valueAt));
     } else {
       this.#waiting.shift();
-      this.#settle(expected, bytes, from, to, lent, expected.mayUnbind && this.#subscriptions.size === 0);
+      this.#settle(expected, bytes, from, to, chunk, expected.mayUnbind && this.#subscriptions.size === 0);
     }
   }
 
-  #push(bytes: Buffer, from: number, to: number, lent: boolean): void {
-    this.sink.onHead(0, new RedisResponse(Flag.End | Flag.Unsolicited, bytes, from, to, lent, this.#meter.valueAt));
+  #push(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
+    this.sink.onHead(0, new RedisResponse(Flag.End | Flag.Unsolicited, bytes, from, to, chunk, this.#meter.valueAt));
   }
 
   /** MULTI did not open, so what followed it ran at once: the caller must not believe otherwise. */

@@ -13,8 +13,9 @@ import { errorCode } from './codes.ts';
 import type { Command } from './commands.ts';
 import type { ConnectionState } from './connection-state.ts';
 import { hashTag, keyIndexes } from './keys.ts';
+import type { LentChunk } from './lent-chunk.ts';
 import { splitCommand } from './split-command.ts';
-import { Type } from './wire.ts';
+import { LengthLine, Type } from './wire.ts';
 
 /** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
 const VIEW_BYTES = 65_536;
@@ -25,16 +26,21 @@ abstract class RedisMessage implements Message {
   readonly family = 'redis';
   readonly flags: number;
   bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
+  readonly from: number;
+  readonly to: number;
+  /** Whose bytes they are; null: the message's own. */
+  protected chunk: LentChunk | null;
 
-  constructor(flags: number, bytes: Buffer, from: number, to: number, lent: boolean) {
+  constructor(flags: number, bytes: Buffer, from: number, to: number, chunk: LentChunk | null) {
     this.flags = flags;
     this.bytes = bytes;
     this.from = from;
     this.to = to;
-    this.lent = lent;
+    this.chunk = chunk;
+  }
+
+  get rawBytes(): number {
+    return this.to - this.from;
   }
 
   get raw(): Buffer | null {
@@ -42,13 +48,9 @@ abstract class RedisMessage implements Message {
   }
 
   keep(): void {
-    if (!this.lent) return;
-    const kept = Buffer.allocUnsafe(this.to - this.from);
-    this.bytes.copy(kept, 0, this.from, this.to);
-    this.bytes = kept;
-    this.from = 0;
-    this.to = kept.length;
-    this.lent = false;
+    if (this.chunk === null) return;
+    this.bytes = this.chunk.kept();
+    this.chunk = null;
     this.onMoved();
   }
 
@@ -69,7 +71,7 @@ abstract class RedisMessage implements Message {
 
   writeTo(out: Output): void {
     const { bytes, from, to } = this;
-    if (!this.lent && to - from >= VIEW_BYTES) out.view(bytes.subarray(from, to));
+    if (this.chunk === null && to - from >= VIEW_BYTES) out.view(bytes.subarray(from, to));
     else out.append(bytes, from, to);
   }
 }
@@ -134,12 +136,12 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     bytes: Buffer,
     from: number,
     to: number,
-    lent: boolean,
+    chunk: LentChunk | null,
     flags: number = Flag.End,
     extra: RequestExtra | null = null,
     answer: RedisResponse | null = null,
   ) {
-    super(flags, bytes, from, to, lent);
+    super(flags, bytes, from, to, chunk);
     this.command = command;
     this.count = place.count;
     this.nameAt = place.nameAt;
@@ -157,6 +159,11 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   /** Commands that read, unless they stand in a transaction or take their connection. */
   get replaySafe(): boolean {
     return this.command.readOnly && this.flags === Flag.End && this.extra === null;
+  }
+
+  /** The route's timeout is not about waiting that the caller asks for. */
+  get mayWait(): boolean {
+    return this.extra?.blocks === true;
   }
 
   get words(): CommandArguments {
@@ -252,10 +259,10 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   fork(): this {
-    const { bytes, from, to, lent, command, state, flags, extra, answer } = this;
-    const fork = new RedisRequest(command, this, state, bytes, from, to, lent, flags, extra, answer);
+    const { bytes, from, to, chunk, command, state, flags, extra, answer } = this;
+    const fork = new RedisRequest(command, this, state, bytes, from, to, chunk, flags, extra, answer);
     if (this.#edits !== null) fork.#edits = new Map(this.#edits);
-    if (!lent) {
+    if (chunk === null) {
       fork.#words = this.#words;
       fork.#keys = this.#keys;
     }
@@ -300,6 +307,13 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   #readKey(): string | undefined {
+    const { command } = this;
+    if (command.first === 1 && this.#routed === 0 && this.#edits === null && this.count > 1) {
+      // The common case, without finding every word.
+      const length = new LengthLine();
+      const begin = length.read(this.bytes, this.from + this.argumentsAt + 1, this.to);
+      return this.bytes.toString('utf8', begin, begin + length.value);
+    }
     const index = this.keyIndexes[this.#routed];
     return index === undefined ? this.extra?.key : this.word(index).toString();
   }
@@ -312,8 +326,8 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
   /** Where the value begins, attributes in front of it left out. */
   readonly valueAt: number;
 
-  constructor(flags: number, bytes: Buffer, from: number, to: number, lent: boolean, valueAt: number) {
-    super(flags, bytes, from, to, lent);
+  constructor(flags: number, bytes: Buffer, from: number, to: number, chunk: LentChunk | null, valueAt: number) {
+    super(flags, bytes, from, to, chunk);
     this.valueAt = valueAt;
   }
 
@@ -350,7 +364,7 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
   }
 
   fork(): this {
-    return new RedisResponse(this.flags, this.bytes, this.from, this.to, this.lent, this.valueAt) as this;
+    return new RedisResponse(this.flags, this.bytes, this.from, this.to, this.chunk, this.valueAt) as this;
   }
 
   #errorName(): string {
@@ -361,5 +375,5 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
 /** An answer of the proxy itself. */
 export function ownAnswer(text: string | Buffer, flags: number = Flag.End): RedisResponse {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-  return new RedisResponse(flags, bytes, 0, bytes.length, false, 0);
+  return new RedisResponse(flags, bytes, 0, bytes.length, null, 0);
 }

@@ -44,7 +44,7 @@ function partOf(request: RedisRequest, command: Command, words: readonly Buffer[
   const nameAt = bytes.indexOf('\n', bytes.indexOf('\n') + 1) + 1;
   const nameEnd = nameAt + words[0]!.length;
   const place = { count: words.length, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
-  return new RedisRequest(command, place, request.state, bytes, 0, bytes.length, false);
+  return new RedisRequest(command, place, request.state, bytes, 0, bytes.length, null);
 }
 
 function mergeAnswers(

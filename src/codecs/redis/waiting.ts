@@ -87,10 +87,13 @@ export class Waiting {
     this.#size++;
   }
 
+  /** Ids wait in the order in which they were counted, so what was answered is told from the front. */
   #find(id: number): number | WaitingEntry | undefined {
     for (let index = 0; index < this.#size; index++) {
-      const entry = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
-      if (entry === id || (typeof entry === 'object' && entry.id === id)) return entry;
+      const entry = this.#ring[(this.#head + index) & (this.#ring.length - 1)]!;
+      const waiting = typeof entry === 'number' ? entry : entry.id;
+      if (waiting === id) return entry;
+      if (waiting > id) return undefined;
     }
     return undefined;
   }

@@ -8,6 +8,8 @@ export class RingHashBalancer implements Balancer {
   /** Sorted; each point's owner is at the same index in #owners. */
   readonly #points: Uint32Array;
   readonly #owners: readonly Endpoint[];
+  /** Where there is nothing to choose, nothing is hashed. */
+  readonly #only: Endpoint | null;
 
   constructor(endpoints: readonly Endpoint[], minimumRingSize: number, maximumRingSize: number) {
     const totalWeight = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
@@ -23,9 +25,11 @@ export class RingHashBalancer implements Balancer {
     points.sort(([a, ownerA], [b, ownerB]) => a - b || (ownerA.address < ownerB.address ? -1 : 1));
     this.#points = Uint32Array.from(points, ([point]) => point);
     this.#owners = points.map(([, owner]) => owner);
+    this.#only = endpoints.length === 1 ? endpoints[0]! : null;
   }
 
   pick(hashInput: string | null, random: () => number): Endpoint | null {
+    if (this.#only !== null) return this.#only;
     const count = this.#points.length;
     if (count === 0) return null;
     const hash = hashInput === null ? Math.floor(random() * 0x1_0000_0000) : hash32(hashInput);
