@@ -1,0 +1,70 @@
+/**
+ * The HTTP filter: what every HTTP request gets (x-request-id, x-forwarded-*), and what its route asks for (rewrite, redirect,
+ * direct response). It stands in every HTTP chain, next to the router.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Filter, FilterContext, FilterFactory, Stream } from '../metaprotocol/filter.ts';
+import { FilterStatus } from '../metaprotocol/filter.ts';
+import type { RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
+import { Status, statusOf } from '../metaprotocol/status.ts';
+import { type HttpRouteOptions, parseHttpRouteOptions } from './http-route-options.ts';
+import { rewritePath } from './path-rewrite.ts';
+import { redirectLocation } from './redirect-location.ts';
+
+export const HTTP_FILTER = 'http';
+
+class HttpFilter implements Filter {
+  readonly #options: HttpRouteOptions;
+  readonly #index: number;
+
+  constructor(options: HttpRouteOptions, context: FilterContext) {
+    this.#options = options;
+    this.#index = context.index;
+  }
+
+  onRequest(stream: Stream, request: RequestMessage): FilterStatus {
+    if (request.get(':method') === 'CONNECT') {
+      // A tunnel to anywhere is nothing that a route to a service means.
+      stream.reply(statusOf(Status.no_route, 'CONNECT is not routed'));
+      return FilterStatus.Stop;
+    }
+    const { downstream } = stream;
+    const scheme = downstream.tls !== null || request.get(':scheme') === 'https' ? 'https' : 'http';
+    if (request.get('x-request-id') === undefined) request.set('x-request-id', randomUUID());
+    if (downstream.direction === 'gateway') {
+      // From outside: the address is added to what the caller claims, its scheme is known here only.
+      const claimed = request.get('x-forwarded-for');
+      const { host } = downstream.source;
+      request.set('x-forwarded-for', claimed === undefined ? host : `${claimed}, ${host}`);
+      request.set('x-forwarded-proto', scheme);
+    } else if (request.get('x-forwarded-proto') === undefined) {
+      request.set('x-forwarded-proto', scheme);
+    }
+    const { path, authority, redirect, direct } =
+      (stream.route?.optionsOf(this.#index) as HttpRouteOptions | undefined) ?? this.#options;
+    if (direct !== null) {
+      stream.reply(statusOf(Status.no_error, direct.body, direct.status));
+      return FilterStatus.Stop;
+    }
+    if (redirect !== null) {
+      stream.slots[this.#index] = redirectLocation(redirect, request, scheme, downstream.originalDestination.port);
+      stream.reply(statusOf(Status.no_error, '', redirect.status));
+      return FilterStatus.Stop;
+    }
+    if (path !== null) request.set(':path', rewritePath(request.get(':path') ?? '/', path));
+    if (authority !== null) request.set(':authority', authority);
+    return FilterStatus.Continue;
+  }
+
+  onResponse(stream: Stream, response: ResponseMessage): FilterStatus {
+    const location = stream.slots[this.#index];
+    if (typeof location === 'string') response.set('location', location);
+    return FilterStatus.Continue;
+  }
+}
+
+export const httpFilter: FilterFactory<HttpRouteOptions> = {
+  name: HTTP_FILTER,
+  parseOptions: parseHttpRouteOptions,
+  create: (options, context) => new HttpFilter(options, context),
+};
