@@ -23,6 +23,10 @@ export interface Conformance {
   readonly fuzzInputs?: number;
   /** Every place of a frame where its id lies, for codecs without `fieldsOf`. All samples have as many, of the same size. */
   readonly idOf?: (frame: Buffer) => readonly IdPlace[];
+  /** Attributes that are worked out from another one and change with it: Redis's `hash-key` from `key`. */
+  readonly followers?: Readonly<Record<string, readonly string[]>>;
+  /** The protocol's servers drop half a request in front of a caller's end without a word, and so does the codec. */
+  readonly dropsHalfRequests?: boolean;
   /** The part of a frame that a mutation must never touch, for codecs without `fieldsOf`. */
   readonly bodyOf?: (frame: Buffer) => Buffer;
 }
@@ -122,6 +126,15 @@ export class Subject {
     const { codec, out } = this.client(request.connectionKey);
     codec.encode(id, request);
     return out.take();
+  }
+
+  followersOf(key: string): readonly string[] {
+    const { followers = {} } = this.#conformance;
+    return Object.hasOwn(followers, key) ? followers[key]! : [];
+  }
+
+  get dropsHalfRequests(): boolean {
+    return this.#conformance.dropsHalfRequests ?? false;
   }
 
   /** None: the protocol has no ids. */

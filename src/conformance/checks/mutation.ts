@@ -110,9 +110,10 @@ function expectOthersSame(
   key: string,
   what: string,
 ): void {
+  const touched = [key, ...subject.followersOf(key)];
   const others = (message: Message) =>
     attributesOf(message)
-      .filter(([other]) => other !== key)
+      .filter(([other]) => !touched.includes(other))
       .sort(([a], [b]) => (a < b ? -1 : 1));
   expectSame(others(actual.message), others(expected.message), `other attributes: ${what}`);
   expectSame(actual.message.flags, expected.message.flags, `flags: ${what}`);

@@ -197,6 +197,9 @@ export const BROKEN: readonly BrokenCodec[] = [
       codec.pause = () => {};
     },
   }),
+  broken('pause-in-callback', 'takes in all that comes while it is paused', /still reading while paused/, {
+    server: (codec) => Object.defineProperty(codec, 'reading', { value: true }),
+  }),
   broken('quiet-commands', 'calls back from encode', /events made by commands/, {
     server(codec, sink) {
       const encode = codec.encode.bind(codec);
