@@ -1,5 +1,5 @@
 /** Core: what all connections and streams of one worker share. Made once by the DataPlane; there is no global one. */
-import type { Clock } from './clock.ts';
+import type { EventClock } from './clock.ts';
 import type { Flusher, SlabPool } from './output.ts';
 import type { StatsStore } from './stats.ts';
 import type { TimerWheel } from './timer-wheel.ts';
@@ -13,7 +13,7 @@ export interface Log {
 }
 
 export interface Core {
-  readonly clock: Clock;
+  readonly clock: EventClock;
   readonly wheel: TimerWheel;
   readonly flusher: Flusher;
   readonly slabs: SlabPool;

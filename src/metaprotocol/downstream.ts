@@ -124,11 +124,13 @@ export class DownstreamConnection
       return;
     }
     if (this.closed) return;
+    this.core.clock.stop();
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
       this.closeDefective('decode', error);
     }
+    this.core.clock.go();
     this.#settleReading();
   }
 

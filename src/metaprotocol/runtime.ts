@@ -3,7 +3,7 @@
  * `commit` swaps by one assignment; streams that run end on the runtime they began with.
  */
 import type { FilterChain } from './chain.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, EventClock } from './clock.ts';
 import type { CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
 import { compileRuntime } from './compile.ts';
 import type { Core, Log } from './core.ts';
@@ -85,7 +85,7 @@ export class DataPlane implements DownstreamOwner {
   constructor(options: DataPlaneOptions) {
     this.#options = options;
     this.#core = {
-      clock: options.clock,
+      clock: new EventClock(options.clock),
       wheel: new TimerWheel(options.clock),
       flusher: new Flusher(options.schedule),
       slabs: new SlabPool(),

@@ -218,11 +218,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     if (timeoutMs === 0 || this.#timer !== null || this.request.mayWait === true) return;
     const { core } = this.connection;
     this.#timer = new WheelTimer(this);
-    core.wheel.arm(
-      this.#timer,
-      this.#requestEnded && this.requestBytes === 0 ? this.#startMs : core.clock.nowMs(),
-      timeoutMs,
-    );
+    core.wheel.arm(this.#timer, core.clock.nowMs(), timeoutMs);
   }
 
   onTimer(): void {

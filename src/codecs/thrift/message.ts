@@ -70,6 +70,10 @@ abstract class ThriftMessage implements Message, MessageHead {
     this.names = names;
   }
 
+  get rawBytes(): number {
+    return this.to - this.from;
+  }
+
   get raw(): Buffer | null {
     return this.bytes.subarray(this.from, this.to);
   }

@@ -199,12 +199,15 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     if (this.closed) return;
     this.#quietAfterAnswer = false;
     this.#readSinceCheck = true;
+    const { clock } = this.pool.site.core;
+    clock.stop();
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
       this.#onDefect('decode', error);
       this.fail(statusOf(Status.upstream_malformed, `the codec failed on an answer: ${textOf(error)}`));
     }
+    clock.go();
     this.#settleReading();
   }
 
