@@ -245,13 +245,21 @@ describe('a declared codec', () => {
   });
 
   it.each([
-    ['magic', 'ffff', 'wide: magic ff, ec01 expected at byte 0'],
-    ['an unknown kind', 'ec0109000000000000000001000000040000', 'wide: kind unknown, a request expected at byte 2'],
-    ['a response', 'ec0101000000000000000001000000020000', 'wide: kind response, a request expected at byte 2'],
+    ['magic', 'ffff', 'wide: magic ff, ec01 expected at byte 0: [ffff0000]'],
+    [
+      'an unknown kind',
+      'ec0109000000000000000001000000040000',
+      'wide: kind unknown, a request expected at byte 2: ec01[09000000]000000000001000000040000',
+    ],
+    [
+      'a response',
+      'ec0101000000000000000001000000020000',
+      'wide: kind response, a request expected at byte 2: ec01[01000000]000000000001000000020000',
+    ],
     [
       'a oneway request whose method goes beyond it',
       'ec0102000000000000000001000000020005',
-      'wide: method goes beyond the frame of 18 bytes at byte 16',
+      'wide: method goes beyond the frame of 18 bytes at byte 16: ec010200000000000000000100000002[0005]',
     ],
   ])('refuses %s', (_what, hex, detail) => {
     const { sink, codec } = benchServer(wide);
@@ -262,7 +270,7 @@ describe('a declared codec', () => {
   it('closes an upstream that sends no response, and answers a malformed request', () => {
     const client = benchClient(wide);
     feed(client.codec, wideFrame({ kind: 0 }));
-    expect(client.sink.error?.detail).toBe('wide: kind request, a response expected at byte 2');
+    expect(client.sink.error?.detail).toContain('wide: kind request, a response expected at byte 2: ec01[00');
     const server = benchServer(wide);
     feed(server.codec, Buffer.from('ec010000000000000000000100000004000000ff', 'hex'));
     expect(server.sink.heads[0]?.answer?.outcome?.code).toBe(9);

@@ -122,6 +122,13 @@ abstract class FramedCodec<M extends Message> implements Codec, FrameReceiver {
   protected describe({ text, at }: FrameFault): string {
     return `${this.format.name}: ${text} at byte ${this.framer.frameOffset + at}`;
   }
+
+  /** With the bytes around the fault, for the log. The frame is `bytes[from, to)` as far as it came. */
+  protected describeWithBytes(fault: FrameFault, bytes: Buffer, from: number, to: number): string {
+    const at = from + fault.at;
+    const hex = (start: number, end: number) => bytes.toString('hex', Math.max(from, start), Math.min(to, end));
+    return `${this.describe(fault)}: ${hex(at - 16, at)}[${hex(at, at + 4)}]${hex(at + 4, at + 16)}`;
+  }
 }
 
 export class FramedServerCodec extends FramedCodec<RequestMessage> implements ServerCodec {
@@ -130,11 +137,11 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
   protected override onMessage(kind: Kind, bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { format } = this;
     if (kind !== Kind.Request && kind !== Kind.Oneway) {
-      this.#refuse(this.unexpected(kind, 'a request'), kind, bytes, from);
+      this.#refuse(this.unexpected(kind, 'a request'), kind, bytes, from, to);
       return;
     }
     if (format.bodyAt(format.request, bytes, from, to) === -1) {
-      this.#refuse({ status: Status.malformed, ...format.fault! }, kind, bytes, from);
+      this.#refuse({ status: Status.malformed, ...format.fault! }, kind, bytes, from, to);
       return;
     }
     const high = format.idHighAt === -1 ? 0 : format.id.read(bytes, from + format.idHighAt);
@@ -150,7 +157,7 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
   override onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void {
     // A wrong length behind a good magic still tells who asked.
     const known = to - from >= this.format.headBytes && fault.at !== 0;
-    this.#refuse(fault, known ? this.format.kindOf(bytes, from) : Kind.Unknown, bytes, from);
+    this.#refuse(fault, known ? this.format.kindOf(bytes, from) : Kind.Unknown, bytes, from, to);
   }
 
   protected override onEnd(): void {
@@ -183,9 +190,9 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
   }
 
   /** Who can be told gets an answer, in its turn; the connection ends either way. */
-  #refuse(fault: FrameFault, kind: Kind, bytes: Buffer, from: number): void {
+  #refuse(fault: FrameFault, kind: Kind, bytes: Buffer, from: number, to: number): void {
     const { format } = this;
-    const status = statusOf(fault.status, this.describe(fault));
+    const status = statusOf(fault.status, this.describeWithBytes(fault, bytes, from, to));
     this.framer.stop();
     if (kind !== Kind.Request) {
       this.sink.onError(status);
@@ -195,7 +202,13 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
     const high = format.idHighAt === -1 ? 0 : format.id.read(head, format.idHighAt);
     const low = format.id.read(head, format.idLowAt);
     const known = new FramedRequest(format, Flag.End, head, 0, head.length, false, high, low);
-    const request = new RefusedRequest(format, head, high, low, localReply(format, status, known));
+    const request = new RefusedRequest(
+      format,
+      head,
+      high,
+      low,
+      localReply(format, statusOf(fault.status, this.describe(fault)), known),
+    );
     this.sink.onHead(++this.#lastId, request);
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
@@ -224,11 +237,11 @@ export class FramedClientCodec extends FramedCodec<ResponseMessage> implements C
   protected override onMessage(kind: Kind, bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { format } = this;
     if (kind !== Kind.Response) {
-      this.#fail(this.unexpected(kind, 'a response'));
+      this.#fail(this.unexpected(kind, 'a response'), bytes, from, to);
       return;
     }
     if (format.bodyAt(format.response, bytes, from, to) === -1) {
-      this.#fail({ status: Status.malformed, ...format.fault! });
+      this.#fail({ status: Status.malformed, ...format.fault! }, bytes, from, to);
       return;
     }
     const high = format.idHighAt === -1 ? 0 : format.id.read(bytes, from + format.idHighAt);
@@ -242,8 +255,8 @@ export class FramedClientCodec extends FramedCodec<ResponseMessage> implements C
     if (this.format.hasKind(Kind.HeartbeatAnswer)) this.answerHeartbeat(bytes, from, to);
   }
 
-  override onBadFrame(fault: FrameFault): void {
-    this.#fail(fault);
+  override onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void {
+    this.#fail(fault, bytes, from, to);
   }
 
   /** Nothing can be asked on a half-closed connection: what is owed will not come. */
@@ -268,8 +281,8 @@ export class FramedClientCodec extends FramedCodec<ResponseMessage> implements C
     this.sendHeartbeat();
   }
 
-  #fail(fault: FrameFault): void {
+  #fail(fault: FrameFault, bytes: Buffer, from: number, to: number): void {
     this.framer.stop();
-    this.sink.onError(statusOf(Status.upstream_malformed, this.describe(fault)));
+    this.sink.onError(statusOf(Status.upstream_malformed, this.describeWithBytes(fault, bytes, from, to)));
   }
 }

@@ -56,7 +56,7 @@ function listener(name: string, protocol: string, cluster: string): ListenerDesc
   return { name, chains: [{ protocol, routes }] } as unknown as ListenerDescription;
 }
 
-const cluster = (name: string) => ({ name }) as ClusterDescription;
+const cluster = (name: string, protocol: string | null = null) => ({ name, protocol }) as ClusterDescription;
 
 const DESCRIPTION: RuntimeDescription = {
   version: '1',
@@ -65,7 +65,7 @@ const DESCRIPTION: RuntimeDescription = {
     listener('echo', 'echo-rpc', 'b'),
     listener('alias', 'echo-rpc-alias', 'a'),
   ],
-  clusters: [cluster('a'), cluster('b'), cluster('spare')],
+  clusters: [cluster('a'), cluster('b'), cluster('spare'), cluster('spare-echo', 'echo-rpc')],
 };
 
 async function bench(...protocols: string[]) {
@@ -93,7 +93,7 @@ describe('WorkerGroups', () => {
     await groups.commit();
     expect(made.map(({ said }) => said)).toEqual([
       ['prepare wind,a,spare', 'commit'],
-      ['prepare echo,alias,a,b,spare', 'commit'],
+      ['prepare echo,alias,a,b,spare,spare-echo', 'commit'],
     ]);
   });
 
@@ -134,10 +134,10 @@ describe('WorkerGroups', () => {
     await groups.prepare(DESCRIPTION);
     await groups.commit();
     expect(await groups.replace(groups.loaded[0]!.reference)).toBe(true);
-    expect(made[2]!.said).toEqual(['prepare echo,alias,a,b,spare', 'commit']);
+    expect(made[2]!.said).toEqual(['prepare echo,alias,a,b,spare,spare-echo', 'commit']);
     expect(made[1]!.said.slice(2)).toEqual(['drain 5000 1000', 'close']);
     await groups.prepare(DESCRIPTION);
-    expect(made[2]!.said.at(-1)).toBe('prepare echo,alias,a,b,spare');
+    expect(made[2]!.said.at(-1)).toBe('prepare echo,alias,a,b,spare,spare-echo');
   });
 
   it('keeps the plugin that runs when the new one cannot be loaded', async () => {

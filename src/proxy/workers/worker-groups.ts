@@ -183,13 +183,17 @@ export class WorkerGroups {
     plugins: readonly PluginGroup[] = this.#plugins,
   ): RuntimeDescription {
     if (plugins.length === 0) return description;
+    const pluginOf = (protocol: string) => plugins.find(({ loaded }) => hasProtocol(loaded, protocol)) ?? null;
     const ownerOf = ({ chains }: ListenerDescription) =>
-      plugins.find(({ loaded }) => chains.some((chain) => hasProtocol(loaded, chain.protocol))) ?? null;
+      chains.map((chain) => pluginOf(chain.protocol)).find((owner) => owner !== null) ?? null;
     const own = description.listeners.filter((listener) => ownerOf(listener) === plugin);
     const others = description.listeners.filter((listener) => ownerOf(listener) !== plugin);
     const ours = clustersOf(own);
     const theirs = clustersOf(others);
-    const clusters = description.clusters.filter(({ name }) => ours.has(name) || !theirs.has(name));
+    const clusters = description.clusters.filter(({ name, protocol }) => {
+      const owner = protocol === null ? null : pluginOf(protocol);
+      return (ours.has(name) || !theirs.has(name)) && (owner === null || owner === plugin);
+    });
     return { ...description, listeners: own, clusters };
   }
 }
