@@ -2,7 +2,7 @@
  * HessianWalker: finds where hessian2 values end. It makes no values and resolves no references; what it keeps of a message is
  * the number of fields of each class that it defines.
  */
-import { isTextLead, skipText } from './hessian-text.ts';
+import { isTextLead, skipText, skipUnits } from './hessian-text.ts';
 import type { DubboOptions } from './options.ts';
 import { NULL, readInt32, ZERO_INT } from './wire.ts';
 
@@ -99,46 +99,46 @@ export class HessianWalker {
     const end = this.#end;
     const open = this.#open;
     open.length = 0;
+    let { at } = this;
     let left = count;
     for (;;) {
       while (left === 0) {
-        if (open.length === 0) return true;
+        if (open.length === 0) {
+          this.at = at;
+          return true;
+        }
         left = open.pop()!;
       }
-      if (this.at >= end) return this.#bad('a value is missing');
-      let lead = bytes[this.at]!;
+      if (at >= end) return this.#badAt(at, 'a value is missing');
+      const lead = bytes[at]!;
       if (left > 0) {
         left--;
       } else if (lead === END) {
-        if (left === Until.MapValue) return this.#bad('a map that ends behind a key');
-        this.at++;
+        if (left === Until.MapValue) return this.#badAt(at, 'a map that ends behind a key');
+        at++;
         left = 0;
         continue;
       } else if (left !== Until.ListEnd) {
         left = left === Until.MapKey ? Until.MapValue : Until.MapKey;
       }
       if (++this.#values > this.#options.valueLimit) {
+        this.at = at;
         return this.#over(`more than valueLimit ${this.#options.valueLimit} values`);
       }
-      while (lead === CLASS_DEFINITION) {
-        if (!this.#readClass()) return false;
-        if (this.at >= end) return this.#bad('a value is missing');
-        lead = bytes[this.at]!;
-      }
       const size = SIZES[lead]!;
-      if (size > 0) {
-        if (size > end - this.at) return this.#bad(`a value of ${size} bytes where ${end - this.at} are left`);
-        this.at += size;
-      } else if (isTextLead(lead)) {
-        if (!this.skipText()) return false;
-      } else if (isBinaryLead(lead)) {
-        if (!this.#skipBinary()) return false;
-      } else if (lead === REFERENCE) {
-        this.at++;
-        if (!this.#readInt()) return false;
+      if (lead < 0x20) {
+        // Most values of most messages: names and short texts.
+        const next = skipUnits(bytes, at + 1, end, lead);
+        if (next < 0) return this.#badAt(at, 'no whole string');
+        at = next;
+      } else if (size > 0) {
+        if (size > end - at) return this.#badAt(at, `a value of ${size} bytes where ${end - at} are left`);
+        at += size;
       } else {
-        const inside = this.#enter(lead);
+        this.at = at;
+        const inside = this.#skipOrEnter();
         if (inside === BAD) return false;
+        at = this.at;
         if (inside === 0) continue;
         if (open.length >= this.#options.nestingLimit) {
           return this.#over(`values nested deeper than nestingLimit ${this.#options.nestingLimit}`);
@@ -174,6 +174,33 @@ export class HessianWalker {
   /** Stands where a key may begin: whether the map ends here. */
   get atEnd(): boolean {
     return this.at < this.#end && this.#bytes[this.at] === END;
+  }
+
+  /**
+   * Stands on a value: walks over it, or to the first value that it holds. Gives what it holds, a count or one of Until, or BAD.
+   * Definitions of classes may stand before a value.
+   */
+  #skipOrEnter(): number {
+    const bytes = this.#bytes;
+    while (this.at < this.#end && bytes[this.at] === CLASS_DEFINITION) if (!this.#readClass()) return BAD;
+    const lead = this.at < this.#end ? bytes[this.at]! : -1;
+    const size = lead < 0 ? 0 : SIZES[lead]!;
+    if (lead < 0) return this.#bad('a value is missing') ? 0 : BAD;
+    if (size > 0) {
+      if (size > this.#end - this.at) {
+        this.#bad(`a value of ${size} bytes where ${this.#end - this.at} are left`);
+        return BAD;
+      }
+      this.at += size;
+      return 0;
+    }
+    if (isTextLead(lead)) return this.skipText() ? 0 : BAD;
+    if (isBinaryLead(lead)) return this.#skipBinary() ? 0 : BAD;
+    if (lead === REFERENCE) {
+      this.at++;
+      return this.#readInt() ? 0 : BAD;
+    }
+    return this.#enter(lead);
   }
 
   /** The lead of a container: walks to its first value. Gives what it holds, a count or one of Until, or BAD. */
@@ -285,6 +312,11 @@ export class HessianWalker {
 
   #over(text: string): false {
     this.overLimit = true;
+    return this.#bad(text);
+  }
+
+  #badAt(at: number, text: string): false {
+    this.at = at;
     return this.#bad(text);
   }
 

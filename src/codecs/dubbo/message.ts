@@ -69,6 +69,10 @@ abstract class DubboMessage implements Message {
     return this.bytes.subarray(this.from, this.to);
   }
 
+  get rawBytes(): number {
+    return this.to - this.from;
+  }
+
   keep(): void {
     if (!this.lent) return;
     const kept = Buffer.allocUnsafe(this.to - this.from);
@@ -229,6 +233,10 @@ export class DubboRequest extends DubboMessage implements RequestMessage {
     return this.answer === null ? super.raw : null;
   }
 
+  override get rawBytes(): number {
+    return this.answer === null ? super.rawBytes : 0;
+  }
+
   override fork(): this {
     const { context, head, bytes, from, to, lent, answer } = this;
     const fork = new DubboRequest(context, head, bytes, from, to, lent, answer);
@@ -298,6 +306,10 @@ export class DubboResponse extends DubboMessage implements ResponseMessage {
 
   override get raw(): Buffer | null {
     return this.#local ? null : super.raw;
+  }
+
+  override get rawBytes(): number {
+    return this.#local ? 0 : super.rawBytes;
   }
 
   /** An exception that the method threw has status 20 and is no success. */
