@@ -179,8 +179,8 @@ export class ProxyProcess {
       writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
       plugin,
       shareAddresses: plugin !== null && watchPlugins,
-      // The group that it takes the place of has its addresses.
-      probe: lives < (this.#options.plugins ?? []).length ? probeBind : async () => null,
+      // A plugin's later group takes the place of one that has its addresses.
+      probe: plugin === null || lives < (this.#options.plugins ?? []).length ? probeBind : async () => null,
     });
   }
 
