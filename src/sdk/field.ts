@@ -3,6 +3,7 @@
  * They know bytes only; which message asks, and what was edited, is FramedMessage's.
  */
 import { type NumberFormat, type NumberName, numberFormat } from './number-format.ts';
+import type { TextCache } from './text-cache.ts';
 
 /** Which messages have the field. */
 export type FieldSide = 'both' | 'request' | 'response';
@@ -31,7 +32,7 @@ export interface PartField extends FieldCommon {
   readonly place: 'part';
   /** Where the part that starts at `at` ends, `to` being the end of the frame; -1: it would go beyond. */
   end(frame: Buffer, at: number, to: number): number;
-  read(frame: Buffer, at: number): string;
+  read(frame: Buffer, at: number, texts: TextCache): string;
   /** Bytes that the value takes with its length; -1: it does not fit. */
   sizeOf(value: string): number;
   /** Gives the offset behind it. Only what `sizeOf` has found to fit. */
@@ -132,9 +133,9 @@ export function text({ length, mutable = true, on = 'both', description = '' }: 
     on,
     description,
     end: (frame, at, to) => endOfPrefixed(format, frame, at, to),
-    read(frame, at) {
+    read(frame, at, texts) {
       const start = at + format.bytes;
-      return frame.toString('utf8', start, start + format.read(frame, at));
+      return texts.read(frame, start, start + format.read(frame, at));
     },
     sizeOf(value) {
       const bytes = Buffer.byteLength(value);

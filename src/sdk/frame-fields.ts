@@ -32,7 +32,7 @@ export function frameFields(format: FrameFormat, frame: Buffer): FrameField[] {
   for (const { key, field } of side?.parts ?? []) {
     const end = field.end(frame, at, frame.length);
     if (end === -1) return fields;
-    add(key, at, end - at, field.read(frame, at));
+    add(key, at, end - at, field.read(frame, at, format.texts));
     at = end;
   }
   if (side !== null && format.open !== null) {

@@ -2,6 +2,7 @@
 import type { CodecDeclaration, KindDeclaration } from './declaration.ts';
 import type { Field, HeadField, PartField } from './field.ts';
 import { type NumberFormat, numberFormat } from './number-format.ts';
+import { TextCache } from './text-cache.ts';
 import type { TextMap } from './text-map.ts';
 
 export const Kind = { Unknown: 0, Request: 1, Oneway: 2, Response: 3, Heartbeat: 4, HeartbeatAnswer: 5 } as const;
@@ -57,6 +58,7 @@ export class FrameFormat {
   readonly request: SideFormat;
   readonly response: SideFormat;
   readonly declaration: CodecDeclaration;
+  readonly texts = new TextCache();
   /** Of the last `bodyAt` that gave -1. */
   fault: PartFault | null = null;
   readonly #kindOf = new Map<number, Kind>();

@@ -202,7 +202,7 @@ abstract class FramedMessage implements Message {
       case 'head':
         return field.read(this.bytes, this.from);
       case 'part':
-        return field.read(this.bytes, this.#partAt(key));
+        return field.read(this.bytes, this.#partAt(key), this.format.texts);
       case 'derived':
         return field.read(this.bytes.subarray(this.from, this.to), this.bodyAt - this.from);
     }

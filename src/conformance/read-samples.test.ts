@@ -1,0 +1,68 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { readHexSample, readSamples } from './read-samples.ts';
+
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+async function folderOf(files: Readonly<Record<string, string | Buffer>>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'meltemi-samples-'));
+  folders.push(folder);
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  return folder;
+}
+
+describe('readSamples', () => {
+  it('joins requests and responses, heartbeats and their answers, digits and bytes', async () => {
+    const folder = await folderOf({
+      'say.request.hex': '@attribute method = say \n01 02 # two bytes\n03',
+      'say.response.bin': Buffer.from([9, 8]),
+      'note.request.hex': '07',
+      'ping.heartbeat.hex': 'aa',
+      'ping.heartbeat-answer.hex': 'bb',
+      'README.md': 'not a sample',
+    });
+    expect(await readSamples(folder)).toEqual({
+      exchanges: [
+        { name: 'note', request: { name: 'note', bytes: Buffer.from([7]), attributes: {} }, response: null },
+        {
+          name: 'say',
+          request: { name: 'say', bytes: Buffer.from([1, 2, 3]), attributes: { method: 'say' } },
+          response: { name: 'say', bytes: Buffer.from([9, 8]), attributes: {} },
+        },
+      ],
+      heartbeats: [{ name: 'ping', bytes: Buffer.from([0xaa]), answer: Buffer.from([0xbb]) }],
+    });
+  });
+
+  it.each([
+    [
+      'an answer to nothing',
+      { 'a.request.hex': '01', 'b.response.hex': '01' },
+      'b.response: answers nothing that is there',
+    ],
+    ['an unknown role', { 'a.question.hex': '01' }, 'a.question.hex: question is not one of request, response'],
+    ['nothing at all', { 'README.md': '' }, 'no file is named NAME.request.hex'],
+  ])('refuses %s', async (_what, files, message) => {
+    await expect(readSamples(await folderOf(files))).rejects.toThrow(message);
+  });
+
+  it('reads what is expected of a response', () => {
+    expect(readHexSample('a', '@code = 4\n01', 'a').outcome).toEqual({ code: 4, ok: false });
+    expect(readHexSample('a', '@code = 4\n@ok = true\n01', 'a').outcome).toEqual({ code: 4, ok: true });
+    expect(readHexSample('a', '@ok = false\n01', 'a').outcome).toEqual({ code: 0, ok: false });
+  });
+
+  it.each([
+    ['01\nxyz', 'a.hex:2: xyz: not hexadecimal digits'],
+    ['@expect 4\n01', 'a.hex:1: @expect 4: expected @attribute KEY = VALUE, @code = NUMBER or @ok = true or false'],
+    ['012', 'a.hex: 3 hexadecimal digits'],
+    ['# nothing', 'a.hex: 0 hexadecimal digits'],
+  ])('names the line of %j', (text, message) => {
+    expect(() => readHexSample('a', text, 'a.hex')).toThrow(message);
+  });
+});
