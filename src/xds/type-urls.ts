@@ -11,6 +11,7 @@ export const TypeUrl = {
   MetaProtocolProxy: `${prefix}aeraki.meta_protocol_proxy.v1alpha.MetaProtocolProxy`,
   MetaProtocolRouter: `${prefix}aeraki.meta_protocol_proxy.filters.router.v1alpha.Router`,
   HttpConnectionManager: `${prefix}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+  HttpRouter: `${prefix}envoy.extensions.filters.http.router.v3.Router`,
   TcpProxy: `${prefix}envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
   HttpProtocolOptions: `${prefix}envoy.extensions.upstreams.http.v3.HttpProtocolOptions`,
   UpstreamTlsContext: `${prefix}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`,

@@ -5,6 +5,7 @@ import { TypeUrl } from '../../xds/type-urls.ts';
 import type { CodecOptions, PortProtocol, TableFilter } from '../translate/mesh.ts';
 import type { Bind } from './bind.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
+import { httpConnectionManager } from './http-connection-manager.ts';
 
 const TYPE = 'type.googleapis.com/';
 
@@ -39,11 +40,20 @@ export function listenerResource(spec: ListenerSpec): XdsResource {
     filterChains: [
       {
         name: spec.routeConfigName,
-        filters: [spec.protocol.kind === 'tcp' ? tcpProxy(spec) : metaProtocolProxy(spec, spec.protocol)],
+        filters: [networkFilter(spec)],
       },
     ],
   };
   return { typeUrl: TypeUrl.Listener, name: spec.name, value };
+}
+
+function networkFilter(spec: ListenerSpec): JsonObject {
+  const { protocol } = spec;
+  if (protocol.kind === 'tcp') return tcpProxy(spec);
+  const { manifest } = protocol;
+  if (manifest.family !== 'http') return metaProtocolProxy(spec, protocol);
+  const filter = httpConnectionManager(spec, manifest.name, { ...protocol.options, ...spec.codecOptions });
+  return { ...filter, typedConfig: { ...(filter.typedConfig as JsonObject), ...accessLog(spec) } };
 }
 
 function tcpProxy(spec: ListenerSpec): JsonObject {

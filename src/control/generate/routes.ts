@@ -7,6 +7,7 @@ import { protoDuration } from '../model/duration.ts';
 import { canonicalKey } from '../translate/attributes.ts';
 import type { AttributeMatch, Destination, Mutation, Route } from '../translate/mesh.ts';
 import { filterConfig } from './filter-config.ts';
+import { httpRouteMatch } from './http-route-match.ts';
 import { outboundCluster } from './names.ts';
 
 const MILLION = 1_000_000;
@@ -40,8 +41,11 @@ function toRoute(
   manifest: ProtocolManifest,
   hashKeysOf: (destination: Destination) => string | null,
 ): JsonObject {
-  const match: JsonObject = { prefix: '/' };
-  if (route.match.length > 0) match.headers = route.match.map(toHeaderMatcher);
+  const { match, headers } =
+    manifest.family === 'http'
+      ? httpRouteMatch(route.match)
+      : { match: { prefix: '/' } as JsonObject, headers: route.match };
+  if (headers.length > 0) match.headers = headers.map(toHeaderMatcher);
   const value = { name: route.name, match, route: toAction(route, manifest, hashKeysOf), ...toMutations(route) };
   const options = Object.entries(route.filterOptions).map(([filter, raw]) => [filter, filterConfig(filter, raw)]);
   return options.length === 0 ? value : { ...value, typedPerFilterConfig: Object.fromEntries(options) };

@@ -8,6 +8,7 @@ import { redisServiceKind } from './redis-service.ts';
 import { secretKind } from './secret.ts';
 import { serviceEntryKind } from './service-entry.ts';
 import { sidecarKind } from './sidecar.ts';
+import { virtualServiceKind } from './virtual-service.ts';
 import { workloadEntryKind } from './workload-entry.ts';
 
 export const KINDS: readonly KindDefinition<unknown>[] = Object.freeze([
@@ -16,6 +17,7 @@ export const KINDS: readonly KindDefinition<unknown>[] = Object.freeze([
   destinationRuleKind,
   sidecarKind,
   metaRouterKind,
+  virtualServiceKind,
   applicationProtocolKind,
   redisServiceKind,
   redisDestinationKind,

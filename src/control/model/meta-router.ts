@@ -105,7 +105,6 @@ const specSchema = z
 export type MetaRouterSpec = z.infer<typeof specSchema>;
 export type MetaRouteSpec = z.infer<typeof route>;
 export type StringMatchSpec = z.infer<typeof stringMatch>;
-export type DestinationSpec = z.infer<typeof destination>;
 
 export const metaRouterKind: KindDefinition<MetaRouterSpec> = {
   kind: 'MetaRouter',

@@ -28,8 +28,12 @@ export class ProtocolTable {
   constructor(manifests: readonly ProtocolManifest[]) {
     this.#manifests = manifests;
     for (const manifest of manifests) {
-      const name = manifest.name.toLowerCase();
-      this.#names.set(name, { name, manifest, options: {}, source: null });
+      // Aeraki's dotted names of codecs are no names of ports.
+      const aliases = manifest.aliases.filter((alias) => !alias.includes('.'));
+      for (const each of [manifest.name, ...aliases]) {
+        const name = each.toLowerCase();
+        this.#names.set(name, { name, manifest, options: {}, source: null });
+      }
     }
   }
 

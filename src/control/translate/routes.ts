@@ -2,11 +2,11 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { findUnreachableRoutes } from '../analyze/route-findings.ts';
 import { parseDurationMs } from '../model/duration.ts';
-import type { DestinationSpec, MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
-import { nearMiss } from '../model/near-miss.ts';
+import type { MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
 import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknownKey } from './attributes.ts';
-import type { AttributeMatch, Destination, Mutation, PortProtocol, Route, RouteTable, ServicePort } from './mesh.ts';
+import { DestinationResolver, hostHint, type Report } from './destinations.ts';
+import type { AttributeMatch, Mutation, PortProtocol, Route, RouteTable, ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
@@ -19,13 +19,17 @@ export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<
   const host = resource.spec.hosts[0]!.toLowerCase();
   const ports = index.services(host).flatMap((service) => service.ports);
   const findings = new Map<string, Finding>();
-  const report = (level: Finding['level'], path: FieldPath, message: string): void => {
+  const report: Report = (level, path, message) => {
     const finding = findingAt(resource.document, level, ['spec', ...path], message);
     // Two ports of one service give the same finding once.
     findings.set(`${finding.path} ${finding.message}`, finding);
   };
   if (ports.length === 0)
-    report('warning', ['hosts', 0], `no service has the host ${host}: the router has no effect${hint(host, index)}`);
+    report(
+      'warning',
+      ['hosts', 0],
+      `no service has the host ${host}: the router has no effect${hostHint(host, index)}`,
+    );
   const tables: RouteTable[] = [];
   for (const port of ports) {
     if (port.protocol.kind !== 'codec') continue;
@@ -61,31 +65,16 @@ export function defaultRoute(host: string, port: number): Route {
   };
 }
 
-function hint(host: string, index: MeshIndex): string {
-  const hosts = index.hosts();
-  const meant = nearMiss(host, hosts);
-  if (meant !== null) return `; did you mean ${meant}?`;
-  if (hosts.length === 0) return '; there are none';
-  return `; there are ${hosts.slice(0, 5).join(', ')}${hosts.length > 5 ? ', …' : ''}`;
-}
-
 class RouteCompiler {
-  readonly #port: ServicePort;
   readonly #protocol: CodecProtocol;
   readonly #manifest: ProtocolManifest;
-  readonly #index: MeshIndex;
-  readonly #report: (level: Finding['level'], path: FieldPath, message: string) => void;
+  readonly #destinations: DestinationResolver;
+  readonly #report: Report;
 
-  constructor(
-    port: ServicePort,
-    protocol: CodecProtocol,
-    index: MeshIndex,
-    report: (level: Finding['level'], path: FieldPath, message: string) => void,
-  ) {
-    this.#port = port;
+  constructor(port: ServicePort, protocol: CodecProtocol, index: MeshIndex, report: Report) {
     this.#protocol = protocol;
     this.#manifest = protocol.manifest;
-    this.#index = index;
+    this.#destinations = new DestinationResolver(port.number, protocol.manifest, index, report);
     this.#report = report;
   }
 
@@ -93,13 +82,13 @@ class RouteCompiler {
     const path: FieldPath = ['routes', index];
     const parts = spec.route.length === 1 ? [{ ...spec.route[0]!, weight: 1 }] : spec.route;
     const destinations = parts.map((part, at) => ({
-      ...this.#destination(part.destination, [...path, 'route', at, 'destination']),
+      ...this.#destinations.resolve(part.destination, [...path, 'route', at, 'destination']),
       weight: part.weight ?? 0,
     }));
     const mirrors = spec.mirror
       ? [
           {
-            destination: this.#destination(spec.mirror, [...path, 'mirror']),
+            destination: this.#destinations.resolve(spec.mirror, [...path, 'mirror']),
             percent: spec.mirrorPercentage?.value ?? 100,
           },
         ]
@@ -156,48 +145,6 @@ class RouteCompiler {
       );
     }
     return { set: [...set], add, remove };
-  }
-
-  #destination(spec: DestinationSpec, path: FieldPath): Destination {
-    const host = spec.host.toLowerCase();
-    const subset = spec.subset ?? '';
-    const found = this.#index.services(host);
-    const ports = found.flatMap((service) => service.ports);
-    const number = spec.port?.number ?? (ports.length === 1 ? ports[0]!.number : this.#port.number);
-    const destination = { host, subset, port: number };
-    if (found.length === 0) {
-      this.#report('error', [...path, 'host'], `no service has the host ${host}${hint(host, this.#index)}`);
-      return destination;
-    }
-    const port = ports.find((each) => each.number === number);
-    if (port === undefined) {
-      this.#report(
-        'error',
-        [...path, 'port'],
-        `${host} has no port ${number}, expected one of ${ports.map((each) => each.number).join(', ')}`,
-      );
-      return destination;
-    }
-    this.#checkProtocol(host, port, path);
-    if (subset !== '') this.#checkSubset(host, subset, path);
-    return destination;
-  }
-
-  #checkProtocol(host: string, port: ServicePort, path: FieldPath): void {
-    const actual = port.protocol.kind === 'codec' ? port.protocol.manifest : null;
-    if (actual?.family === this.#manifest.family) return;
-    const speaks =
-      actual?.name ??
-      (port.protocol.kind === 'tcp' ? 'opaque tcp' : port.protocol.kind === 'unsupported' ? port.protocol.name : '');
-    this.#report('error', path, `port ${port.number} of ${host} speaks ${speaks}, expected ${this.#manifest.name}`);
-  }
-
-  #checkSubset(host: string, subset: string, path: FieldPath): void {
-    const names = [...new Set(this.#index.policies(host).flatMap((policy) => [...policy.subsets.keys()]))].sort();
-    if (names.includes(subset)) return;
-    const exist =
-      names.length > 0 ? `expected one of ${names.join(', ')}` : 'no DestinationRule defines subsets of this host';
-    this.#report('error', [...path, 'subset'], `${host} has no subset ${subset}, ${exist}`);
   }
 
   #reportFault(fault: AttributeFault | null, path: FieldPath): void {

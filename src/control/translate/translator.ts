@@ -13,7 +13,9 @@ import type { Inventory, ResourceEntry } from '../model/resource-store.ts';
 import type { SecretSpec } from '../model/secret.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
+import type { VirtualServiceSpec } from '../model/virtual-service.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
+import { compileVirtualService } from './http-routes.ts';
 import type { Mesh, RouteTable, Service, UpstreamSettings, Visibility } from './mesh.ts';
 import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
@@ -82,6 +84,10 @@ export class Translator {
     const tables = round
       .admit('MetaRouter', (resource: Resource<MetaRouterSpec>) => compileRouter(resource, index))
       .flat();
+    const http = round
+      .admit('VirtualService', (resource: Resource<VirtualServiceSpec>) => compileVirtualService(resource, index))
+      .flat();
+    tables.push(...http.sort((a, b) => b.exactness - a.exactness).map(({ table }) => table));
     const secrets: Secrets = new Map(
       round
         .admit('Secret', (resource: Resource<SecretSpec>) => ({ findings: [], make: () => resource }))

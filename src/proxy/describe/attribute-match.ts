@@ -57,7 +57,7 @@ function readStringMatch(match: Reader): AttributeTest | null {
   return test;
 }
 
-function readRegex(regex: Reader): AttributeTest {
+export function readRegex(regex: Reader): AttributeTest {
   // RE2 is the only engine; its own settings object says nothing more.
   regex.ignore('googleRe2');
   const value = regex.string('regex');

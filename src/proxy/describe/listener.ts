@@ -5,6 +5,7 @@ import type { Address, Direction } from '../../metaprotocol/filter.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
 import { messageNameOf, optionsOf } from './any.ts';
+import { readHttpConnectionManager } from './http-connection-manager.ts';
 import { readInlineRoutes } from './inline-routes.ts';
 import type { Reader } from './reader.ts';
 import { readWeightedClusters } from './route-table.ts';
@@ -87,7 +88,12 @@ function readChain(chain: Reader, unnamed: string): ChainPlan[] | null {
   const kind = messageNameOf(config);
   if (kind === messageName(TypeUrl.MetaProtocolProxy)) return [readMetaProtocolProxy(config, name, match)];
   if (kind === messageName(TypeUrl.TcpProxy)) return [readTcpProxy(config, name, match)];
-  config.error(`network filter ${kind} is not supported; expected MetaProtocolProxy or TcpProxy`);
+  if (kind === messageName(TypeUrl.HttpConnectionManager)) {
+    return [readHttpConnectionManager(config, name, match, readRoutes)];
+  }
+  config.error(
+    `network filter ${kind} is not supported; expected HttpConnectionManager, MetaProtocolProxy or TcpProxy`,
+  );
   return null;
 }
 

@@ -99,17 +99,41 @@ describe('a route of RouteConfiguration', () => {
     expect([...clustersOf(table)]).toEqual(['a', 'b', 'm']);
   });
 
+  it('reads the paths and queries of HTTP', () => {
+    const { routes, errors } = read(
+      { match: { path: '/x', caseSensitive: false }, route: action },
+      { match: { prefix: '/y', queryParameters: [{ name: 'q', presentMatch: true }] }, route: action },
+      {
+        match: { safeRegex: { regex: '/z.*' }, queryParameters: [{ name: 'q', stringMatch: { exact: '' } }] },
+        route: action,
+      },
+    );
+    expect(errors).toEqual([]);
+    const path = { key: ':pathname', invert: false, absentIsEmpty: false };
+    const query = { key: '?q', invert: false, absentIsEmpty: false };
+    expect(routes.map(({ match }) => match)).toEqual([
+      [{ ...path, test: { kind: 'exact', value: '/x', ignoreCase: true } }],
+      [
+        { ...path, test: { kind: 'prefix', value: '/y', ignoreCase: false } },
+        { ...query, test: { kind: 'present' } },
+      ],
+      [
+        { ...path, test: { kind: 'regex', value: '/z.*' } },
+        { ...query, test: { kind: 'exact', value: '', ignoreCase: false } },
+      ],
+    ]);
+  });
+
   it('refuses conditions that it would not test, and says where', () => {
     const { errors } = read(
-      { match: { path: '/x' }, route: action },
-      { match: { prefix: '/x', queryParameters: [{ name: 'q' }] }, route: action },
+      { match: { pathSeparatedPrefix: '/x' }, route: action },
+      { match: { prefix: '/x', grpc: {} }, route: action },
       { match: { prefix: '/' }, redirect: {} },
       { match: { prefix: '/' }, route: { weightedClusters: { clusters: [{ name: 'a', weight: 0 }] } } },
     );
     expect(errors.map(({ path }) => path)).toEqual([
-      'virtualHosts[0].routes[0].match.path',
-      'virtualHosts[0].routes[1].match.prefix',
-      'virtualHosts[0].routes[1].match.queryParameters',
+      'virtualHosts[0].routes[0].match.pathSeparatedPrefix',
+      'virtualHosts[0].routes[1].match.grpc',
       'virtualHosts[0].routes[2]',
       'virtualHosts[0].routes[3].route.weightedClusters.clusters',
     ]);

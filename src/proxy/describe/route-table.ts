@@ -1,5 +1,6 @@
 /** RouteConfiguration, as served for every protocol, into the core's route table. Rules: docs/xds.md. */
 import type {
+  AttributeMatch,
   MirrorDescription,
   RetryDescription,
   RouteDescription,
@@ -9,10 +10,12 @@ import type {
 } from '../../metaprotocol/description.ts';
 import { NO_MUTATION } from '../../metaprotocol/description.ts';
 import { optionsOf } from './any.ts';
-import { readAttributeMatch } from './attribute-match.ts';
+import { readAttributeMatch, readRegex } from './attribute-match.ts';
 import { readMutation } from './mutation.ts';
 import type { Reader } from './reader.ts';
 
+/** The attribute that Envoy's path conditions are about. */
+const PATHNAME = { key: ':pathname', invert: false, absentIsEmpty: false } as const;
 /** What a route without a timeout of its own gets, as in Envoy. */
 const UNSET_TIMEOUT_MS = 15_000;
 
@@ -35,6 +38,13 @@ export function clustersOf(table: RouteTableDescription): Set<string> {
     }
   }
   return names;
+}
+
+/** Does it look at paths or queries, which only HTTP has? */
+export function needsHttp(table: RouteTableDescription): boolean {
+  return table.virtualHosts.some(({ routes }) =>
+    routes.some(({ match }) => match.some(({ key }) => key === PATHNAME.key || key.startsWith('?'))),
+  );
 }
 
 function readVirtualHost(host: Reader): VirtualHostDescription {
@@ -71,14 +81,26 @@ function readRoute(route: Reader): RouteDescription {
 
 function readMatch(match: Reader | null): RouteDescription['match'] {
   if (match === null) return [];
-  const prefix = match.string('prefix');
-  if (prefix !== '/' && prefix !== '')
-    match.error(`${JSON.stringify(prefix)} is not "/", the only path here`, 'prefix');
+  const path = readPathMatch(match);
   const headers = match.children('headers').flatMap((matcher) => readAttributeMatch(matcher) ?? []);
-  match.ignore('caseSensitive');
+  const queries = match.children('queryParameters').flatMap((matcher) => readAttributeMatch(matcher) ?? []);
   // A condition that nobody tests would let more requests through than it says.
   match.end('error');
-  return headers;
+  return [...path, ...headers, ...queries.map((query) => ({ ...query, key: `?${query.key}` }))];
+}
+
+/** Of HTTP; other protocols have no path and every route the prefix `/`. */
+function readPathMatch(match: Reader): AttributeMatch[] {
+  const ignoreCase = match.has('caseSensitive') && !match.flag('caseSensitive');
+  const test = (kind: 'exact' | 'prefix', field: string): AttributeMatch => ({
+    ...PATHNAME,
+    test: { kind, value: match.string(field), ignoreCase },
+  });
+  const regex = match.child('safeRegex');
+  if (regex !== null) return [{ ...PATHNAME, test: readRegex(regex) }];
+  if (match.has('path')) return [test('exact', 'path')];
+  const prefix = match.string('prefix');
+  return prefix === '/' || prefix === '' ? [] : [test('prefix', 'prefix')];
 }
 
 export function readWeightedClusters(action: Reader): WeightedCluster[] {

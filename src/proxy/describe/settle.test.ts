@@ -214,9 +214,9 @@ group('a listener', () => {
   });
 
   it('is refused with a filter that we do not have', () => {
-    const http = { '@type': TypeUrl.HttpConnectionManager, statPrefix: 's' };
-    expect(read(http).settled.refused).toMatchObject([
-      { name: 'L', message: expect.stringContaining('HttpConnectionManager') },
+    const rbac = { statPrefix: 's', '@type': `type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC` };
+    expect(read(rbac).settled.refused).toMatchObject([
+      { name: 'L', message: expect.stringContaining('RBAC is not supported') },
     ]);
   });
 });

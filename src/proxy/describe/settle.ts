@@ -10,9 +10,10 @@ import type { ResourceRemark } from '../ads-client.ts';
 import type { Resources } from '../ads-resources.ts';
 import { type ClusterPlan, readCluster } from './cluster.ts';
 import { type EndpointPlan, readEndpoints } from './endpoints.ts';
+import { HTTP_CODEC } from './http-connection-manager.ts';
 import { type ListenerPlan, readListener } from './listener.ts';
 import { Reader, Report } from './reader.ts';
-import { clustersOf, readRouteTable } from './route-table.ts';
+import { clustersOf, needsHttp, readRouteTable } from './route-table.ts';
 
 export interface Settled {
   /** Runs when all goes well: the `accepted` of the next call. */
@@ -119,8 +120,23 @@ export class Settler {
         message: `names unknown cluster ${[...clusters].map((one) => `"${one}"`).join(', ')}`,
       });
     }
-    faults.push(...this.#bindConflicts(used, accepted));
+    faults.push(...this.#misplacedTables(used), ...this.#bindConflicts(used, accepted));
     return faults;
+  }
+
+  /** A condition that a protocol cannot have would hold for none of its requests. */
+  #misplacedTables(used: Resources): ResourceRemark[] {
+    const faults = new Map<string, ResourceRemark>();
+    for (const listener of used.get(TypeUrl.Listener)!.values()) {
+      for (const { protocol, routes } of this.#plan(TypeUrl.Listener, listener).chains) {
+        if (protocol === HTTP_CODEC || typeof routes !== 'string') continue;
+        const resource = used.get(TypeUrl.RouteConfiguration)!.get(routes);
+        if (resource === undefined || !needsHttp(this.#plan(TypeUrl.RouteConfiguration, resource))) continue;
+        const message = `match.path, match.prefix and match.queryParameters are HTTP's; listener "${listener.name}" speaks ${protocol}`;
+        faults.set(routes, { typeUrl: TypeUrl.RouteConfiguration, name: routes, message });
+      }
+    }
+    return [...faults.values()];
   }
 
   /** Of two listeners at one address the one that ran before stays, else the first by name. */

@@ -1,0 +1,33 @@
+/** The network filter of an HTTP port: Envoy's own, with the HTTP filter of ours in front of the router. */
+import type { JsonObject } from '../../xds/json.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import { HTTP_FILTER } from '../translate/http-actions.ts';
+import { codecConfig, filterConfig } from './filter-config.ts';
+import type { ListenerSpec } from './listeners.ts';
+
+/** In front of the codec's name, where its options stand among the HTTP filters. */
+const CODEC = 'codec.';
+
+export function httpConnectionManager(spec: ListenerSpec, codec: string, options: JsonObject): JsonObject {
+  const filters: JsonObject[] = spec.filters.map(({ name, options: raw }) => ({
+    name,
+    typedConfig: filterConfig(name, raw),
+  }));
+  if (Object.keys(options).length > 0) {
+    filters.unshift({ name: `${CODEC}${codec}`, typedConfig: codecConfig(codec, options) });
+  }
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typedConfig: {
+      '@type': TypeUrl.HttpConnectionManager,
+      codecType: 'HTTP1',
+      statPrefix: spec.cluster,
+      rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
+      httpFilters: [
+        ...filters,
+        { name: HTTP_FILTER, typedConfig: filterConfig(HTTP_FILTER, {}) },
+        { name: 'envoy.filters.http.router', typedConfig: { '@type': TypeUrl.HttpRouter } },
+      ],
+    },
+  };
+}

@@ -1,0 +1,176 @@
+/** VirtualService (networking.istio.io): the HTTP routes of services. */
+import { RE2JS } from 're2js';
+import { z } from 'zod';
+import {
+  dnsLabel,
+  duration,
+  exportTo,
+  hostName,
+  isHostName,
+  nonEmpty,
+  opaque,
+  portNumber,
+  stringMap,
+} from './fields.ts';
+import { type KindDefinition, resourceSchema } from './kind.ts';
+
+const regex = z.string().refine((text) => text === '*' || isRegex(text), 'an RE2 regular expression');
+
+function isRegex(text: string): boolean {
+  if (text === '') return false;
+  try {
+    RE2JS.compile(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const hasOne = (match: object): boolean =>
+  Object.values(match).filter((value) => value !== undefined && value !== null).length <= 1;
+const stringMatch = z
+  .strictObject({ exact: z.string().nullish(), prefix: nonEmpty.nullish(), regex: regex.nullish() })
+  .refine(hasOne, 'one of exact, prefix, regex');
+const uriMatch = z
+  .strictObject({ exact: z.string().nullish(), prefix: z.string().nullish(), regex: regex.nullish() })
+  .refine(hasOne, 'one of exact, prefix, regex');
+const matchMap = z.record(nonEmpty, stringMatch);
+
+const match = z.strictObject({
+  name: z.string().nullish(),
+  uri: uriMatch.nullish(),
+  scheme: stringMatch.nullish(),
+  method: stringMatch.nullish(),
+  authority: stringMatch.nullish(),
+  headers: matchMap.nullish(),
+  withoutHeaders: matchMap.nullish(),
+  queryParams: matchMap.nullish(),
+  ignoreUriCase: z.boolean().nullish(),
+  port: portNumber.nullish(),
+  sourceLabels: stringMap.nullish(),
+  sourceNamespace: z.string().nullish(),
+  gateways: z.array(nonEmpty).nullish(),
+  statPrefix: z.string().nullish(),
+});
+
+const destination = z.strictObject({
+  host: hostName,
+  subset: dnsLabel.nullish(),
+  port: z.strictObject({ number: portNumber.nullish() }).nullish(),
+});
+const headerOperations = z.strictObject({
+  set: stringMap.nullish(),
+  add: stringMap.nullish(),
+  remove: z.array(nonEmpty).nullish(),
+});
+const headers = z.strictObject({ request: headerOperations.nullish(), response: headerOperations.nullish() });
+const percentage = z.strictObject({ value: z.number().min(0).max(100).nullish() });
+
+const redirect = z
+  .strictObject({
+    uri: z.string().nullish(),
+    prefixRewrite: z.string().nullish(),
+    authority: z.string().nullish(),
+    port: portNumber.nullish(),
+    derivePort: z.enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).nullish(),
+    scheme: z.enum(['http', 'https']).nullish(),
+    redirectCode: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]).nullish(),
+  })
+  .refine((value) => !(value.uri && value.prefixRewrite), 'one of uri, prefixRewrite')
+  .refine((value) => !(value.port && value.derivePort), 'one of port, derivePort');
+
+const MEGABYTE = 1_048_576;
+const directResponse = z.strictObject({
+  status: z.int().min(200).max(599),
+  body: z
+    .strictObject({ string: z.string().max(MEGABYTE).nullish(), bytes: z.base64().nullish() })
+    .refine((body) => !(body.string && body.bytes), 'one of string, bytes')
+    .nullish(),
+});
+
+const rewrite = z
+  .strictObject({
+    uri: z.string().nullish(),
+    authority: nonEmpty.nullish(),
+    uriRegexRewrite: z.strictObject({ match: regex, rewrite: z.string() }).nullish(),
+  })
+  .refine((value) => !(value.uri && value.uriRegexRewrite), 'one of uri, uriRegexRewrite');
+
+const route = z
+  .strictObject({
+    name: z.string().nullish(),
+    match: z.array(match).nullish(),
+    route: z
+      .array(z.strictObject({ destination, weight: z.int().min(0).nullish(), headers: headers.nullish() }))
+      .nullish(),
+    redirect: redirect.nullish(),
+    directResponse: directResponse.nullish(),
+    rewrite: rewrite.nullish(),
+    timeout: duration.nullish(),
+    mirror: destination.nullish(),
+    mirrorPercentage: percentage.nullish(),
+    mirrors: z.array(z.strictObject({ destination, percentage: percentage.nullish() })).nullish(),
+    headers: headers.nullish(),
+    delegate: opaque.optional(),
+    retries: opaque.optional(),
+    fault: opaque.optional(),
+    corsPolicy: opaque.optional(),
+    mirrorPercent: opaque.optional(),
+    mirror_percent: opaque.optional(),
+  })
+  .superRefine((value, context) => {
+    const fault = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
+    const actions = [
+      value.route?.length ? 'route' : '',
+      value.redirect ? 'redirect' : '',
+      value.directResponse ? 'directResponse' : '',
+    ];
+    const given = actions.filter((action) => action !== '');
+    if (value.delegate !== undefined && value.delegate !== null)
+      fault(['delegate'], 'no delegate: delegates are not built yet');
+    else if (given.length !== 1)
+      fault([], `one of route, redirect, directResponse, not ${given.join(' and ') || 'none'}`);
+    if (value.rewrite && given[0] !== 'route') fault(['rewrite'], 'a route beside it');
+    const parts = value.route ?? [];
+    const sum = parts.reduce((total, part) => total + (part.weight ?? 0), 0);
+    if (parts.length > 1 && sum === 0) fault(['route'], 'weights that sum to more than 0');
+    if (value.mirror && value.mirrors?.length) fault(['mirrors'], 'one of mirror, mirrors');
+  });
+
+const virtualHost = z.string().refine((text) => text === '*' || isHostName(text.replace(/^\*\./, '')), {
+  error: 'a host name, *.suffix or *',
+});
+
+const specSchema = z
+  .strictObject({
+    hosts: z.array(virtualHost).min(1),
+    gateways: z.array(nonEmpty).nullish(),
+    http: z.array(route).nullish(),
+    tls: opaque.optional(),
+    tcp: opaque.optional(),
+    exportTo: exportTo.nullish(),
+  })
+  .refine((spec) => Boolean(spec.http?.length || spec.tls || spec.tcp), 'at least one of http, tls, tcp');
+
+export type VirtualServiceSpec = z.infer<typeof specSchema>;
+export type HttpRouteSpec = z.infer<typeof route>;
+export type HttpMatchSpec = z.infer<typeof match>;
+export type HttpStringMatchSpec = z.infer<typeof uriMatch>;
+export type HeaderOperationsSpec = z.infer<typeof headerOperations>;
+
+export const virtualServiceKind: KindDefinition<VirtualServiceSpec> = {
+  kind: 'VirtualService',
+  group: 'networking.istio.io',
+  versions: ['v1', 'v1beta1', 'v1alpha3'],
+  schema: resourceSchema(specSchema),
+  notApplied: [
+    { path: 'spec.tls', reason: 'TLS routes are not built yet' },
+    { path: 'spec.tcp', reason: 'TCP routes are not built yet' },
+    { path: 'spec.http[].retries', reason: 'retry policies are not built yet' },
+    { path: 'spec.http[].fault', reason: 'faults of HTTP routes are not built yet' },
+    { path: 'spec.http[].corsPolicy', reason: 'CORS is not built yet' },
+    { path: 'spec.http[].mirrorPercent', reason: 'write mirrorPercentage.value' },
+    { path: 'spec.http[].mirror_percent', reason: 'write mirrorPercentage.value' },
+    { path: 'spec.http[].match[].statPrefix', reason: 'statistics are by route name' },
+  ],
+};

@@ -1,0 +1,57 @@
+/** HttpConnectionManager into a chain of the HTTP codec. Its filters are those of this proxy, by name. */
+import type { ChainMatch, FilterDescription } from '../../metaprotocol/description.ts';
+import { messageName, TypeUrl } from '../../xds/type-urls.ts';
+import { readAccessLogs } from './access-log.ts';
+import { messageNameOf, optionsOf } from './any.ts';
+import type { ChainPlan } from './listener.ts';
+import type { Reader } from './reader.ts';
+
+/** The codec of every HTTP listener. */
+export const HTTP_CODEC = 'http1';
+/** In front of the name of a filter of this proxy, and of the options of its codec, in their types. */
+const OWN_FILTER = 'meltemi.filter.';
+const OWN_CODEC = `meltemi.codec.${HTTP_CODEC}.Options`;
+/** In both directions, where the listener says nothing: Envoy's. */
+const IDLE_TIMEOUT_MS = 3_600_000;
+
+export function readHttpConnectionManager(
+  manager: Reader,
+  chainName: string,
+  match: ChainMatch,
+  readRoutes: (owner: Reader) => ChainPlan['routes'],
+): ChainPlan {
+  const codec = manager.string('codecType', 'AUTO');
+  if (codec !== 'AUTO' && codec !== 'HTTP1')
+    manager.error(`${codec} is not built yet, expected HTTP1 or AUTO`, 'codecType');
+  let codecOptions: unknown = {};
+  const filters: FilterDescription[] = [];
+  for (const filter of manager.children('httpFilters')) {
+    const name = filter.string('name');
+    const config = filter.child('typedConfig');
+    const kind = config === null ? '' : messageNameOf(config);
+    filter.end('note');
+    if (kind === messageName(TypeUrl.HttpRouter)) continue;
+    if (config !== null && kind === OWN_CODEC) codecOptions = optionsOf(config);
+    else if (config !== null && kind === `${OWN_FILTER}${name}`) filters.push({ name, options: optionsOf(config) });
+    else
+      filter.error(
+        `HTTP filter ${kind === '' ? name : kind} is not supported; expected the router or ${OWN_FILTER}<name>`,
+      );
+  }
+  const common = manager.child('commonHttpProtocolOptions');
+  const plan: ChainPlan = {
+    name: chainName,
+    match,
+    protocol: HTTP_CODEC,
+    codecOptions,
+    routes: readRoutes(manager),
+    filters: [...filters, ...readAccessLogs(manager)],
+    statPrefix: manager.string('statPrefix', chainName),
+    idleTimeoutMs: common?.durationMs('idleTimeout', IDLE_TIMEOUT_MS) ?? IDLE_TIMEOUT_MS,
+    maxStreams: null,
+  };
+  common?.end('note');
+  manager.ignore('@type');
+  manager.end('note');
+  return plan;
+}
