@@ -18,4 +18,4 @@ export {
   testCodec,
 } from './run-conformance.ts';
 export type { Exchange, HeartbeatSample, Sample, Samples } from './sample.ts';
-export { type Conformance, type IdPlace, Subject } from './subject.ts';
+export { type Conformance, type IdPlace, type IdValue, Subject } from './subject.ts';

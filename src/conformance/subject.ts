@@ -12,6 +12,16 @@ export interface IdPlace {
   readonly bytes: number;
 }
 
+/** An id whose size depends on its value (a varint): written anew, with the lengths around it. */
+export interface IdValue {
+  /** Of the widest id. */
+  readonly bytes: number;
+  /** `frame` may be followed by other bytes. */
+  readonly read: (frame: Buffer) => bigint;
+  /** A copy of `frame` under this id. */
+  readonly write: (frame: Buffer, id: bigint) => Buffer;
+}
+
 export interface Conformance {
   readonly factory: CodecFactory;
   readonly samples: Samples;
@@ -23,6 +33,8 @@ export interface Conformance {
   readonly fuzzInputs?: number;
   /** Every place of a frame where its id lies, for codecs without `fieldsOf`. All samples have as many, of the same size. */
   readonly idOf?: (frame: Buffer) => readonly IdPlace[];
+  /** Instead of `idOf`, where ids have no fixed size. */
+  readonly idValue?: IdValue;
   /** Attributes that are worked out from another one and change with it: Redis's `hash-key` from `key`. */
   readonly followers?: Readonly<Record<string, readonly string[]>>;
   /** The protocol's servers drop half a request in front of a caller's end without a word, and so does the codec. */
@@ -137,8 +149,19 @@ export class Subject {
     return this.#conformance.dropsHalfRequests ?? false;
   }
 
-  /** None: the protocol has no ids. */
+  /** Of ids without a fixed size. */
+  get idValue(): IdValue | null {
+    return this.#conformance.idValue ?? null;
+  }
+
+  /** Bytes of an id; 0: the protocol has none. */
+  idBytesOf(frame: Buffer): number {
+    return this.idValue?.bytes ?? this.idOf(frame)[0]?.bytes ?? 0;
+  }
+
+  /** None: the protocol has no ids, or they have no fixed size. */
   idOf(frame: Buffer): readonly IdPlace[] {
+    if (this.idValue !== null) return [];
     if (this.#conformance.idOf !== undefined) return this.#conformance.idOf(frame);
     return this.factory.fieldsOf?.(frame).filter(({ name }) => name === 'id') ?? [];
   }
@@ -153,6 +176,7 @@ export class Subject {
 
   /** A copy of `frame` under the id that `other` carries. */
   withIdOf(frame: Buffer, other: Buffer): Buffer {
+    if (this.idValue !== null) return this.idValue.write(frame, this.idValue.read(other));
     const from = this.idOf(other);
     const copy = Buffer.from(frame);
     for (const [index, { at }] of this.idOf(frame).entries()) {
@@ -164,6 +188,7 @@ export class Subject {
 
   /** A copy of `frame` under this id. */
   withId(frame: Buffer, id: Buffer): Buffer {
+    if (this.idValue !== null) return this.idValue.write(frame, BigInt(`0x${id.toString('hex')}`));
     const copy = Buffer.from(frame);
     for (const { at, bytes } of this.idOf(frame)) id.copy(copy, at, 0, bytes);
     return copy;

@@ -132,15 +132,18 @@ class Line {
   run(messages: number): void {
     const places = this.#subject.idOf(this.#response);
     const sentPlaces = this.#subject.idOf(this.#request);
+    const { idValue } = this.#subject;
     for (let done = 0; done < messages; done++) {
       this.#server.decode(this.#request, true);
       for (let index = 0; index < places.length; index++) {
         const { at, bytes } = sentPlaces[index]!;
         this.#clientOut.slab.copy(this.#response, places[index]!.at, at, at + bytes);
       }
+      const response =
+        idValue === null ? this.#response : idValue.write(this.#response, idValue.read(this.#clientOut.slab));
       // Every eighth caller gives up before its answer comes.
       if (done % 8 === 7) this.#client.reset(this.#coreId, Status.timeout);
-      this.#client.decode(this.#response, true);
+      this.#client.decode(response, true);
       this.#server.resume();
       this.#serverOut.used = 0;
       this.#clientOut.used = 0;

@@ -6,7 +6,7 @@ import { feed } from '../feed.ts';
 import { goOn, type Subject } from '../subject.ts';
 
 const gate = (subject: Subject) =>
-  subject.exchanges.some(({ request }) => subject.idOf(request.bytes).length > 0)
+  subject.exchanges.some(({ request }) => subject.idBytesOf(request.bytes) > 0)
     ? null
     : subject.factory.replies === 'in-order'
       ? 'answers are paired by their order'
@@ -14,7 +14,7 @@ const gate = (subject: Subject) =>
 
 function missingIds({ factory }: Subject): string | null {
   // A protocol that answers in any order has ids, so the check may not be left out.
-  if (factory.replies === 'any-order') throw new Error('neither fieldsOf nor idOf tells where the id of a frame lies');
+  if (factory.replies === 'any-order') throw new Error('neither fieldsOf, idOf nor idValue tells the id of a frame');
   return null;
 }
 
@@ -30,8 +30,7 @@ export const idsCheck: Check = {
   gate,
   run(subject) {
     for (const exchange of subject.answered) {
-      const [place] = subject.idOf(exchange.request.bytes);
-      for (const id of patternsOf(place?.bytes ?? 0)) {
+      for (const id of patternsOf(subject.idBytesOf(exchange.request.bytes))) {
         const request = subject.withId(exchange.request.bytes, id);
         for (const coreId of [1, 0x7fff_fffe]) {
           const what = `${exchange.name} under id ${id.toString('hex')}`;

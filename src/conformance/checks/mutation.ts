@@ -119,6 +119,8 @@ function expectOthersSame(
   expectSame(actual.message.flags, expected.message.flags, `flags: ${what}`);
   const body = subject.bodyOf(actual.bytes);
   if (body !== null) expectBytes(body, subject.bodyOf(expected.bytes)!, `body: ${what}`);
+  const { idValue } = subject;
+  if (idValue !== null) expectSame(idValue.read(actual.bytes), idValue.read(expected.bytes), `id: ${what}`);
   const ids = (frame: Buffer) =>
     Buffer.concat(subject.idOf(frame).map(({ at, bytes }) => frame.subarray(at, at + bytes)));
   expectBytes(ids(actual.bytes), ids(expected.bytes), `id: ${what}`);
