@@ -11,6 +11,7 @@ import type { Core } from './core.ts';
 import { textOf } from './error-text.ts';
 import type { ConnectionInfo } from './filter.ts';
 import { GuardedCodec } from './guarded-codec.ts';
+import { hexText } from './hex-text.ts';
 import { IdTable } from './id-table.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
@@ -35,6 +36,8 @@ const SLOW_HARD_BYTES = 64 * 1024 * 1024;
 /** After its FIN the core reads on so that the peer can read the last answer, but not for ever. */
 const LINGER_MS = 5_000;
 const LINGER_BYTES = 1024 * 1024;
+/** A codec that emits more than these after it was paused makes requests of nothing: it is broken. */
+const UNWANTED_HEADS = 16;
 
 /** Reasons for which the codec is held back; it resumes when none is left. */
 const Pause = { Streams: 1, SlowConsumer: 2, Filter: 4, Bind: 8, Hold: 16, InFlight: 32 } as const;
@@ -66,6 +69,8 @@ export class DownstreamConnection
   #lastActiveMs: number;
   #pauses = 0;
   #codecPaused = false;
+  /** Since it was paused. */
+  #unwantedHeads = 0;
   #resumeWanted = false;
   #dirty = false;
   #reading = true;
@@ -128,7 +133,7 @@ export class DownstreamConnection
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
-      this.closeDefective('decode', error);
+      this.closeDefective(`decode of ${hexText(chunk)}`, error);
     }
     this.core.clock.go();
     this.#settleReading();
@@ -158,6 +163,10 @@ export class DownstreamConnection
 
   onHead(id: number, request: RequestMessage): void {
     if (this.closed) return;
+    if (this.#codecPaused && ++this.#unwantedHeads > UNWANTED_HEADS) {
+      this.closeDefective('decode', new Error(`${this.#unwantedHeads} requests emitted by a paused codec`));
+      return;
+    }
     this.chain = this.#owner.currentChain(this);
     const stream = new LiveStream(this, id, request);
     this.#lastActiveMs = stream.startMs;
@@ -324,6 +333,7 @@ export class DownstreamConnection
     if (this.#resumeWanted && this.#pauses === 0) {
       this.#resumeWanted = false;
       this.#codecPaused = false;
+      this.#unwantedHeads = 0;
       this.#guarded.resume();
       // What it emitted may have been answered at once.
       this.#output.flush();

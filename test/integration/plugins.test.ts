@@ -25,6 +25,12 @@ export default {
       const decode = codec.decode.bind(codec);
       codec.decode = (chunk, lent) => {
         if (chunk.includes('throw!')) throw new Error('poisoned');
+        if (chunk.includes('flood!')) {
+          let id = 0;
+          sink.onHead = ((good) => (_id, head) => {
+            while (!sink.closed && id < 1e6) good.call(sink, ++id, head);
+          })(sink.onHead);
+        }
         if (chunk.includes('loop!')) for (;;);
         decode(chunk, lent);
       };
@@ -182,7 +188,20 @@ describe('outside plugins', () => {
     expect((await other.call('say')).headers.server).toBe('v1');
     expect(other.closed).toBe(false);
     other.close();
-    expect(one.log.entries.some(([level, , text]) => level === 'error' && text.includes('poisoned'))).toBe(true);
+    const [, fields] = one.log.entries.find(([, , text]) => text.includes('poisoned'))!;
+    expect((fields as { where: string }).where).toMatch(/^decode of ec010000[0-9a-f]+$/);
+  });
+
+  it('that give more than they got close their connection and no other', async () => {
+    const one = bench();
+    const { port } = await one.mesh(await one.plugin(poisoned));
+    const other = await EchoClient.connect(port);
+    await other.call('say');
+    await expect(one.echo(port, 'flood!')).rejects.toThrow('closed');
+    expect((await other.call('say')).headers.server).toBe('v1');
+    expect(other.closed).toBe(false);
+    other.close();
+    expect(one.log.entries.some(([, , text]) => text.includes('17 requests emitted by a paused codec'))).toBe(true);
   });
 
   it('that loop for ever are back within two seconds, and other protocols see nothing', async () => {

@@ -4,6 +4,7 @@ import type { ClientCodec, UpstreamSink } from '../codec.ts';
 import { Reset } from '../codec.ts';
 import { textOf } from '../error-text.ts';
 import { GuardedCodec } from '../guarded-codec.ts';
+import { hexText } from '../hex-text.ts';
 import { IdTable } from '../id-table.ts';
 import type { ResponseMessage, Trailers } from '../message.ts';
 import { Flag } from '../message.ts';
@@ -204,7 +205,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     try {
       this.#codec.decode(chunk, lent);
     } catch (error) {
-      this.#onDefect('decode', error);
+      this.#onDefect(`decode of ${hexText(chunk)}`, error);
       this.fail(statusOf(Status.upstream_malformed, `the codec failed on an answer: ${textOf(error)}`));
     }
     clock.go();
