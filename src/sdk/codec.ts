@@ -1,5 +1,12 @@
 /** What `import … from 'meltemi/codec'` gives: the SDK for declared codecs, and the contract for those written by hand. */
-export { type FrameFault, type FrameMeter, type FrameReceiver, Framer, LengthPrefix } from '../codecs/framing.ts';
+export {
+  BAD_FRAME,
+  type FrameFault,
+  type FrameMeter,
+  type FrameReceiver,
+  Framer,
+  LengthPrefix,
+} from '../codecs/framing.ts';
 export * from '../metaprotocol/codec.ts';
 export { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 export type * from '../metaprotocol/manifest.ts';
