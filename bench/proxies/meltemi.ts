@@ -30,6 +30,8 @@ export interface Meltemi {
   readonly proxy: Child;
   /** Where the service is called. */
   readonly port: number;
+  /** Of the proxy's admin API. */
+  readonly adminPort: number;
 }
 
 /** Writes the service's resources, starts both processes and waits until the service's port takes connections. */
@@ -67,7 +69,7 @@ export async function startMeltemi(
     await Promise.all([control.end(), proxy.end()]);
     throw error;
   }
-  return { control, proxy, port };
+  return { control, proxy, port, adminPort: proxyAdminPort };
 }
 
 function resourcesOf(service: MeltemiService, port: number): object[] {

@@ -44,6 +44,7 @@ export class Binding {
       return;
     }
     state.bound++;
+    state.stats.bindings.add();
     const binding = new Binding(caller, pool);
     caller.binding = binding;
     binding.#first = attempt;

@@ -21,6 +21,8 @@ export interface ClusterStats {
   readonly connections: Gauge;
   readonly pending: Gauge;
   readonly overflows: Counter;
+  /** Connections that were given to a single caller. */
+  readonly bindings: Counter;
   readonly unknownAnswers: Counter;
   readonly codecErrors: Counter;
 }
@@ -61,6 +63,7 @@ export class ClusterState {
       connections: scope.gauge('upstream_connections'),
       pending: scope.gauge('upstream_requests_pending'),
       overflows: scope.counter('upstream_overflows_total'),
+      bindings: scope.counter('upstream_bindings_total'),
       unknownAnswers: scope.counter('upstream_unknown_answers_total'),
       codecErrors: scope.counter('upstream_codec_errors_total'),
     };
