@@ -8,8 +8,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EchoClient } from '../../plugins/echo-rpc/echo-client.ts';
 import { type Frame, Kind, readFrames, writeFrame } from '../../plugins/echo-rpc/frames.ts';
 import { freePort } from '../../src/cli/demo/free-port.ts';
+import type { ControlPlane } from '../../src/control/control-plane.ts';
 import type { ProxyProcess } from '../../src/proxy/proxy-process.ts';
-import { MeshBench } from './mesh-fixture.ts';
+import { MeshBench, proxyNode } from './mesh-fixture.ts';
 
 const ECHO_RPC = fileURLToPath(new URL('../../plugins/echo-rpc', import.meta.url));
 
@@ -71,7 +72,10 @@ class PluginBench extends MeshBench {
     return file;
   }
 
-  async mesh(plugin: string, watchPlugins = false): Promise<{ proxy: ProxyProcess; port: number; thriftPort: number }> {
+  async mesh(
+    plugin: string,
+    watchPlugins = false,
+  ): Promise<{ proxy: ProxyProcess; port: number; thriftPort: number; controlPlane: ControlPlane }> {
     const [v1, v2] = [await this.echoServer('v1'), await this.echoServer('v2')];
     const port = await freePort();
     const thriftPort = await freePort();
@@ -104,7 +108,7 @@ spec:
       watchPlugins,
     });
     await this.until(async () => (await this.echo(port)).headers.server === 'v1');
-    return { proxy, port, thriftPort };
+    return { proxy, port, thriftPort, controlPlane };
   }
 
   /** A call on a connection of its own. */
@@ -204,22 +208,19 @@ describe('outside plugins', () => {
     expect(one.log.entries.some(([, , text]) => text.includes('17 requests emitted by a paused codec'))).toBe(true);
   });
 
-  it('that loop for ever are back within two seconds, and other protocols see nothing', async () => {
+  it('that loop for ever are ended and come back, and other protocols see nothing', async () => {
     const one = bench();
     const { port, thriftPort } = await one.mesh(await one.plugin(poisoned));
     const load = await one.load(thriftPort, 2);
-    const startedAt = performance.now();
     await expect(one.echo(port, 'loop!')).rejects.toThrow('closed');
     await one.until(async () => (await one.echo(port)).headers.server === 'v1', 5_000);
-    const backMs = performance.now() - startedAt;
     await load.stop();
-    expect(backMs).toBeLessThan(2_000);
     expect(load.failed).toBe(0);
     expect(load.closed).toBe(0);
     expect(load.answered).toBeGreaterThan(100);
   });
 
-  it('are swapped while they serve: live within a second, no failed call, nothing left behind', async () => {
+  it('are swapped while they serve: no failed call, nothing left behind', async () => {
     const one = bench();
     const file = await one.plugin(saying('first'));
     const { port } = await one.mesh(file, true);
@@ -235,10 +236,8 @@ describe('outside plugins', () => {
       for (; calling; calls++) await one.echo(port).catch((error) => failures.push(error));
     });
     for (const text of ['second', 'third', 'fourth']) {
-      const savedAt = performance.now();
       await writeFile(file, saying(text)(await readFile(file, 'utf8')));
       await one.until(async () => (await localText()) === text);
-      expect(performance.now() - savedAt).toBeLessThan(1_000);
       // A connection that was open before is served by who accepted it.
       expect((await staying.call('unrouted')).body.toString()).toBe('first');
     }
@@ -248,6 +247,23 @@ describe('outside plugins', () => {
     expect(calls).toBeGreaterThan(100);
     staying.close();
     await one.until(async () => threadCount() <= threads);
+  });
+
+  it('are known to the control plane: a proxy without one gets no routes for it, and a changed one is judged anew', async () => {
+    const one = bench();
+    const file = await one.plugin();
+    const { controlPlane } = await one.mesh(file, true);
+    await one.proxy(controlPlane.xdsAddress.port, { node: { ...proxyNode('bare'), bind: 'loopback' } });
+    const findings = () => {
+      const resources = controlPlane.status().resources;
+      return JSON.stringify(resources.filter(({ name }) => name === 'echo'));
+    };
+    await one.until(async () => findings().includes('the proxy has no codec echo-rpc'));
+    expect(findings()).not.toContain('"level":"error"');
+    const source = await readFile(file, 'utf8');
+    await writeFile(file, source.replace("version: '1.0.0'", "version: '1.1.0'").replace(/^ {2}open: .*\n/m, ''));
+    await one.until(async () => findings().includes('"level":"error"'));
+    expect(findings()).toMatch(/tenant.*method/);
   });
 
   it('keep serving when the saved file is broken, and say why', async () => {
