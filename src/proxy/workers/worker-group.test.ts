@@ -7,7 +7,7 @@ import { StatTotals } from '../stat-totals.ts';
 import { recordingLog } from '../testing/recording-log.ts';
 import { WorkerGroup } from './worker-group.ts';
 import type { WorkerEvents } from './worker-handle.ts';
-import type { ToWorker } from './worker-messages.ts';
+import type { FromWorker, PluginReference, ToWorker } from './worker-messages.ts';
 
 const turn = () => new Promise(setImmediate);
 
@@ -22,9 +22,13 @@ class FakeWorker {
   silent = false;
   #prepared: string | null = null;
 
-  constructor(events: WorkerEvents) {
+  constructor(events: WorkerEvents, isReady: boolean) {
     this.#events = events;
-    setImmediate(() => events.onMessage({ type: 'ready' }));
+    if (isReady) setImmediate(() => events.onMessage({ type: 'ready' }));
+  }
+
+  say(message: FromWorker): void {
+    this.#events.onMessage(message);
   }
 
   post(message: ToWorker): void {
@@ -64,6 +68,9 @@ class FakeWorker {
       case 'status':
         this.#events.onMessage({ type: 'status', question: message.question, clusters: [] });
         break;
+      case 'ping':
+        this.#events.onMessage({ type: 'pong' });
+        break;
       case 'abandon':
         this.#prepared = null;
         break;
@@ -81,12 +88,12 @@ class Bench {
   onSpawn: (worker: FakeWorker) => void = () => {};
   readonly group: WorkerGroup;
 
-  constructor(workers: number) {
+  constructor(workers: number, plugin: PluginReference | null = null, isReady = true) {
     this.group = new WorkerGroup({
       name: 'w',
       workers,
       spawn: ({ reusePort }, events) => {
-        const worker = new FakeWorker(events);
+        const worker = new FakeWorker(events, isReady);
         worker.reusePort = reusePort;
         this.onSpawn(worker);
         this.workers.push(worker);
@@ -96,8 +103,8 @@ class Bench {
       log: recordingLog(),
       stats: this.totals,
       restarts: this.restarts,
-      plugin: null,
-      shareAddresses: false,
+      plugin,
+      shareAddresses: plugin !== null,
       writeLines: () => {},
       probe: async ({ host, port }) => {
         this.probed.push(`${host}:${port}`);
@@ -241,5 +248,62 @@ describe('WorkerGroup', () => {
     await bench.group.close();
     expect(bench.workers).toHaveLength(2);
     expect(bench.restarts.value).toBe(0);
+  });
+});
+
+const plugin = { reference: './codec.ts', directory: '/' };
+const turns = async () => {
+  for (let count = 0; count < 8; count++) await turn();
+};
+
+describe('WorkerGroup of a plugin', () => {
+  it('ends a worker that gives no sign of life, and brings its successor up', async () => {
+    const bench = new Bench(1, plugin);
+    await bench.roll('1');
+    for (let step = 0; step < 20; step++) {
+      bench.clock.advance(200);
+      await turn();
+    }
+    expect(bench.workers).toHaveLength(1);
+    bench.workers[0]!.silent = true;
+    for (let step = 0; step < 5; step++) bench.clock.advance(200);
+    await turns();
+    expect(bench.running).toEqual(['1', '1']);
+    expect(bench.restarts.value).toBe(1);
+    await bench.group.close();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
+  it('is over when the first worker refuses the plugin', async () => {
+    const bench = new Bench(1, plugin, false);
+    bench.workers[0]!.say({ type: 'refused', reason: 'no such file' });
+    await expect(bench.group.loaded).rejects.toThrow('no such file');
+    bench.workers[0]!.die();
+    expect(bench.workers).toHaveLength(1);
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
+  it('does not wait for ever for a plugin to load', async () => {
+    const bench = new Bench(1, plugin, false);
+    bench.clock.advance(10_000);
+    await expect(bench.group.loaded).rejects.toThrow('not loaded within 10000 ms');
+    await turns();
+    expect(bench.workers).toHaveLength(1);
+  });
+
+  it('starts workers anew with what it adopts', async () => {
+    const bench = new Bench(1, plugin);
+    await bench.roll('1');
+    expect(bench.group.isServing).toBe(true);
+    bench.group.adopt(description('2'));
+    await turns();
+    expect(bench.running).toEqual(['1', '2']);
+  });
+
+  it('shares its addresses, once they are found to be free', async () => {
+    const bench = new Bench(1, plugin);
+    await bench.roll('1');
+    expect(bench.workers[0]!.reusePort).toBe(true);
+    expect(bench.probed).toEqual(['127.0.0.1:7']);
   });
 });
