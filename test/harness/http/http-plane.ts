@@ -1,0 +1,100 @@
+/** HttpPlane: a data plane on real sockets that speaks HTTP/1.1, with one listener for each upstream port. */
+import { http1Plugin } from '../../../src/codecs/http1/plugin.ts';
+import { httpFilter } from '../../../src/http/http-filter.ts';
+import { SystemClock } from '../../../src/metaprotocol/clock.ts';
+import type { RuntimeDescription } from '../../../src/metaprotocol/description.ts';
+import { Registry } from '../../../src/metaprotocol/registry.ts';
+import { DataPlane } from '../../../src/metaprotocol/runtime.ts';
+import { StatsStore } from '../../../src/metaprotocol/stats.ts';
+import { DEFAULT_POOL, fullRoute } from '../mesh.ts';
+
+export class HttpPlane {
+  readonly log: string[] = [];
+  readonly plane: DataPlane;
+
+  constructor() {
+    const note = (_fields: object, text: string): void => {
+      this.log.push(text);
+    };
+    this.plane = new DataPlane({
+      registry: new Registry([
+        http1Plugin,
+        { name: 'http', version: '1.0.0', codecApi: '^1.0.0', filters: [httpFilter] },
+      ]),
+      clock: new SystemClock(),
+      random: Math.random,
+      stats: new StatsStore(),
+      log: { info: note, warn: note, error: note },
+      writeLog: () => {},
+      reusePort: false,
+    });
+  }
+
+  /** Listens on a port of its own in front of each upstream; gives the ports. */
+  async start(
+    upstreams: Readonly<Record<string, number>>,
+    codecOptions: unknown = undefined,
+  ): Promise<Record<string, number>> {
+    const { prepared, issues } = await this.plane.prepare(describe(upstreams, codecOptions));
+    if (prepared === null) throw new Error(JSON.stringify(issues));
+    this.plane.commit(prepared);
+    return Object.fromEntries(Object.keys(upstreams).map((name) => [name, this.plane.boundAddress(name)!.port]));
+  }
+
+  close(): void {
+    this.plane.close();
+  }
+}
+
+function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unknown): RuntimeDescription {
+  const entries = Object.entries(upstreams);
+  return {
+    version: '1',
+    listeners: entries.map(([name], at) => ({
+      name,
+      // One address each: port 0 names none.
+      bind: { host: `127.0.0.${at + 1}`, port: 0 },
+      serviceAddress: { host: '127.0.0.1', port: 80 },
+      direction: 'outbound',
+      chains: [
+        {
+          name,
+          match: {
+            destinationPort: null,
+            destinationRanges: [],
+            serverNames: [],
+            transport: null,
+            applicationProtocols: [],
+          },
+          protocol: 'http1',
+          codecOptions,
+          routes: {
+            name,
+            virtualHosts: [
+              {
+                name: 'all',
+                domains: ['*'],
+                routes: [
+                  fullRoute({ clusters: [{ ...fullRoute({}, 0).clusters[0]!, cluster: name }], timeoutMs: 60_000 }, 0),
+                ],
+              },
+            ],
+          },
+          filters: [{ name: 'http', options: {} }],
+          statPrefix: name,
+          idleTimeoutMs: 60_000,
+          maxStreams: null,
+        },
+      ],
+    })),
+    clusters: entries.map(([name, port]) => ({
+      name,
+      endpoints: [{ host: '127.0.0.1', port, weight: 1, locality: '', priority: 0, labels: {}, healthy: true }],
+      balancer: { policy: 'round_robin' },
+      connectTimeoutMs: 1_000,
+      pool: DEFAULT_POOL,
+      protocol: null,
+      codecOptions: null,
+    })),
+  };
+}
