@@ -152,6 +152,21 @@ describe('attachments of a request', () => {
     expect(withNothing.set('tier', 'gold')).toBe(false);
   });
 
+  it('may be behind objects of a class that an argument defined', () => {
+    const call = stockCall({ args: [], types: 'La/B;', attachments: null }).subarray(16, -1);
+    // Class a.B with a field x; an object of it; a map with another one in front of tier.
+    const rest = Buffer.from(
+      '4303612e42 91 0178 60 90 48 016f 60 91 0474696572 04676f6c64 5a'.replaceAll(' ', ''),
+      'hex',
+    );
+    const bytes = frame(0xc2, 0, 1n, Buffer.concat([call, rest]));
+    const request = requestOf(bytes);
+    for (let times = 0; times < 3; times++) expect(request.get('tier')).toBe('gold');
+    expect(request.set('tier', 'tin')).toBe(true);
+    expect(request.remove('o')).toBe(false);
+    expect(requestOf(sent(request)).get('tier')).toBe('tin');
+  });
+
   it('in a typed map keep its type', () => {
     const nothing = stockCall({ attachments: null }).subarray(16, -1);
     for (const type of ['01 61', '90']) {

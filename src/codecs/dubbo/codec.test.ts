@@ -1,12 +1,18 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { attributesOf, ClientRig, describeHead, ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { frame, readAnswer, readCall, stockAnswer, stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
 import { feed, feedBytewise } from '../../../test/harness/feed.ts';
+import { RecordingOutput } from '../../../test/harness/recording-output.ts';
+import { RecordingSink } from '../../../test/harness/recording-sink.ts';
 import { Reset } from '../../metaprotocol/codec.ts';
-import { Flag } from '../../metaprotocol/message.ts';
+import { Flag, type Message } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
+import { DubboServerCodec } from './codec.ts';
 import { JAVA_ANSWERS, JAVA_CALLS, JAVA_EVENTS, JAVA_FRAMES, JAVA_OTHER_CALLS } from './fixtures/java-frames.ts';
 import type { DubboRequest } from './message.ts';
+import { parseDubboOptions } from './options.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
@@ -241,6 +247,50 @@ describe('bodies', () => {
   });
 });
 
+describe('lent bytes', () => {
+  it('are copied once', () => {
+    const { sink, codec } = new ServerRig();
+    feed(codec, stockCall());
+    const [request] = sink.heads;
+    const { bytes } = request!;
+    request!.keep();
+    expect(request!.bytes).toBe(bytes);
+    expect(request!.raw).toEqual(stockCall());
+    expect(request!.rawBytes).toBe(stockCall().length);
+  });
+
+  it('of a large message are copied when it is sent on at once', () => {
+    const bytes = stockCall({ args: ['x'.repeat(100_000)] });
+    const { codec, out } = new ClientRig();
+    class Forwarder extends RecordingSink<DubboRequest> {
+      override onHead(_id: number, head: Message): void {
+        codec.encode(1, head as DubboRequest);
+      }
+    }
+    feed(new DubboServerCodec(new Forwarder(), new RecordingOutput(), parseDubboOptions(undefined)), bytes);
+    expect(out.take()).toEqual(withId(bytes, 1n));
+  });
+
+  it('of a large message are let go of with the message', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const rigs = [new ServerRig(), new ClientRig()];
+    const text = 'x'.repeat(1_000_000);
+    const refs = [stockCall({ args: [text] }), stockAnswer({ tag: 4, value: text })].map((bytes, at) => {
+      const { codec, sink } = rigs[at]!;
+      codec.decode(bytes, false);
+      expect(sink.heads[0]?.get('none')).toBeUndefined();
+      sink.events.length = 0;
+      return new WeakRef(bytes);
+    });
+    // A WeakRef holds its target until the turn ends.
+    await new Promise(setImmediate);
+    collect();
+    expect(refs.map((ref) => ref.deref())).toEqual([undefined, undefined]);
+    expect(rigs[0]!.codec.reading).toBe(true);
+  });
+});
+
 describe('ends', () => {
   it('an upstream that closes idle goes away; with answers owed or half an answer it fails', () => {
     const idle = new ClientRig();
@@ -253,6 +303,10 @@ describe('ends', () => {
     owing.codec.peerEnded();
     expect(owing.sink.error).toMatchObject({ name: 'upstream_reset' });
     expect(owing.sink.error?.detail).toContain('1 answers owed and 20 bytes of one');
+    const waiting = new ClientRig();
+    waiting.codec.encode(1, requestOf(stockCall()));
+    waiting.codec.peerEnded();
+    expect(waiting.sink.error?.detail).toContain('1 answers owed and 0 bytes of one');
   });
 
   it('a caller that ends in the middle of a call is told of in the log', () => {

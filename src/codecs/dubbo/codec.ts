@@ -173,7 +173,6 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
   }
 
   protected override onRequest(bytes: Buffer, from: number, to: number, lent: boolean): void {
-    const { walker } = this.context;
     let head: CallHead | null = null;
     if ((bytes[from + FLAGS_AT]! & SERIALIZATION_MASK) === HESSIAN2) {
       head = this.#readHead(bytes, from + HEADER_BYTES, to);
@@ -188,7 +187,6 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
       return;
     }
     this.sink.onHead(++this.#lastId, request);
-    walker.stop();
   }
 
   protected override onResponse(): void {
@@ -237,15 +235,16 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
     if (again !== null) return again;
     const { walker } = this.context;
     walker.start(bytes, from, to);
-    for (let n = 0; n < CALL_HEAD_STRINGS; n++) if (!walker.skipTextOrNull()) return null;
-    return this.#heads.lookup(bytes, from, walker.at);
+    let isGood = true;
+    for (let n = 0; n < CALL_HEAD_STRINGS && isGood; n++) isGood = walker.skipTextOrNull();
+    walker.stop();
+    return isGood ? this.#heads.lookup(bytes, from, walker.at) : null;
   }
 
   #refuseBody(bytes: Buffer, from: number): void {
     const { walker } = this.context;
     const status = walker.overLimit ? Status.too_large : Status.malformed;
     this.#refuse({ status, text: walker.fault, at: walker.at - from }, bytes, from, from + HEADER_BYTES);
-    walker.stop();
   }
 
   /** The caller gets an error if its id could be read and it waits for an answer; then the connection ends. */
@@ -296,7 +295,6 @@ export class DubboClientCodec extends DubboCodec<ResponseMessage> implements Cli
     const attachable = this.#owed.get(id) ?? false;
     this.#owed.delete(id);
     this.sink.onHead(id, new DubboResponse(this.context, bytes, from, to, lent, false, attachable));
-    this.context.walker.stop();
   }
 
   /** A callback: its consumer may be any of those that share this connection. */

@@ -53,6 +53,9 @@ const VALUES: [title: string, bytes: string][] = [
   ['typed list of 2, type by number', '56 90 92 90 91'],
   ['list until Z', '57 90 91 5a'],
   ['list of 2', '58 92 90 91'],
+  ['list of 256 by a 2-byte int', `58 c9 00 ${'4e'.repeat(256)}`],
+  ['list of 256 by a 3-byte int', `58 d4 01 00 ${'4e'.repeat(256)}`],
+  ['list of 256 by a 5-byte int', `58 49 00 00 01 00 ${'4e'.repeat(256)}`],
   ['short typed list', '72 04 5b 69 6e 74 90 91'],
   ['short list', '7a 90 91'],
   ['empty list', '78'],
@@ -197,6 +200,11 @@ describe('strings', () => {
       expect(readText(bytes, 0, bytes.length)).toBe(text);
       expect(skipText(bytes, 0, bytes.length - 1)).toBe(-1);
     }
+  });
+
+  it('are not cut within a surrogate pair', () => {
+    expect(textBytes(`x${'\u{1f32c}'.repeat(20_000)}`).readUInt16BE(1)).toBe(0x7fff);
+    expect(textBytes('\u{1f32c}'.repeat(20_000)).readUInt16BE(1)).toBe(0x8000);
   });
 
   it('with four-byte characters are read too', () => {

@@ -53,7 +53,7 @@ function sizesByLead(): Uint8Array {
   return sizes;
 }
 
-/** One per connection. `start` with a message, then walk. */
+/** One per connection. `start` with a message, walk, `stop`. */
 export class HessianWalker {
   /** Where the next value begins. */
   at = 0;
@@ -88,7 +88,7 @@ export class HessianWalker {
     this.overLimit = false;
   }
 
-  /** Forgets the message, whose bytes may be lent. */
+  /** Lets go of the bytes; where it stands and its fault can still be looked at. */
   stop(): void {
     this.#bytes = EMPTY;
   }

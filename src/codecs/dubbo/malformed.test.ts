@@ -139,6 +139,19 @@ describe('malformed calls', () => {
     expect(sink.heads[0]?.set('tier', 'tin')).toBe(false);
   });
 
+  it('over a limit are told apart from malformed ones', () => {
+    const nameOf = (bytes: Buffer) => {
+      const { sink, codec } = new ServerRig();
+      feed(codec, bytes);
+      return sink.reason?.name;
+    };
+    expect(nameOf(argument(Buffer.alloc(1_000, 0x57)))).toBe('too_large');
+    expect(nameOf(argument(BOMB))).toBe('malformed');
+    expect(nameOf(argument(hex('58 49 7f ff ff ff')))).toBe('malformed');
+    expect(nameOf(header(0xc2, 8_388_609))).toBe('too_large');
+    expect(nameOf(header(0xc2, -1))).toBe('malformed');
+  });
+
   it('cost no memory: a thousand bombs each on a connection of its own', () => {
     const bombs = [
       argument(BOMB),

@@ -127,7 +127,9 @@ abstract class DubboMessage implements Message {
   /** Walks arguments (or the value) and attachments to the end. False: `context.walker` has the fault. */
   check(): boolean {
     const { walker } = this.context;
-    return this.valuesAt < 0 || (this.#seek() && (walker.at === this.to || walker.skip(1)));
+    const good = this.valuesAt < 0 || (this.#seek() && (walker.at === this.to || walker.skip(1)));
+    walker.stop();
+    return good;
   }
 
   abstract fork(): this;
@@ -161,6 +163,12 @@ abstract class DubboMessage implements Message {
 
   /** null: there is such an attachment, but it is no string. */
   #find(key: string): string | null | undefined {
+    const value = this.#search(key);
+    this.context.walker.stop();
+    return value;
+  }
+
+  #search(key: string): string | null | undefined {
     if (!this.#seek()) return undefined;
     const { walker } = this.context;
     const { bytes } = this;
@@ -179,7 +187,10 @@ abstract class DubboMessage implements Message {
   }
 
   #read(): AttachmentEdits | null {
-    return this.#seek() ? AttachmentEdits.read(this.context.walker, this.bytes, this.from, this.to) : null;
+    const { walker } = this.context;
+    const edits = this.#seek() ? AttachmentEdits.read(walker, this.bytes, this.from, this.to) : null;
+    walker.stop();
+    return edits;
   }
 }
 
@@ -340,7 +351,9 @@ export class DubboResponse extends DubboMessage implements ResponseMessage {
     if (!this.#attachable || tag < 0 || tag >= Tag.ExceptionWithAttachments) return null;
     const { walker } = this.context;
     walker.start(bytes, from + HEADER_BYTES + 1, to);
-    return walker.skip(tag === Tag.Null ? 0 : 1) && walker.at === to ? AttachmentEdits.none(to - from) : null;
+    const isWhole = walker.skip(tag === Tag.Null ? 0 : 1) && walker.at === to;
+    walker.stop();
+    return isWhole ? AttachmentEdits.none(to - from) : null;
   }
 
   protected override fixed(key: FixedKey): string | undefined {
