@@ -23,8 +23,6 @@ export interface CallHead {
 export const CALL_HEAD_STRINGS = 5;
 const SLOTS = 64;
 const LONGEST_BYTES = 512;
-/** Every third byte tells heads apart well enough; equality is checked in full. */
-const HASH_STEP = 3;
 
 /** Bounded: one head for each of 64 hashes, none over 512 bytes. */
 export class CallHeads {
@@ -48,7 +46,7 @@ export class CallHeads {
   #find(bytes: Buffer, from: number, to: number): CallHead {
     const length = to - from;
     let hash = length;
-    for (let at = from; at < to; at += HASH_STEP) hash = (hash * 31 + bytes[at]!) | 0;
+    for (let at = from; at < to; at++) hash = (hash * 31 + bytes[at]!) | 0;
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     const known = this.#slots[slot];
     if (known && known.bytes.length === length && isSame(known.bytes, bytes, from)) return known;
