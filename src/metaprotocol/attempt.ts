@@ -150,7 +150,8 @@ export class LiveAttempt implements Attempt {
 
   /** The owner wants nothing more of it. Says no more to the owner. */
   cancel(status: ProxyStatus): void {
-    if (this.ended) return;
+    // Complete, and told just now: it ends by itself.
+    if (this.ended || (this.requestEnded && this.#responseEnded)) return;
     if (this.#connection !== null) this.#connection.cancel(this, status);
     else if (this.#lane !== null) this.#lane.abandon(this);
     else if (this.#binding !== null) this.#binding.abandon(this);
