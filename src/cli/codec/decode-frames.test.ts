@@ -48,7 +48,9 @@ request at byte 43, 27 bytes
     expect(text).toContain(`not readable at byte 27, 17 bytes
        27  magic   ec01  [ec01]`);
     expect(text).toContain('       27  ec 01 00 00 00 00 00 00 00 00 00 08 ff ff ff ff  ................\n');
-    expect(text).toContain('frame of 4294967311 bytes > frameLimitBytes 8388608 at byte 39: ec0100000000000000000008[ffffffff]00\n');
+    expect(text).toContain(
+      'frame of 4294967311 bytes > frameLimitBytes 8388608 at byte 39: ec0100000000000000000008[ffffffff]00\n',
+    );
   });
 
   it('takes digits, samples with comments, and the bytes themselves', () => {
