@@ -1,0 +1,285 @@
+import { describe, expect, it } from 'vitest';
+import { findingsOf, TestMesh, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import type { JsonObject } from '../../xds/json.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import { Xds } from '../../xds/xds.ts';
+import { bindNames } from '../generate/bind.ts';
+import { BindAllocator } from '../generate/bind-allocator.ts';
+import { generateMeltemi } from '../generate/meltemi.ts';
+import type { Route } from './mesh.ts';
+
+const HOST = 'web.shop.svc.cluster.local';
+
+function httpManifest(): ProtocolManifest {
+  const base = testManifest();
+  const own = [':method', ':pathname', 'content-length'].map((key) => ({ key, description: '', mutable: false }));
+  return {
+    ...base,
+    name: 'http1',
+    aliases: ['http'],
+    family: 'http',
+    options: [],
+    attributes: {
+      fixed: [...own, { key: ':authority', description: '', mutable: true }],
+      open: { description: 'a header', mutable: true },
+      keyCase: 'insensitive',
+      hostKey: ':authority',
+    },
+    capabilities: { ...base.capabilities, requestMutation: true, responseMutation: true },
+  };
+}
+
+const service = (host: string, address: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${host.split('.')[0]}, namespace: shop }
+spec:
+  hosts: [${host}]
+  addresses: [${address}]
+  ports: [{ name: http-web, number: 80, protocol: HTTP }, { name: tcp-metaprotocol-thrift, number: 9090, protocol: TCP }]
+  resolution: STATIC
+  endpoints: [{ address: 127.0.0.1, labels: { version: v1 } }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ${host.split('.')[0]}, namespace: shop }
+spec: { host: ${host}, subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }] }
+`;
+
+const virtualService = (http: string, hosts = HOST, more = '', name = 'web'): string => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${name}, namespace: shop }
+spec:
+  hosts: [${hosts}]
+  ${more}
+  http: ${http}
+`;
+
+const to = (subset: string, weight = ''): string => `{ destination: { host: ${HOST}, subset: ${subset} }${weight} }`;
+const ROUTE = `route: [${to('v1')}]`;
+
+function apply(files: Readonly<Record<string, string>>): ReturnType<TestMesh['apply']> {
+  return new TestMesh([httpManifest(), testManifest()]).apply({ 's.yaml': service(HOST, '127.0.10.1'), ...files });
+}
+
+function routesOf(http: string): readonly Route[] {
+  const translation = apply({ 'v.yaml': virtualService(http) });
+  expect(findingsOf(translation)).toEqual([]);
+  expect(translation.mesh.tables.map(({ host, port }) => [host, port])).toEqual([[HOST, 80]]);
+  return translation.mesh.tables[0]!.routes;
+}
+
+const findings = (http: string): string[] =>
+  findingsOf(apply({ 'v.yaml': virtualService(http) })).map((finding) => finding.replace(/ v\.yaml:\d+/, ''));
+
+describe('match blocks', () => {
+  it('give one route each, with their conditions on attributes', () => {
+    const routes = routesOf(`
+    - name: canary
+      match:
+        - { name: a, uri: { prefix: /A }, ignoreUriCase: true, method: { exact: GET }, headers: { X-User: { regex: "a|b" } } }
+        - { uri: { regex: "/x/.*" }, queryParams: { q: {}, p: { exact: "" } }, withoutHeaders: { y: {} } }
+        - { authority: { prefix: web }, scheme: { exact: https }, port: 80 }
+        - { port: 81 }
+      ${ROUTE}
+    - match: [{ uri: { prefix: / } }]
+      ${ROUTE}`);
+    const plain = { negated: false };
+    expect(routes.map(({ name, match }) => [name, match])).toEqual([
+      [
+        'canary.a',
+        [
+          { key: ':method', test: { kind: 'exact', value: 'GET', ignoreCase: false }, ...plain },
+          { key: ':pathname', test: { kind: 'prefix', value: '/A', ignoreCase: true }, ...plain },
+          { key: 'x-user', test: { kind: 'regex', value: 'a|b' }, ...plain },
+        ],
+      ],
+      [
+        'canary',
+        [
+          { key: ':pathname', test: { kind: 'regex', value: '/x/.*' }, ...plain },
+          { key: '?p', test: { kind: 'exact', value: '', ignoreCase: false }, ...plain },
+          { key: '?q', test: { kind: 'present' }, ...plain },
+          { key: 'y', test: { kind: 'present' }, negated: true },
+        ],
+      ],
+      [
+        'canary',
+        [
+          { key: ':authority', test: { kind: 'prefix', value: 'web', ignoreCase: false }, ...plain },
+          { key: ':scheme', test: { kind: 'exact', value: 'https', ignoreCase: false }, ...plain },
+        ],
+      ],
+      ['http-1', []],
+    ]);
+  });
+
+  it('that ask for the caller are left out, and said', () => {
+    const http = `[{ match: [{ sourceLabels: { a: b } }], ${ROUTE} }]`;
+    expect(findings(http)).toEqual([
+      'notApplied spec.http[0].match[0].sourceLabels: matching callers is not built yet: this match is left out',
+    ]);
+    expect(apply({ 'v.yaml': virtualService(http) }).mesh.tables[0]!.routes).toEqual([]);
+  });
+});
+
+describe('actions', () => {
+  const actionsOf = (fields: string): unknown => routesOf(`[{ ${fields} }]`)[0]!.filterOptions.http;
+
+  it.each([
+    [`match: [{ uri: { prefix: /a } }], rewrite: { uri: /b }, ${ROUTE}`, { path: { prefix: '/a', to: '/b' } }],
+    [`match: [{ uri: { exact: /a } }], rewrite: { uri: /b }, ${ROUTE}`, { path: { to: '/b' } }],
+    [
+      `rewrite: { uriRegexRewrite: { match: "^/(.*)", rewrite: '/x/\\1$' } }, ${ROUTE}`,
+      { path: { regex: '^/(.*)', to: '/x/$1\\$' } },
+    ],
+    [`rewrite: { authority: other }, ${ROUTE}`, { authority: 'other' }],
+    [`headers: { request: { set: { Host: other } } }, ${ROUTE}`, { authority: 'other' }],
+    [
+      'redirect: { uri: /b, port: 8080, scheme: https }',
+      { redirect: { status: 301, scheme: 'https', port: '8080', path: { to: '/b' } } },
+    ],
+    ['redirect: { derivePort: FROM_REQUEST_PORT, redirectCode: 307 }', { redirect: { status: 307, port: 'listener' } }],
+    ['directResponse: { status: 503, body: { bytes: aGk= } }', { direct: { status: 503, body: 'hi' } }],
+    [ROUTE, undefined],
+  ])('%s', (fields, options) => {
+    expect(actionsOf(fields)).toEqual(options);
+  });
+
+  it('change headers: the only destination’s after the route’s', () => {
+    const [route] = routesOf(`
+    - route: [{ destination: { host: ${HOST} }, headers: { request: { set: { X-A: "2" }, remove: [C] } } }]
+      headers: { request: { set: { x-a: "1" }, add: { B: "3" } }, response: { remove: [server] } }
+      timeout: 2s
+      mirror: { host: ${HOST}, subset: v2 }
+      mirrorPercentage: { value: 12.5 }`);
+    expect(route).toMatchObject({
+      timeoutMs: 2_000,
+      requestMutation: { set: [['x-a', '2']], add: [['b', '3']], remove: ['c'] },
+      responseMutation: { set: [], add: [], remove: ['server'] },
+      mirrors: [{ destination: { host: HOST, port: 80, subset: 'v2' }, percent: 12.5 }],
+      destinations: [{ host: HOST, port: 80, subset: '', weight: 1 }],
+    });
+  });
+
+  it('split by weights of any sum', () => {
+    const [route] = routesOf(
+      `[{ route: [${to('v1', ', weight: 3')}, ${to('v2', ', weight: 1')}, ${to('v2', ', weight: 0')}] }]`,
+    );
+    expect(route!.destinations.map(({ subset, weight }) => [subset, weight])).toEqual([
+      ['v1', 3],
+      ['v2', 1],
+    ]);
+  });
+});
+
+describe('what is wrong or has no effect', () => {
+  it.each([
+    ['[{ match: [{}] }]', /error spec.http\[0\].*one of route, redirect, directResponse, not none/],
+    [`[{ ${ROUTE}, redirect: { uri: /x } }]`, /not route and redirect/],
+    [`[{ route: [${to('v1')}, ${to('v2')}] }]`, /weights that sum to more than 0/],
+    [
+      `[{ route: [{ destination: { host: nobody.example } }] }]`,
+      /error spec.http\[0\].route\[0\].destination.host: no service has the host/,
+    ],
+    [`[{ route: [${to('v3')}] }]`, /has no subset v3, expected one of v1, v2/],
+    [`[{ match: [{ uri: { regex: "(" } }], ${ROUTE} }]`, /an RE2 regular expression/],
+    [
+      `[{ headers: { request: { set: { content-length: "1" } } }, ${ROUTE} }]`,
+      /cannot change its attribute content-length/,
+    ],
+    [`[{ headers: { response: { set: { ":status": "1" } } }, ${ROUTE} }]`, /warning .*:status cannot be changed here/],
+    [`[{ delegate: { name: x } }]`, /delegates are not built yet/],
+    [`[{ fault: {}, retries: {}, corsPolicy: {}, ${ROUTE} }]`, /notApplied spec.http\[0\].retries/],
+    [`[{ ${ROUTE} }, { name: late, ${ROUTE} }]`, /warning spec.http\[1\]: never used: route 0/],
+  ])('%s', (http, expected) => {
+    expect(findings(http).join('\n')).toMatch(expected);
+  });
+
+  it('is said of hosts and gateways', () => {
+    const said = (hosts: string, more = ''): string =>
+      findingsOf(apply({ 'v.yaml': virtualService(`[{ ${ROUTE} }]`, hosts, more) })).join('\n');
+    expect(said('nobody.example')).toMatch(/warning .*no service has the host nobody.example: no effect on it/);
+    expect(said(HOST, 'gateways: [shop/gate]')).toMatch(/notApplied .*gateways: gateways are not built yet/);
+    expect(said('web')).toBe('');
+  });
+});
+
+describe('hosts', () => {
+  it('are used by the most exact VirtualService, and the others say so', () => {
+    const translation = apply({
+      'o.yaml': service('other.shop.svc.cluster.local', '127.0.10.2'),
+      'a.yaml': virtualService(`[{ name: any, ${ROUTE} }]`, '"*.shop.svc.cluster.local"', '', 'aaa'),
+      'b.yaml': virtualService(`[{ name: exact, ${ROUTE} }]`, HOST, '', 'zzz'),
+    });
+    const first = new Map<string, string>();
+    for (const { host, routes } of translation.mesh.tables) if (!first.has(host)) first.set(host, routes[0]!.name);
+    expect([...first]).toEqual([
+      [HOST, 'exact'],
+      ['other.shop.svc.cluster.local', 'any'],
+    ]);
+    expect(findingsOf(translation).join('\n')).toMatch(/shadowed a.yaml.*VirtualService\/shop\/zzz/);
+  });
+});
+
+describe('on the wire', () => {
+  const xds = Xds.load();
+  const { mesh } = apply({
+    'v.yaml': virtualService(`
+    - match: [{ uri: { exact: /x }, ignoreUriCase: true, queryParams: { q: { regex: "a+" } }, headers: { k: {} } }]
+      rewrite: { uri: /y }
+      ${ROUTE}
+    - match: [{ uri: { regex: "/z.*" } }]
+      ${ROUTE}`),
+  });
+  const binds = new BindAllocator();
+  binds.assign(bindNames(mesh));
+  const manifests = [{ name: 'http1' }, { name: 'thrift' }];
+  const generated = generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ manifests }));
+  const resourceOf = (typeUrl: string, name: string): JsonObject =>
+    generated.resources.find((one) => one.typeUrl === typeUrl && one.name === name)!.value;
+
+  it('is an HttpConnectionManager', () => {
+    for (const resource of generated.resources) expect(xds.encodeResource(resource)).toMatchObject({ ok: true });
+    expect(resourceOf(TypeUrl.Listener, '127.0.10.1_80')).toMatchObject({
+      filterChains: [
+        {
+          filters: [
+            {
+              typedConfig: {
+                '@type': TypeUrl.HttpConnectionManager,
+                codecType: 'HTTP1',
+                rds: { routeConfigName: `${HOST}_80` },
+                accessLog: [{ typedConfig: { path: '/tmp/a' } }],
+                httpFilters: [{ name: 'http' }, { typedConfig: { '@type': TypeUrl.HttpRouter } }],
+              },
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('matches paths and queries in the fields of Envoy', () => {
+    expect(resourceOf(TypeUrl.RouteConfiguration, `${HOST}_80`)).toMatchObject({
+      virtualHosts: [
+        {
+          routes: [
+            {
+              match: {
+                path: '/x',
+                caseSensitive: false,
+                queryParameters: [{ name: 'q', stringMatch: { safeRegex: { regex: 'a+' } } }],
+                headers: [{ name: 'k', presentMatch: true }],
+              },
+              typedPerFilterConfig: { http: { value: { path: { to: '/y' } } } },
+            },
+            { match: { safeRegex: { regex: '/z.*' } } },
+          ],
+        },
+      ],
+    });
+  });
+});
