@@ -67,7 +67,9 @@ export const truncatedCheck: Check = {
       for (const length of prefixesOf(exchange.response.bytes.length)) {
         const client = subject.client(head.connectionKey);
         client.codec.encode(1, head);
-        feed(client.codec, subject.withIdOf(exchange.response.bytes, client.out.take()).subarray(0, length));
+        const answer = subject.withIdOf(exchange.response.bytes, client.out.take());
+        // Under a shorter id it is shorter.
+        feed(client.codec, answer.subarray(0, Math.min(length, answer.length - 1)));
         const what = `the first ${length} of ${exchange.response.bytes.length} bytes of the response of ${exchange.name}`;
         expectSame(client.sink.heads.length, 0, `responses in ${what}`);
         if (!client.sink.closed) client.codec.peerEnded();
