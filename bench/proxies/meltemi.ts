@@ -17,6 +17,8 @@ export interface MeltemiService {
   /** An address of this machine at which the service is called and its server listens; loopback if not told. */
   readonly address?: string;
   readonly upstreamPort: number;
+  /** Paths of codec plugins that the proxy loads. */
+  readonly plugins?: readonly string[];
   /** The MetaRouter's `routes`. */
   readonly routes: readonly object[];
   /** The DestinationRule's `spec` but for its host. */
@@ -61,6 +63,7 @@ export async function startMeltemi(
   ]);
   const proxy = Child.script(name, cores.proxy, cli, [
     ...['proxy', '--xds', xds, '--id', name.replaceAll(' ', '-'), '--drain-time', '1'],
+    ...(service.plugins ?? []).flatMap((plugin) => ['--plugin', plugin]),
     ...[...common, `127.0.0.1:${proxyAdminPort}`],
   ]);
   try {
