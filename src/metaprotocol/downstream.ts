@@ -81,6 +81,7 @@ export class DownstreamConnection
   #lingeredBytes = 0;
   #pausedStreams = 0;
   #waitingBind: LiveStream | null = null;
+  #waitingUnbound: LiveStream | null = null;
   /** The last request that asked for a Hold. */
   #heldId = 0;
   readonly #inFlight = new InFlightLimits();
@@ -306,6 +307,12 @@ export class DownstreamConnection
     return false;
   }
 
+  /** Its endpoint is another than the binding's, which is about to end: `stream.forwardUnbound()` follows. */
+  awaitUnbound(stream: LiveStream): void {
+    this.#waitingUnbound = stream;
+    this.#pause(Pause.Bind);
+  }
+
   // BoundCaller
 
   push(head: ResponseMessage): void {
@@ -319,6 +326,9 @@ export class DownstreamConnection
 
   onUnbound(): void {
     this.#unpause(Pause.Bind);
+    const stream = this.#waitingUnbound;
+    this.#waitingUnbound = null;
+    stream?.forwardUnbound();
   }
 
   // Flushable: once a turn

@@ -213,6 +213,11 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     if (!this.ended && this.response === null) this.#forward();
   }
 
+  /** The caller's binding ended: what did not belong there may go its own way. */
+  forwardUnbound(): void {
+    if (!this.ended && this.response === null) this.#tryEndpoint(this.#pickEndpoint(false), false);
+  }
+
   #startTimeout(): void {
     const timeoutMs = this.route?.timeoutMs ?? 0;
     if (timeoutMs === 0 || this.#timer !== null || this.request.mayWait === true) return;
@@ -245,6 +250,17 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     const cluster = this.#destination!.cluster!;
     if (endpoint === null) {
       this.reply(statusOf(Status.no_healthy_endpoint, `cluster ${cluster.name} has no endpoint to send to`));
+      return;
+    }
+    const { binding } = this.connection.caller;
+    if (binding !== null && !binding.serves(endpoint.pools, cluster.balancer.hashes && Boolean(this.#hashInput))) {
+      if (binding.ending) {
+        this.#keep();
+        this.connection.awaitUnbound(this);
+        return;
+      }
+      const detail = `this request belongs to ${endpoint.address} of ${cluster.name}, its caller is bound to another endpoint`;
+      this.reply(statusOf(Status.unsupported, detail));
       return;
     }
     // The first attempt edits nothing that a later one must not see, unless filters edit per attempt.

@@ -137,6 +137,11 @@ export class CallerSession {
     return this.#forward(0, this.#bound && this.#boundKey !== undefined ? { key: this.#boundKey } : null);
   }
 
+  /** A command of the transaction did not reach the upstream. */
+  breakMulti(): void {
+    this.#multiBroken = true;
+  }
+
   /** An answer that ended the binding was written, and nothing took the connection since. */
   onUnbound(id: number): void {
     if (id < this.#lastBindId) return;
@@ -223,10 +228,10 @@ export class CallerSession {
     // These are answered at once.
     if (action !== Action.Multi && action !== Action.Watch) this.#queued++;
     const taints = action === Action.Select || action === Action.Client;
-    if (this.#multi === 'sent') return this.#forward(0, { key: this.#boundKey, taints });
+    if (this.#multi === 'sent') return this.#forward(0, { key: this.#boundKey, taints, queued: true });
     this.#multi = 'sent';
     this.#takeConnection(id, key());
-    return this.#forward(Flag.Bind, { prefix: MULTI, taints });
+    return this.#forward(Flag.Bind, { prefix: MULTI, taints, queued: true });
   }
 
   #endMulti(action: Action): Plan {

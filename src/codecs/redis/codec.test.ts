@@ -129,6 +129,17 @@ describe('redis, server side', () => {
     expect(rawText(heads[3]!.extra!.substitute)).toContain('-EXECABORT');
   });
 
+  it('aborts a transaction of which a command got lost', () => {
+    const { sink, codec } = benchServer(redisFactory);
+    feed(codec, commands('MULTI', 'SET a 1', 'SET b 1'));
+    codec.reply(Status.unsupported, sink.heads[2]!);
+    feed(codec, commands('EXEC', 'MULTI', 'SET a 1', 'EXEC'));
+    expect((sink.heads as RedisRequest[]).map((head) => rawText(head.extra?.substitute) !== undefined)).toEqual([
+      ...[false, false, false, true],
+      ...[false, false, false],
+    ]);
+  });
+
   it('binds what lives in its connection, until it is clean again', () => {
     const flagsOf = (...texts: string[]) => requestsOf(commands(...texts)).map((head) => head.flags & ~Flag.End);
     const { Bind, Unbind } = Flag;

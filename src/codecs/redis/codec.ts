@@ -219,7 +219,8 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     if (extra?.effect !== undefined && !answer.isError) extra.effect(answer);
   }
 
-  reply(status: ProxyStatus): ResponseMessage {
+  reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
+    if ((request as RedisRequest | null)?.extra?.queued === true) this.#session.breakMulti();
     return errorReply(status);
   }
 

@@ -95,6 +95,8 @@ export interface RequestExtra {
   readonly taints?: boolean;
   /** Giving it up closes the connection: what it would still take must not be lost. */
   readonly blocks?: boolean;
+  /** Part of a transaction, which must not run without it. */
+  readonly queued?: boolean;
   /** Answered even where the caller wants no answers. */
   readonly loud?: boolean;
   /** What becomes of the caller's state if the answer is no error. */

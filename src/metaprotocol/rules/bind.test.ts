@@ -4,6 +4,7 @@ import { OrderMesh, StreamMesh } from '../../../test/harness/toy-mesh.ts';
 import { LinePeer } from '../../../test/harness/toy-peers.ts';
 import { toyStreamRequest, toyStreamResponse } from '../../../test/harness/toys/toy-stream-message.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
+import { NO_MUTATION } from '../description.ts';
 import { Flag } from '../message.ts';
 import { Status } from '../status.ts';
 
@@ -44,6 +45,27 @@ describe('rule 6: bind', () => {
     expect(mesh.upstream().connections.length).toBe(2);
     for (const connection of mesh.upstream().connections) connection.sendLines('+1');
     mesh.settle();
+  });
+
+  it('refuses what belongs to another endpoint than the one its caller is bound to', () => {
+    const exact = (value: string) => [
+      { key: 'key', test: { kind: 'exact', value, ignoreCase: false } as const, invert: false, absentIsEmpty: false },
+    ];
+    const to = (cluster: string) => [
+      { cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION },
+    ];
+    const mesh = watchLeaks(
+      new OrderMesh({
+        clusters: { main: 1, other: 1 },
+        routes: [{ match: exact('b'), clusters: to('other') }, { clusters: to('main') }],
+        upstreamPeer: LinePeer.echo,
+      }),
+    );
+    const caller = mesh.newCaller();
+    caller.sendLines('MULTI', 'SET a', 'SET b', 'EXEC', 'SET b');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+OK', '+v-a', expect.stringMatching(/^-unsupported /), '+', '+v-b']);
+    expect(mesh.upstream(0, 2).connection.takeLines()).toEqual(['SET b']);
   });
 
   it('waits for the earlier answers of its caller', () => {

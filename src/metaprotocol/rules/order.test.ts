@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OrderMesh, ScriptedFilter } from '../../../test/harness/toy-mesh.ts';
 import { LinePeer } from '../../../test/harness/toy-peers.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
+import { NO_MUTATION } from '../description.ts';
 import type { Stream } from '../filter.ts';
 import { FilterStatus } from '../filter.ts';
 
@@ -246,3 +247,36 @@ function toCluster(cluster: string) {
   const none = { set: [], add: [], remove: [] };
   return { cluster, weight: 1, requestMutation: none, responseMutation: none };
 }
+
+describe('rule 5: hold', () => {
+  it('lasts until the answer that decides was given to the codec, not only until it came', () => {
+    const match = [
+      {
+        key: 'key',
+        test: { kind: 'exact', value: 'a', ignoreCase: false } as const,
+        invert: false,
+        absentIsEmpty: false,
+      },
+    ];
+    const clusters = [{ cluster: 'other', weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }];
+    const mesh = watchLeaks(new OrderMesh({ clusters: { main: 1, other: 1 }, routes: [{ match, clusters }, {}] }));
+    const caller = mesh.newCaller();
+    caller.sendLines('GET a', 'SELECT 3', 'GET b');
+    mesh.settle();
+    const [main] = mesh.upstream().connections;
+    expect(main!.takeLines()).toEqual(['SELECT 3']);
+    main!.sendLines('+OK');
+    mesh.settle();
+    expect(mesh.upstream().connections.length).toBe(1);
+    mesh.upstream(0, 2).connection.sendLines('+a');
+    mesh.settle();
+    const selected = mesh.upstream().connections[1]!;
+    expect(selected.takeLines()).toEqual(['SELECT 3']);
+    selected.sendLines('+OK');
+    mesh.settle();
+    expect(selected.takeLines()).toEqual(['GET b']);
+    selected.sendLines('+b');
+    mesh.settle();
+    expect(caller.takeLines()).toEqual(['+a', '+OK', '+b']);
+  });
+});

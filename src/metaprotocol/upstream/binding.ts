@@ -6,6 +6,7 @@ import type { ProxyStatus } from '../status.ts';
 import { Status } from '../status.ts';
 import type { Caller } from './caller.ts';
 import type { UpstreamConnection } from './connection.ts';
+import type { EndpointPools } from './endpoint-pools.ts';
 import type { Pool } from './pool.ts';
 
 /** Not for another attempt: what it would be bound to is gone. */
@@ -27,6 +28,7 @@ export class Binding {
   #lastBind = 0;
   #inFlight = 0;
   #unbinding = false;
+  #ending = false;
   /** The Unbind was not answered: what state the connection is in nobody knows, and it may still be blocked. */
   #unclean = false;
 
@@ -48,7 +50,24 @@ export class Binding {
     const binding = new Binding(caller, pool);
     caller.binding = binding;
     binding.#first = attempt;
+    binding.#noteEnd(attempt);
     pool.acquire(attempt);
+  }
+
+  /** Does a request for this endpoint belong on the connection? `placed`: no other endpoint of the cluster would do. */
+  serves(endpoint: EndpointPools, placed: boolean): boolean {
+    const { site } = this.#pool;
+    return placed ? site === endpoint : site.state === endpoint.state;
+  }
+
+  /** An Unbind was asked for and no Bind since: what belongs elsewhere can wait for it. */
+  get ending(): boolean {
+    return this.#ending || this.#unbinding;
+  }
+
+  #noteEnd(attempt: LiveAttempt): void {
+    const { flags } = attempt.request;
+    if ((flags & (Flag.Bind | Flag.Unbind)) !== 0) this.#ending = (flags & Flag.Unbind) !== 0;
   }
 
   /** True while an Unbind waits for answers: the caller's next requests are held. */
@@ -63,6 +82,7 @@ export class Binding {
   }
 
   start(attempt: LiveAttempt): void {
+    this.#noteEnd(attempt);
     this.#queue.push(attempt);
     this.onSlotFree();
   }
