@@ -2,6 +2,7 @@
 import { dubboPlugin } from '../codecs/dubbo/plugin.ts';
 import { http1Plugin } from '../codecs/http1/plugin.ts';
 import { redisPlugin } from '../codecs/redis/plugin.ts';
+import { tcpPlugin } from '../codecs/tcp/plugin.ts';
 import { thriftPlugin } from '../codecs/thrift/plugin.ts';
 import { httpFilter } from '../http/http-filter.ts';
 import { CODEC_API_VERSION } from '../metaprotocol/codec.ts';
@@ -20,6 +21,7 @@ export function builtInPlugins(): readonly Plugin[] {
     dubboPlugin,
     http1Plugin,
     redisPlugin,
+    tcpPlugin,
     thriftPlugin,
   ];
 }
