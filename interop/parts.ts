@@ -28,3 +28,10 @@ export async function installJava(project: string, name: string, properties: rea
   await run('mvn', ['-q', '-B', '-f', join(project, 'pom.xml'), 'compile', ...defines]);
   return `${join(parts, 'classes')}:${join(parts, 'libraries')}/*`;
 }
+
+/** Builds a Go module; gives its program. */
+export async function installGo(module: string, name: string): Promise<string> {
+  const program = join(partsDirectory, name, 'program');
+  await run('go', ['build', '-mod=readonly', '-buildvcs=false', '-o', program, '.'], { cwd: module });
+  return program;
+}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	trpc "trpc.group/trpc-go/trpc-go"
 	"trpc.group/trpc-go/trpc-go/client"
 	"trpc.group/trpc-go/trpc-go/codec"
 	"trpc.group/trpc-go/trpc-go/errs"
@@ -41,12 +42,18 @@ func call(address, name string) string {
 			client.WithMetaData("raw", []byte{0xff, 0x00, 0xfe}),
 			client.WithMetaData("ü", []byte("ß")),
 		))
+	case "silver":
+		return hello("who", with(client.WithMetaData("tier", []byte("silver")), client.WithMetaData("secret", []byte("x"))))
+	case "hurry":
+		return hello("slow", with(client.WithMetaData("tier", []byte("hurry"))))
 	case "empty":
 		return hello("", options)
 	case "big":
 		return digest(hello(strings.Repeat("x", megabyte), options))
 	case "too-big":
-		return hello(strings.Repeat("x", 4*megabyte), options)
+		// The library's own limit is the mesh's.
+		trpc.DefaultMaxFrameSize = 64 * megabyte
+		return hello(strings.Repeat("x", 11*megabyte), options)
 	case "json":
 		return hello(argument, with(client.WithSerializationType(codec.SerializationTypeJSON)))
 	case "gzip":
