@@ -2,10 +2,11 @@
 import type { CodecFactory, Detection } from '../../metaprotocol/codec.ts';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { Plugin } from '../../metaprotocol/plugin.ts';
-import { RedisClientCodec, RedisServerCodec } from './codec.ts';
+import { RedisClientCodec } from './client-codec.ts';
 import { ErrorCode } from './codes.ts';
 import { CommandTable } from './commands.ts';
 import { parseRedisOptions, REDIS_OPTIONS, type RedisOptions } from './options.ts';
+import { RedisServerCodec } from './server-codec.ts';
 import { redisRouteFilter } from './strip-prefix-filter.ts';
 import { Type } from './wire.ts';
 

@@ -1,0 +1,186 @@
+/** RedisServerCodec: the callers' side. Commands are read here; what they mean to their caller's connection is CallerSession's. */
+import { type Output, Reset, type ServerCodec, type Sink } from '../../metaprotocol/codec.ts';
+import { Flag, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
+import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
+import type { FrameFault } from '../framing.ts';
+import { CommandArguments } from './arguments.ts';
+import { CallerSession, type Plan } from './caller-session.ts';
+import { RedisCodec } from './codec.ts';
+import { Action, type Command, type CommandTable, UNKNOWN } from './commands.ts';
+import type { ConnectionState } from './connection-state.ts';
+import { inlineCommand, inlineWords } from './inline.ts';
+import { keyIndexes } from './keys.ts';
+import type { LentChunk } from './lent-chunk.ts';
+import { type CommandPlace, Expect, RedisRequest, type RedisResponse } from './message.ts';
+import type { RedisOptions } from './options.ts';
+import { errorAnswer, errorReply } from './reply.ts';
+import { RequestMeter } from './request-meter.ts';
+import { CR } from './wire.ts';
+
+const EMPTY = Buffer.alloc(0);
+const NOTHING: CommandPlace = Object.freeze({ count: 0, nameAt: 0, nameEnd: 0, argumentsAt: 0 });
+
+export class RedisServerCodec extends RedisCodec<RequestMessage> implements ServerCodec {
+  readonly #commands: CommandTable;
+  readonly #meter: RequestMeter;
+  readonly #session: CallerSession;
+  #lastId = 0;
+  /** Answers that CLIENT REPLY keeps from the caller. */
+  readonly #muted = new Set<number>();
+  /** Commands that may wait for long: a caller that goes gives them up. */
+  readonly #blocking = new Set<number>();
+
+  constructor(commands: CommandTable, sink: Sink<RequestMessage>, out: Output, options: RedisOptions) {
+    const meter = new RequestMeter(options);
+    super(sink, out, meter, options);
+    this.#commands = commands;
+    this.#meter = meter;
+    this.#session = new CallerSession(options);
+    meter.stranger = this.#session.stranger;
+  }
+
+  override start(): void {}
+
+  override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+    const meter = this.#meter;
+    if (this.streamId !== 0) {
+      this.passStream(bytes, from, to);
+    } else if (meter.inline) {
+      this.#onLine(bytes.subarray(from, to));
+    } else if (meter.count > 0) {
+      const command = this.#commands.lookup(bytes, from + meter.nameAt, from + meter.nameEnd);
+      this.#onCommand(command, meter, bytes, from, to, this.chunkOf(bytes, lent));
+    }
+    if (this.sink.closed) this.framer.stop();
+  }
+
+  override onBadFrame(fault: FrameFault): void {
+    this.#refuse(this.#meter.callerText, statusOf(fault.status, this.describe(fault)));
+  }
+
+  /** Nobody would read what a blocked command takes. */
+  override peerEnded(): void {
+    for (const id of this.#blocking) if (!this.sink.closed) this.sink.onReset(id, Status.downstream_reset);
+    this.#blocking.clear();
+    super.peerEnded();
+  }
+
+  /** Half a command is dropped without a word, as Redis does. */
+  protected override onEnd(): void {
+    this.framer.stop();
+  }
+
+  encode(id: number, response: ResponseMessage, request: RequestMessage | null): void {
+    const answer = response as RedisResponse;
+    const extra = (request as RedisRequest | null)?.extra ?? null;
+    const isLast = (answer.flags & Flag.Informational) === 0;
+    // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
+    const mutes = this.#muted.has(id) && !(extra?.expect === Expect.Confirmations && !answer.isError);
+    if (!mutes) answer.writeTo(this.out);
+    if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
+    if (!isLast || request === null) return;
+    this.#muted.delete(id);
+    this.#blocking.delete(id);
+    if (((answer.flags | request.flags) & Flag.Unbind) !== 0) this.#session.onUnbound(id);
+    if (extra?.effect !== undefined && !answer.isError) extra.effect(answer);
+  }
+
+  reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
+    if ((request as RedisRequest | null)?.extra?.queued === true) this.#session.breakMulti();
+    return errorReply(status);
+  }
+
+  /** A command that is not answered leaves all answers behind it a place too early. */
+  override reset(): Reset {
+    return Reset.Close;
+  }
+
+  #onLine(frame: Buffer): void {
+    const end = frame.length > 1 && frame[frame.length - 2] === CR ? frame.length - 2 : frame.length - 1;
+    const words = inlineWords(frame.subarray(0, end));
+    if (words === null) {
+      this.#refuse('unbalanced quotes in request', statusOf(Status.malformed, 'redis: unbalanced quotes in a line'));
+      return;
+    }
+    const [name] = words;
+    if (name === undefined) return;
+    const bytes = inlineCommand(words);
+    const nameEnd = bytes.length - words.slice(1).reduce((sum, word) => sum + wordBytes(word), 0) - 2;
+    const place = { count: words.length, nameAt: nameEnd - name.length, nameEnd, argumentsAt: nameEnd + 2 };
+    this.#onCommand(this.#commands.lookup(name, 0, name.length), place, bytes, 0, bytes.length, null);
+  }
+
+  #onCommand(
+    command: Command,
+    place: CommandPlace,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    chunk: LentChunk | null,
+  ): void {
+    const session = this.#session;
+    const id = ++this.#lastId;
+    if (command.action === Action.Forward && session.plain) {
+      this.sink.onHead(id, new RedisRequest(command, place, session.state, bytes, from, to, chunk));
+      return;
+    }
+    const muted = session.takeMuted();
+    const words = new CommandArguments(bytes, from, place.count);
+    const plan = session.plan(id, command, words, () => {
+      const [index] = keyIndexes(command, words);
+      return index === undefined ? undefined : words.text(index);
+    });
+    if (muted && plan.extra?.loud !== true) this.#muted.add(id);
+    this.#emit(id, command, place, bytes, from, to, chunk, plan);
+  }
+
+  #emit(
+    id: number,
+    command: Command,
+    place: CommandPlace,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    chunk: LentChunk | null,
+    plan: Plan,
+  ): void {
+    const { flags, state, extra, answer, last } = plan;
+    this.#meter.stranger = this.#session.stranger;
+    if (extra?.blocks === true) this.#blocking.add(id);
+    if ((flags & Flag.Hold) !== 0) this.framer.hold();
+    if (last) this.framer.stop();
+    const request =
+      plan.bytes === null
+        ? new RedisRequest(command, place, state, bytes, from, to, chunk, flags, extra, answer)
+        : this.#rewritten(command, state, plan.bytes, flags, extra);
+    this.sink.onHead(id, request);
+    if (last && !this.sink.closed) this.sink.onGoAway();
+  }
+
+  #rewritten(
+    command: Command,
+    state: ConnectionState,
+    bytes: Buffer,
+    flags: number,
+    extra: RedisRequest['extra'],
+  ): RedisRequest {
+    const nameAt = bytes.indexOf('\n', bytes.indexOf('\n') + 1) + 1;
+    const nameEnd = bytes.indexOf('\r', nameAt);
+    const count = Number.parseInt(bytes.toString('latin1', 1, 4), 10);
+    const place = { count, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
+    return new RedisRequest(command, place, state, bytes, 0, bytes.length, null, flags, extra);
+  }
+
+  /** Ordered behind the answers before it; then the connection ends, since nobody knows where the next command begins. */
+  #refuse(callerText: string, status: ProxyStatus): void {
+    this.framer.stop();
+    const answer = errorAnswer(`ERR Protocol error: ${callerText}`);
+    const request = new RedisRequest(UNKNOWN, NOTHING, this.#session.state, EMPTY, 0, 0, null, Flag.End, null, answer);
+    this.sink.onHead(++this.#lastId, request);
+    if (!this.sink.closed) this.sink.onGoAway(status);
+  }
+}
+
+function wordBytes(word: Buffer): number {
+  return `${word.length}`.length + word.length + 5;
+}
