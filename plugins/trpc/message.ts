@@ -41,14 +41,6 @@ abstract class TrpcMessage implements Message {
   abstract get side(): Side;
   abstract fork(): this;
 
-  get streamId(): number {
-    return readUint32(this.bytes, this.from + STREAM_ID_AT);
-  }
-
-  get version(): number {
-    return this.bytes[this.from + VERSION_AT]!;
-  }
-
   get raw(): Buffer | null {
     return this.bytes.subarray(this.from, this.to);
   }
@@ -223,6 +215,15 @@ export class TrpcRequest extends TrpcMessage implements RequestMessage {
   readonly connectionKey = '';
   readonly replaySafe = false;
   readonly answer: ResponseMessage | null = null;
+  /** Wanted for the answer, when lent bytes are gone. */
+  readonly streamId: number;
+  readonly version: number;
+
+  constructor(meta: MetaReader, flags: number, bytes: Buffer, from: number, to: number, lent: boolean) {
+    super(meta, flags, bytes, from, to, lent);
+    this.streamId = readUint32(bytes, from + STREAM_ID_AT);
+    this.version = bytes[from + VERSION_AT]!;
+  }
 
   get side(): Side {
     return REQUEST_SIDE;
