@@ -275,6 +275,26 @@ describe('HTTP routes', () => {
     expect(failed).toBe(0);
   });
 
+  it('of several services on one port go by Host', async () => {
+    const other = serviceYaml(port, { v2 }).replaceAll(HOST, 'other.example').replaceAll('reviews', 'other');
+    await save(folder, 's.yaml', `${serviceYaml(port, { v1 })}---\n${other}`);
+    await save(folder, 'r.yaml', '');
+    const control = await bench.controlPlane(folder);
+    await bench.proxy(control.xdsAddress.port);
+    const statusOf = (host: string): Promise<string> =>
+      new Promise((resolve) => {
+        http
+          .get({ port, path: '/', headers: { host } }, (response) => {
+            response.resume().on('end', () => resolve(String(response.headers['x-served-by'] ?? response.statusCode)));
+          })
+          .on('error', () => resolve('error'));
+      });
+    await until(async () => (await statusOf(HOST)) === 'v1');
+    expect(await Promise.all([HOST, `OTHER.example:${port}`, 'other.example', 'nobody.example'].map(statusOf))).toEqual(
+      [...['v1', 'v2', 'v2', '404']],
+    );
+  });
+
   it('report what is not honoured, at its place', async () => {
     await save(
       folder,

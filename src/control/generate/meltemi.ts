@@ -2,18 +2,20 @@
 import { isJsonObject } from '../../xds/json.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import type { XdsResource } from '../../xds/resource.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
 import { compare } from '../model/resource.ts';
-import type {
-  ClusterPolicy,
-  Destination,
-  DestinationPolicy,
-  IngressPort,
-  Mesh,
-  PortProtocol,
-  Service,
-  ServicePort,
-  SidecarPolicy,
-  Subset,
+import {
+  type ClusterPolicy,
+  type Destination,
+  type DestinationPolicy,
+  type IngressPort,
+  isHttp,
+  type Mesh,
+  type PortProtocol,
+  type Service,
+  type ServicePort,
+  type SidecarPolicy,
+  type Subset,
 } from '../translate/mesh.ts';
 import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
@@ -30,12 +32,26 @@ import {
   type ServiceAddress,
 } from './generated.ts';
 import { type ListenerSpec, listenerResource } from './listeners.ts';
-import { inboundName, outboundCluster, routeConfigName } from './names.ts';
-import { routeConfiguration, singleRoute } from './routes.ts';
+import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
+import { routeConfiguration, singleRoute, type VirtualHost } from './routes.ts';
 
 export const generateMeltemi: Generator = (context, node) => new MeltemiGeneration(context, node).run();
 
 type ServedProtocol = ListenerSpec['protocol'];
+type CodecProtocol = Extract<ServedProtocol, { kind: 'codec' }>;
+
+/** Who has a socket, the service address that it has it for, and its routes if other services may share it. */
+interface SocketOwner {
+  readonly source: string;
+  readonly address: string | null;
+  readonly shared: { readonly listener: string; readonly routes: string } | null;
+}
+
+interface HttpMember {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly protocol: CodecProtocol;
+}
 
 class MeltemiGeneration {
   readonly #mesh: Mesh;
@@ -51,7 +67,9 @@ class MeltemiGeneration {
   readonly #notes = new Map<string, NodeNote>();
   readonly #addresses: ServiceAddress[] = [];
   /** Socket -> the resource that has it, and the service address it has it for. */
-  readonly #sockets = new Map<string, { readonly source: string; readonly address: string | null }>();
+  readonly #sockets = new Map<string, SocketOwner>();
+  /** By the name of its routes: the services behind each HTTP listener, the one that has the socket first. */
+  readonly #sharing = new Map<string, HttpMember[]>();
 
   constructor(context: GeneratorContext, node: NodeInfo) {
     this.#context = context;
@@ -84,6 +102,7 @@ class MeltemiGeneration {
       const protocol = service.discovery === 'none' ? null : this.#served(port.protocol, service.source);
       if (protocol !== null) this.#service(service, port, protocol);
     }
+    for (const [routes, members] of this.#sharing) this.#routes(routes, members);
   }
 
   #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
@@ -104,7 +123,9 @@ class MeltemiGeneration {
     let listens = false;
     for (const address of serviceAddresses(service))
       listens = this.#listen(service, port, protocol, address) || listens;
-    if (listens && protocol.kind === 'codec') this.#routes(service, port, protocol);
+    if (!listens || protocol.kind !== 'codec') return;
+    const routes = routeConfigName(service.host, port.number);
+    this.#sharing.set(routes, [{ service, port, protocol }, ...(this.#sharing.get(routes) ?? [])]);
   }
 
   #clusterPolicy(
@@ -136,7 +157,9 @@ class MeltemiGeneration {
         service.source,
         `no loopback address or port is left for ${address ?? service.host} port ${port.number}: no listener`,
       );
-    if (bind === null || !this.#claim(bind, service.source, address)) return false;
+    if (bind === null || this.#joins(bind, service, port, protocol, address)) return false;
+    const shared = isHttp(protocol) ? { listener: name, routes: routeConfigName(service.host, port.number) } : null;
+    if (!this.#claim(bind, { source: service.source, address, shared })) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const cluster = outboundCluster(port.number, '', service.host);
     const routes = routeConfigName(service.host, port.number);
@@ -168,25 +191,35 @@ class MeltemiGeneration {
     return true;
   }
 
-  #routes(service: Service, port: ServicePort, protocol: Extract<ServedProtocol, { kind: 'codec' }>): void {
-    const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
-    const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
-    const source = table?.source ?? service.source;
-    const hashKeyOf = (destination: Destination): string | null => {
-      const policy = this.#destinationPolicy(destination, source);
-      const subset = policy?.subsets.get(destination.subset) ?? null;
-      return clusterPolicy(policy, subset, destination.port, placementKeyOf(protocol)).hashKey;
-    };
-    for (const { mirrors } of routes) {
-      for (const { destination } of mirrors) this.#destinationPolicy(destination, source);
-    }
-    const resource = routeConfiguration(
-      routeConfigName(service.host, port.number),
-      routes,
-      protocol.manifest,
-      hashKeyOf,
-    );
-    this.#add(resource, [source]);
+  #routes(name: string, members: readonly HttpMember[]): void {
+    const sources: string[] = [];
+    const taken = new Set<string>();
+    // Every full name before any short one.
+    for (const { service, port } of members)
+      for (const domain of domainsOf(service.host, port.number)) taken.add(domain);
+    const hosts = members.map(({ service, port, protocol }): VirtualHost => {
+      const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
+      const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
+      const source = table?.source ?? service.source;
+      sources.push(source);
+      for (const { mirrors } of routes) {
+        for (const { destination } of mirrors) this.#destinationPolicy(destination, source);
+      }
+      const hashKeyOf = (destination: Destination): string | null => {
+        const policy = this.#destinationPolicy(destination, source);
+        const subset = policy?.subsets.get(destination.subset) ?? null;
+        return clusterPolicy(policy, subset, destination.port, placementKeyOf(protocol)).hashKey;
+      };
+      // Alone behind its address, a service takes requests by whatever name they call it.
+      if (members.length === 1) return { name: '*', domains: ['*'], routes, hashKeyOf };
+      const short = shortNames(service.host, this.#node.namespace)
+        .flatMap((host) => domainsOf(host, port.number))
+        .filter((domain) => !taken.has(domain));
+      for (const domain of short) taken.add(domain);
+      const domains = [...domainsOf(service.host, port.number), ...short];
+      return { name: `${service.host}:${port.number}`, domains, routes, hashKeyOf };
+    });
+    this.#add(routeConfiguration(name, hosts, members[0]!.protocol.manifest), sources);
   }
 
   /** Also notes a destination that this proxy cannot have, though the route's resource is valid by itself. */
@@ -232,7 +265,7 @@ class MeltemiGeneration {
       return;
     }
     const bind: Bind = { address, port: ingress.port };
-    if (!this.#claim(bind, sidecar.source, null)) return;
+    if (!this.#claim(bind, { source: sidecar.source, address: null, shared: null })) return;
     const name = inboundName(ingress.port);
     const service = services.find((each) => each.ports.some((port) => port.targetPort === ingress.port));
     const sources = service === undefined ? [sidecar.source] : [sidecar.source, service.source];
@@ -307,11 +340,31 @@ class MeltemiGeneration {
     return null;
   }
 
-  #claim(bind: Bind, source: string, address: string | null): boolean {
+  /** HTTP services with one address and port share its listener: each is a virtual host of it. */
+  #joins(bind: Bind, service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
+    const owner = this.#sockets.get(`${bind.address} port ${bind.port}`);
+    if (address === null || owner?.address !== address || owner.shared === null) return false;
+    if (protocol.kind !== 'codec' || !isHttp(protocol)) return false;
+    const { listener, routes } = owner.shared;
+    this.#sharing.set(routes, [...(this.#sharing.get(routes) ?? []), { service, port, protocol }]);
+    this.#produce(resourceId(TypeUrl.Listener, listener), [service.source]);
+    this.#addresses.push({
+      direction: 'outbound',
+      host: service.host,
+      port: port.number,
+      protocol: protocol.name,
+      bind,
+      listener,
+    });
+    return true;
+  }
+
+  #claim(bind: Bind, claim: SocketOwner): boolean {
+    const { source, address } = claim;
     const socket = `${bind.address} port ${bind.port}`;
     const owner = this.#sockets.get(socket);
     if (owner === undefined) {
-      this.#sockets.set(socket, { source, address });
+      this.#sockets.set(socket, claim);
       return true;
     }
     // That two services want one address is said once and for all proxies, when the mesh is made.
@@ -324,6 +377,11 @@ class MeltemiGeneration {
   #add(resource: XdsResource, sources: readonly string[]): void {
     const id = resourceId(resource.typeUrl, resource.name);
     this.#resources.set(id, resource);
+    this.#produce(id, sources);
+  }
+
+  /** Notes that these sources have a part in a resource. */
+  #produce(id: string, sources: readonly string[]): void {
     for (const source of sources) {
       const products = this.#products.get(source);
       if (products === undefined) this.#products.set(source, new Set([id]));

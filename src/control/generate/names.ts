@@ -11,3 +11,15 @@ export function inboundName(port: number): string {
 export function routeConfigName(host: string, port: number): string {
   return `${host}_${port}`;
 }
+
+/** A host with and without its port, as requests name it. */
+export function domainsOf(host: string, port: number): string[] {
+  return [host, `${host}:${port}`];
+}
+
+/** What workloads of a namespace call a Kubernetes service beside its full name. */
+export function shortNames(host: string, namespace: string): string[] {
+  const [name, own, kind] = host.split('.');
+  if (kind !== 'svc' || name === undefined || own === undefined) return [];
+  return [`${name}.${own}.svc`, `${name}.${own}`, ...(own === namespace ? [name] : [])];
+}

@@ -12,18 +12,26 @@ import { outboundCluster } from './names.ts';
 
 const MILLION = 1_000_000;
 
-/** `hashKeysOf` gives the attributes that a destination's cluster hashes. */
+/** The routes of one host, or of all where a protocol has none. */
+export interface VirtualHost {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly routes: readonly Route[];
+  /** The attribute that a destination's cluster hashes. */
+  readonly hashKeyOf: (destination: Destination) => string | null;
+}
+
 export function routeConfiguration(
   name: string,
-  routes: readonly Route[],
+  hosts: readonly VirtualHost[],
   manifest: ProtocolManifest,
-  hashKeysOf: (destination: Destination) => string | null,
 ): XdsResource {
-  const value = {
-    name,
-    virtualHosts: [{ name: '*', domains: ['*'], routes: routes.map((route) => toRoute(route, manifest, hashKeysOf)) }],
-  };
-  return { typeUrl: TypeUrl.RouteConfiguration, name, value };
+  const virtualHosts = hosts.map((host) => ({
+    name: host.name,
+    domains: [...host.domains],
+    routes: host.routes.map((route) => toRoute(route, manifest, host.hashKeyOf)),
+  }));
+  return { typeUrl: TypeUrl.RouteConfiguration, name, value: { name, virtualHosts } };
 }
 
 /** Everything goes to one cluster: the routes of an inbound listener. */

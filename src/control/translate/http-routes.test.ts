@@ -6,8 +6,9 @@ import { TypeUrl } from '../../xds/type-urls.ts';
 import { Xds } from '../../xds/xds.ts';
 import { bindNames } from '../generate/bind.ts';
 import { BindAllocator } from '../generate/bind-allocator.ts';
+import type { Generated } from '../generate/generated.ts';
 import { generateMeltemi } from '../generate/meltemi.ts';
-import type { Route } from './mesh.ts';
+import type { Mesh, Route } from './mesh.ts';
 
 const HOST = 'web.shop.svc.cluster.local';
 
@@ -73,6 +74,13 @@ function routesOf(http: string): readonly Route[] {
 
 const findings = (http: string): string[] =>
   findingsOf(apply({ 'v.yaml': virtualService(http) })).map((finding) => finding.replace(/ v\.yaml:\d+/, ''));
+
+function generate(mesh: Mesh): Generated {
+  const binds = new BindAllocator();
+  binds.assign(bindNames(mesh));
+  const manifests = [{ name: 'http1' }, { name: 'thrift' }];
+  return generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ namespace: 'shop', manifests }));
+}
 
 describe('match blocks', () => {
   it('give one route each, with their conditions on attributes', () => {
@@ -224,6 +232,44 @@ describe('hosts', () => {
   });
 });
 
+describe('services with one address and port', () => {
+  const OTHER = 'other.shop.svc.cluster.local';
+  const files = { 'o.yaml': service(OTHER, '127.0.10.1').replace(/, \{ name: tcp-metaprotocol-thrift.*?\}/, '') };
+
+  it('are virtual hosts of one listener', () => {
+    const translation = apply({
+      ...files,
+      'v.yaml': virtualService(`[{ route: [{ destination: { host: ${OTHER} } }] }]`, OTHER),
+    });
+    expect(findingsOf(translation)).toEqual([]);
+    const generated = generate(translation.mesh);
+    const listeners = generated.resources.filter(({ typeUrl }) => typeUrl === TypeUrl.Listener);
+    expect(listeners.map(({ name }) => name)).toEqual(['127.0.10.1_80', '127.0.10.1_9090']);
+    const tables = generated.resources.filter(({ name }) => name.endsWith('_80') && name !== '127.0.10.1_80');
+    const domains = (host: string, short: string): string[] =>
+      [host, `${short}.shop.svc`, `${short}.shop`, short].flatMap((name) => [name, `${name}:80`]);
+    expect(tables.map(({ value }) => value)).toEqual([
+      {
+        name: `${OTHER}_80`,
+        virtualHosts: [
+          {
+            name: `${OTHER}:80`,
+            domains: domains(OTHER, 'other'),
+            routes: [expect.objectContaining({ name: 'http-0' })],
+          },
+          { name: `${HOST}:80`, domains: domains(HOST, 'web'), routes: [expect.objectContaining({ name: 'default' })] },
+        ],
+      },
+    ]);
+    expect(generated.addresses.map(({ host, listener }) => [host, listener])).toContainEqual([HOST, '127.0.10.1_80']);
+  });
+
+  it('are told where another protocol has them', () => {
+    const thrift = service(OTHER, '127.0.10.1').replace('name: http-web', 'name: tcp-metaprotocol-thrift-b');
+    expect(findingsOf(apply({ 'o.yaml': thrift })).join('\n')).toMatch(/shadowed .* is used for 127.0.10.1 port 80/);
+  });
+});
+
 describe('on the wire', () => {
   const xds = Xds.load();
   const { mesh } = apply({
@@ -234,10 +280,7 @@ describe('on the wire', () => {
     - match: [{ uri: { regex: "/z.*" } }]
       ${ROUTE}`),
   });
-  const binds = new BindAllocator();
-  binds.assign(bindNames(mesh));
-  const manifests = [{ name: 'http1' }, { name: 'thrift' }];
-  const generated = generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ manifests }));
+  const generated = generate(mesh);
   const resourceOf = (typeUrl: string, name: string): JsonObject =>
     generated.resources.find((one) => one.typeUrl === typeUrl && one.name === name)!.value;
 

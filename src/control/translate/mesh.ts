@@ -109,6 +109,11 @@ export interface DestinationPolicy extends Visibility {
   readonly subsets: ReadonlyMap<string, Subset>;
 }
 
+/** Its requests say which host they are for, so that services can share an address and port. */
+export function isHttp(protocol: PortProtocol): boolean {
+  return protocol.kind === 'codec' && protocol.manifest.family === 'http';
+}
+
 export interface RouteTable extends Visibility {
   /** Key of the MetaRouter. */
   readonly source: string;

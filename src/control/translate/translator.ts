@@ -16,7 +16,7 @@ import type { SidecarSpec } from '../model/sidecar.ts';
 import type { VirtualServiceSpec } from '../model/virtual-service.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
 import { compileVirtualService } from './http-routes.ts';
-import type { Mesh, RouteTable, Service, UpstreamSettings, Visibility } from './mesh.ts';
+import { isHttp, type Mesh, type RouteTable, type Service, type UpstreamSettings, type Visibility } from './mesh.ts';
 import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
 import { ProtocolTable } from './protocols.ts';
@@ -135,11 +135,18 @@ function claimPorts(services: readonly Service[], round: TranslationRound): Serv
   const kept: Service[] = [];
   const byPort = new Map<string, Service[]>();
   const byAddress = new Map<string, Service[]>();
+  const httpByAddress = new Map<string, Service[]>();
   for (const service of services) {
     const ports = service.ports.filter((port) => claim(byPort, service, `${service.host} port ${port.number}`, round));
     for (const address of service.addresses) {
       // The listener of the first one has the address; the cluster is there for routes all the same.
-      for (const port of ports) claim(byAddress, service, `${address} port ${port.number}`, round);
+      for (const port of ports) {
+        const subject = `${address} port ${port.number}`;
+        const http = isHttp(port.protocol);
+        const sharing = httpByAddress.get(subject) ?? [];
+        if (http && sharing.some((other) => overlaps(other, service))) continue;
+        if (claim(byAddress, service, subject, round) && http) httpByAddress.set(subject, [...sharing, service]);
+      }
     }
     if (ports.length > 0) kept.push({ ...service, ports });
   }
