@@ -69,6 +69,18 @@ describe('a request', () => {
     expect(out.take()).toEqual(frame([answer, id(0)], 'fair'));
   });
 
+  it('without an id has none of the one before it', () => {
+    const { codec, sink } = server();
+    feed(codec, Buffer.concat([frame([id(1), call()]), frame([call()])]));
+    expect(sent(sink.heads[1]!)).toEqual(frame([call(), id(1)]));
+  });
+
+  it('that is set has one field of its key, in the place of the first', () => {
+    const request = read(frame([userField('sea', 'a'), call(), userField('sea', 'b'), id(5)]));
+    expect(request.set('sea', 'c')).toBe(true);
+    expect(sent(request)).toEqual(frame([userField('sea', 'c'), call(), id(1)]));
+  });
+
   it('is read by the last of what stands twice', () => {
     const request = read(
       frame([call(), id(1), userField('sea', 'a'), id(2), call(text(0x12, 'Other')), userField('sea', 'b')]),
@@ -131,6 +143,27 @@ describe('a request', () => {
     expect(out.take().subarray(-2)).toEqual(id(3));
     expect(next?.answer).toBe(null);
     expect((next?.flags ?? 0) & Flag.End).toBe(Flag.End);
+  });
+});
+
+describe('a large body', () => {
+  const body = 'x'.repeat(70_000);
+  const whole = frame([call(), id(1)], body);
+
+  it('goes out by reference if nobody reuses its bytes', () => {
+    const { codec, out } = client();
+    codec.encode(1, read(whole));
+    expect(out.slab.length).toBeLessThan(body.length);
+    expect(out.take()).toEqual(whole);
+  });
+
+  it('is copied while it is lent', () => {
+    const { codec, sink } = server();
+    const upstream = client();
+    // The sink's own onHead would keep the request.
+    sink.onHead = (_id, request) => upstream.codec.encode(1, request as RequestMessage);
+    feed(codec, whole);
+    expect(upstream.out.take()).toEqual(whole);
   });
 });
 

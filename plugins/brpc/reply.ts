@@ -32,7 +32,7 @@ export const CODE_OF_STATUS: Readonly<Record<StatusName, number>> = {
 export function errorReply(status: ProxyStatus, context: MessageContext): BrpcResponse {
   const code = status.code ?? CODE_OF_STATUS[status.name];
   const response = Buffer.concat([
-    varintField(ResponseTag.ErrorCode, code < 0 ? 0xffff_ffff : 0, code),
+    varintField(ResponseTag.ErrorCode, 0, code),
     bytesField(ResponseTag.ErrorText, Buffer.from(`${status.name}: ${status.detail}`)),
   ]);
   const meta = bytesField(MetaTag.Response, response);
