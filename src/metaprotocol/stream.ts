@@ -193,7 +193,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     }
     this.connection.onStreamForwarded(cluster.state);
     this.#forwarded = true;
-    this.#hashInput = route.hashInput(this.request);
+    // Where there is nothing to choose, nothing is hashed.
+    this.#hashInput = cluster.balancer.hashes && cluster.usableCount > 1 ? route.hashInput(this.request) : null;
     if (this.#requestEnded) this.#startTimeout();
     if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
     // Forks share its bytes.

@@ -33,8 +33,13 @@ export class AffinityLane {
 
   /** A replayed attempt stands before everything that was not sent yet, behind the replays before it. */
   start(attempt: LiveAttempt): void {
+    const connection = this.#connection;
     if (attempt.replayed) this.#queue.splice(this.#replays++, 0, attempt);
-    else this.#queue.push(attempt);
+    else if (this.#queue.length === 0 && this.#scout === null && connection?.sendable === true) {
+      // The common case: more of the same on a connection with room.
+      connection.send(attempt);
+      return;
+    } else this.#queue.push(attempt);
     this.serve();
   }
 
@@ -57,8 +62,10 @@ export class AffinityLane {
       this.#scout = null;
       this.#scoutSent = true;
     }
-    this.#connection = connection;
-    connection.lanes.add(this);
+    if (this.#connection !== connection) {
+      this.#connection = connection;
+      connection.lanes.add(this);
+    }
     this.#inFlight++;
   }
 
@@ -70,7 +77,7 @@ export class AffinityLane {
   /** A sent attempt ended, however. */
   onEnded(): void {
     this.#inFlight--;
-    this.serve();
+    if (this.#inFlight === 0 || this.#queue.length > 0) this.serve();
   }
 
   /** The pool failed the scout: there is no connection for those behind it either. */
@@ -101,6 +108,7 @@ export class AffinityLane {
         connection.send(this.#next());
       } else {
         // Full, or going away: order holds them until a slot is free or all that is in flight there ended.
+        connection.waitingLanes.add(this);
         return;
       }
     }

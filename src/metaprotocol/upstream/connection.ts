@@ -45,8 +45,10 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   outstanding = 0;
   /** The caller that has it for its own. */
   binding: Binding | null = null;
-  /** Callers whose order ties them to it and who wait for a slot. */
+  /** Callers whose order ties them to it. */
   readonly lanes = new Set<AffinityLane>();
+  /** Those of them that wait for a slot. */
+  readonly waitingLanes = new Set<AffinityLane>();
   readonly #streams = new IdTable<LiveAttempt | OwedAnswer>();
   readonly #timer = new WheelTimer(this);
   readonly #openedMs: number;
@@ -401,9 +403,16 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       if (this.pool.site.retired) this.#draining = true;
       if (this.#draining) this.#markDirty();
     }
-    for (const lane of this.lanes) lane.serve();
+    if (this.waitingLanes.size > 0) this.#serveLanes();
     if (this.binding === null) this.pool.serve(this);
     else this.binding.onSlotFree();
+  }
+
+  /** Those that find no slot come back. */
+  #serveLanes(): void {
+    const lanes = [...this.waitingLanes];
+    this.waitingLanes.clear();
+    for (const lane of lanes) lane.serve();
   }
 
   #drain(): void {
