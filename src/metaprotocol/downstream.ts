@@ -35,7 +35,8 @@ const SLOW_SOFT_BYTES = 1024 * 1024;
 const SLOW_HARD_BYTES = 64 * 1024 * 1024;
 /** After its FIN the core reads on so that the peer can read the last answer, but not for ever. */
 const LINGER_MS = 5_000;
-const LINGER_BYTES = 1024 * 1024;
+/** More than most frame limits, so that the caller of an oversize request can finish writing and read the refusal. */
+const LINGER_BYTES = 16 * 1024 * 1024;
 /** A codec that emits more than these after it was paused makes requests of nothing: it is broken. */
 const UNWANTED_HEADS = 16;
 
