@@ -12,6 +12,8 @@ export { Registry } from './metaprotocol/registry.ts';
 export { type ClusterStatus, DataPlane, type DataPlaneOptions, type EndpointStatus } from './metaprotocol/runtime.ts';
 export { StatsStore } from './metaprotocol/stats.ts';
 export * from './metaprotocol/status.ts';
+export { createProxy, type HttpProxy } from './proxy/create-proxy.ts';
+export type { HttpProxyOptions, HttpProxyRoutes, HttpRoute, ValueMatch } from './proxy/http-proxy-options.ts';
 export { builtInPlugins } from './proxy/plugins.ts';
 export { createProxyProcess, type ProxyProcess, type ProxyProcessOptions } from './proxy/proxy-process.ts';
 export { spawnInProcess, spawnThread } from './proxy/workers/worker-handle.ts';

@@ -1,0 +1,206 @@
+/** HttpProxyOptions: what a program asks of an HTTP proxy in its own process, as a runtime description. */
+
+import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
+import {
+  type AttributeMatch,
+  type AttributeTest,
+  NO_MUTATION,
+  type RouteDescription,
+  type RuntimeDescription,
+} from '../metaprotocol/description.ts';
+import type { Address, Filter } from '../metaprotocol/filter.ts';
+
+/** A string is compared as a whole, a RegExp's source as RE2 with the whole value; `true`: present. */
+export type ValueMatch = string | RegExp | { readonly prefix: string } | true;
+
+export interface HttpRoute {
+  /** For statistics and logs. */
+  readonly name?: string;
+  /** Exact, `*.suffix` or `*` (the default); without the port, which matches too. */
+  readonly host?: string;
+  /** Without the query. A string is a prefix of characters. */
+  readonly path?: string | RegExp | { readonly exact: string };
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, ValueMatch>>;
+  readonly query?: Readonly<Record<string, ValueMatch>>;
+  /** Name of an upstream, or weights by names. */
+  readonly to: string | Readonly<Record<string, number>>;
+  /** In place of the prefix that `path` matched, or of the whole path after another match. */
+  readonly rewrite?: string;
+  readonly setHeaders?: Readonly<Record<string, string>>;
+  readonly removeHeaders?: readonly string[];
+  /** Of the whole request; 0: none, the default. */
+  readonly timeoutMs?: number;
+}
+
+export interface HttpProxyRoutes {
+  /** Endpoints as `http://127.0.0.1:8080`: an IP address and a port. */
+  readonly upstreams: Readonly<Record<string, readonly string[]>>;
+  /** The first one that matches is taken; none: 404. */
+  readonly routes: readonly HttpRoute[];
+}
+
+export interface HttpProxyOptions extends HttpProxyRoutes {
+  /** Port 0: a free one. */
+  readonly listen: Address;
+  /** See every request and response, in this order and back. */
+  readonly filters?: readonly Filter[];
+  /** Of the HTTP/1.1 codec (docs/codecs/http1.md). */
+  readonly codecOptions?: Readonly<Record<string, string | number>>;
+}
+
+export const LISTENER = 'http';
+const IDLE_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const HTTP_PORT = 80;
+
+/** The name of a program's own filter, by its place. */
+export function filterName(index: number): string {
+  return `program-${index}`;
+}
+
+/** Throws ConfigError with every fault. */
+export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription {
+  const issues: ConfigIssue[] = [];
+  const byHost = new Map<string, RouteDescription[]>();
+  for (const [index, route] of options.routes.entries()) {
+    const host = (route.host ?? '*').toLowerCase();
+    const described = describeRoute(route, index, options, issues);
+    byHost.set(host, [...(byHost.get(host) ?? []), described]);
+  }
+  const clusters = Object.entries(options.upstreams).map(([name, urls]) => ({
+    name,
+    endpoints: urls.map((url, index) => ({
+      ...readEndpoint(url, `upstreams.${name}[${index}]`, issues),
+      weight: 1,
+      locality: '',
+      priority: 0,
+      labels: {},
+      healthy: true,
+    })),
+    balancer: { policy: 'round_robin' as const },
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    pool: {
+      concurrency: null,
+      minConnections: 1,
+      maxConnections: 1_024,
+      maxPending: 1_024,
+      maxInFlightPerCaller: 256,
+      maxBound: 1_024,
+      idleTimeoutMs: IDLE_TIMEOUT_MS,
+    },
+    protocol: null,
+    codecOptions: null,
+  }));
+  if (issues.length > 0) throw new ConfigError(issues);
+  const virtualHosts = [...byHost].map(([host, routes]) => ({
+    name: host,
+    domains: domainsOf(host, options.listen.port),
+    routes,
+  }));
+  return {
+    version: '1',
+    clusters,
+    listeners: [
+      {
+        name: LISTENER,
+        bind: options.listen,
+        serviceAddress: options.listen,
+        direction: 'gateway',
+        chains: [
+          {
+            name: LISTENER,
+            match: {
+              destinationPort: null,
+              destinationRanges: [],
+              serverNames: [],
+              transport: null,
+              applicationProtocols: [],
+            },
+            protocol: 'http1',
+            codecOptions: options.codecOptions,
+            routes: { name: LISTENER, virtualHosts },
+            filters: [
+              ...(options.filters ?? []).map((_, index) => ({ name: filterName(index), options: undefined })),
+              { name: 'http', options: undefined },
+            ],
+            statPrefix: LISTENER,
+            idleTimeoutMs: IDLE_TIMEOUT_MS,
+            maxStreams: null,
+          },
+        ],
+      },
+    ],
+  };
+}
+
+function describeRoute(
+  route: HttpRoute,
+  index: number,
+  { upstreams }: HttpProxyRoutes,
+  issues: ConfigIssue[],
+): RouteDescription {
+  const weights = typeof route.to === 'string' ? { [route.to]: 1 } : route.to;
+  for (const name of Object.keys(weights)) {
+    if (Object.hasOwn(upstreams, name)) continue;
+    const known = Object.keys(upstreams).join(', ') || 'none';
+    issues.push({ path: `routes[${index}].to`, message: `no upstream ${JSON.stringify(name)}, there are ${known}` });
+  }
+  return {
+    name: route.name ?? `route-${index}`,
+    match: matchesOf(route),
+    clusters: Object.entries(weights).map(([cluster, weight]) => ({
+      cluster,
+      weight,
+      requestMutation: NO_MUTATION,
+      responseMutation: NO_MUTATION,
+    })),
+    timeoutMs: route.timeoutMs ?? 0,
+    requestMutation: { set: Object.entries(route.setHeaders ?? {}), add: [], remove: route.removeHeaders ?? [] },
+    responseMutation: NO_MUTATION,
+    hashOn: [],
+    mirrors: [],
+    retry: { retries: 0 },
+    filterOptions: route.rewrite === undefined ? {} : { http: { path: rewriteOf(route, route.rewrite) } },
+  };
+}
+
+function matchesOf({ path, method, headers, query }: HttpRoute): AttributeMatch[] {
+  const matches: AttributeMatch[] = [];
+  const add = (key: string, test: AttributeTest): void => {
+    matches.push({ key, test, invert: false, absentIsEmpty: false });
+  };
+  if (typeof path === 'string') add(':pathname', { kind: 'prefix', value: path, ignoreCase: false });
+  else if (path instanceof RegExp) add(':pathname', { kind: 'regex', value: path.source });
+  else if (path !== undefined) add(':pathname', { kind: 'exact', value: path.exact, ignoreCase: false });
+  if (method !== undefined) add(':method', { kind: 'exact', value: method, ignoreCase: false });
+  for (const [name, value] of Object.entries(headers ?? {})) add(name.toLowerCase(), testOf(value));
+  for (const [name, value] of Object.entries(query ?? {})) add(`?${name}`, testOf(value));
+  return matches;
+}
+
+function testOf(match: ValueMatch): AttributeTest {
+  if (match === true) return { kind: 'present' };
+  if (typeof match === 'string') return { kind: 'exact', value: match, ignoreCase: false };
+  if (match instanceof RegExp) return { kind: 'regex', value: match.source };
+  return { kind: 'prefix', value: match.prefix, ignoreCase: false };
+}
+
+function rewriteOf({ path }: HttpRoute, to: string): object {
+  return typeof path === 'string' ? { prefix: path, to } : path === undefined ? { prefix: '/', to } : { to };
+}
+
+function domainsOf(host: string, port: number): string[] {
+  return host === '*' ? ['*'] : port === 0 ? [host] : [host, `${host}:${port}`];
+}
+
+function readEndpoint(text: string, path: string, issues: ConfigIssue[]): Address {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const plain =
+    url !== null && url.protocol === 'http:' && url.pathname === '/' && url.search === '' && url.username === '';
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  if (!plain || !/^[0-9.]+$|:/.test(host)) {
+    issues.push({ path, message: `${JSON.stringify(text)} is not http://, an IP address and a port` });
+  }
+  return { host, port: Number(url?.port || HTTP_PORT) };
+}
