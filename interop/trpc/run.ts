@@ -34,9 +34,9 @@ const MESH_ONLY: Readonly<Record<string, RegExp>> = {
   hurry: /^error type 3 code 21: timeout: no complete answer within 200 ms/,
   'unknown-func': /^error type 3 code 11: no_route: no route matches this request/,
   stream: /^error type 3 code 12: .*unsupported: streaming calls are not supported/,
+  hello: /^hello hello /,
   // Told, or the connection is gone before the rest of eleven megabytes was written.
   'too-big': /too_large: trpc: frame of \d+ bytes > frameLimitBytes 10485760|code 141: /,
-  hello: /^hello hello /,
 };
 
 const exact = (key: string, value: string) => ({ attributes: { [key]: { exact: value } } });

@@ -81,17 +81,13 @@ function textOrHex(bytes: Buffer): string {
   return isUtf8(bytes) && !/\p{Cc}/u.test(text) ? text : `0x${bytes.toString('hex')}`;
 }
 
+/** Where a request has its caller and what is called, a response has numbers. */
 function isRequest(frame: Buffer, metaEnd: number): boolean {
   const walker = new FieldWalker();
   walker.start(frame, FIXED_BYTES, metaEnd);
   while (walker.next()) {
-    if (
-      walker.wireType === WireType.Bytes &&
-      (walker.field === RequestField.Caller || walker.field === RequestField.Func)
-    ) {
-      // A response has its text at 6 and trans_info at 8.
-      return true;
-    }
+    const { field, wireType } = walker;
+    if (wireType === WireType.Bytes && (field === RequestField.Caller || field === RequestField.Func)) return true;
   }
   return false;
 }
