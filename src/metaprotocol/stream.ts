@@ -285,7 +285,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   /** Keeping a whole message only for the rare connection that dies in its first turn would cost each of them a copy. */
   get #worthKeeping(): boolean {
-    const isWhole = (this.request.flags & Flag.End) !== 0;
+    const isWhole = (this.request.flags & Flag.End) !== 0 && this.requestBytes > 0;
     return !isWhole || this.route!.retry.retries > 0 || this.request.replaySafe;
   }
 
