@@ -100,6 +100,14 @@ describe('trans_info', () => {
     expect(out.take().toString('hex', 16)).toBe(`${expected}${Buffer.from('body').toString('hex')}`);
   });
 
+  it('is edited also where there is no id yet', () => {
+    const { head } = requestOf(unary(Buffer.from('1000' + '3a0166', 'hex')));
+    expect(head.set('a', '1')).toBe(true);
+    const { codec, out } = client();
+    codec.encode(7, head);
+    expect(out.take().toString('hex', 16)).toBe('1000' + '1807' + '3a0166' + '4a060a0161120131');
+  });
+
   it('gives the last of equal keys, and an edit replaces them all', () => {
     const { head } = requestOf(unary(Buffer.from('1807' + '4a060a0161120131' + '4a060a0161120132', 'hex')));
     expect(head.get('a')).toBe('2');
