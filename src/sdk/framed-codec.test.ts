@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { benchClient, benchServer } from '../../test/harness/codec-bench.ts';
-import { feed, feedBytewise } from '../../test/harness/feed.ts';
+import { benchClient, benchServer } from '../conformance/codec-bench.ts';
+import { feed, feedBytewise } from '../conformance/feed.ts';
 import { Reset } from '../metaprotocol/codec.ts';
 import { Flag } from '../metaprotocol/message.ts';
 import { Status, type StatusName, statusOf } from '../metaprotocol/status.ts';

@@ -1,11 +1,12 @@
 /** CodecPeer: the other end of a MemoryWire, spoken to through a codec: a caller has a client codec, an upstream a server codec. */
+
+import { decodeLent } from '../../src/conformance/feed.ts';
+import type { RecordingOutput } from '../../src/conformance/recording-output.ts';
+import type { RecordingSink, SinkEvent } from '../../src/conformance/recording-sink.ts';
 import type { Codec } from '../../src/metaprotocol/codec.ts';
 import type { Message } from '../../src/metaprotocol/message.ts';
-import { decodeLent } from './feed.ts';
 import type { MemoryWire } from './memory-wire.ts';
 import { RawPeer } from './raw-peer.ts';
-import type { RecordingOutput } from './recording-output.ts';
-import type { RecordingSink, SinkEvent } from './recording-sink.ts';
 
 export class CodecPeer<C extends Codec, M extends Message> extends RawPeer {
   readonly codec: C;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { RecordingOutput, UNWRITTEN } from '../../src/conformance/recording-output.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryWire } from './memory-wire.ts';
-import { RecordingOutput, UNWRITTEN } from './recording-output.ts';
 
 describe('RecordingOutput', () => {
   it('keeps the order of copies, stamps and views, over growth', () => {

@@ -2,8 +2,9 @@
  * MemoryWire: a Wire without a socket. The test is the peer and the kernel at once: it chooses every read, how much is
  * taken of a write, and when. Nothing reaches the handler but from `pump`, as with sockets.
  */
+
+import { WIPED } from '../../src/conformance/feed.ts';
 import type { Wire, WireHandler } from '../../src/metaprotocol/wire.ts';
-import { WIPED } from './feed.ts';
 
 interface Queued {
   readonly bytes: Buffer;

@@ -1,7 +1,8 @@
 /** Peers that speak the toys: lines, frames and streams, from either end of a connection. */
+
+import { benchClient, benchServer } from '../../src/conformance/codec-bench.ts';
 import type { ClientCodec, ServerCodec } from '../../src/metaprotocol/codec.ts';
 import type { RequestMessage, ResponseMessage } from '../../src/metaprotocol/message.ts';
-import { benchClient, benchServer } from './codec-bench.ts';
 import { CodecPeer } from './codec-peer.ts';
 import type { MemoryWire } from './memory-wire.ts';
 import { RawPeer } from './raw-peer.ts';

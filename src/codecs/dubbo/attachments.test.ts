@@ -9,7 +9,7 @@ import {
   stockAnswer,
   stockCall,
 } from '../../../test/harness/dubbo/stock-dubbo.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { feed } from '../../conformance/feed.ts';
 import { JAVA_ANSWERS, JAVA_CALLS } from './fixtures/java-frames.ts';
 import type { DubboRequest, DubboResponse } from './message.ts';
 

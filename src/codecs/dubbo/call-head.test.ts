@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { frame, stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { feed } from '../../conformance/feed.ts';
 import { CallHeads } from './call-head.ts';
 
 /** The five strings of a call with these types. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClientRig, describeHead, ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { feed } from '../../conformance/feed.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { JAVA_FRAMES } from './fixtures/java-frames.ts';
 

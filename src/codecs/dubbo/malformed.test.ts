@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ClientRig, ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { frame, readAnswer, stockAnswer, stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
-import { decodeLent, feed } from '../../../test/harness/feed.ts';
+import { decodeLent, feed } from '../../conformance/feed.ts';
 import { detectDubbo } from './frame-meter.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');

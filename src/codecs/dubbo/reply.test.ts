@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { readAnswer, stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { feed } from '../../conformance/feed.ts';
 import { Status, type StatusName, statusOf } from '../../metaprotocol/status.ts';
 import { RESPONSE_OF_STATUS } from './reply.ts';
 import { ResponseStatus } from './wire.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { benchServer } from '../../../test/harness/codec-bench.ts';
-import { feed, feedBytewise } from '../../../test/harness/feed.ts';
+import { benchServer } from '../../conformance/codec-bench.ts';
+import { feed, feedBytewise } from '../../conformance/feed.ts';
 import { AMBIGUOUS_REQUESTS, type AmbiguousRequest } from './fixtures/ambiguous-requests.ts';
 import { http1Factory } from './plugin.ts';
 

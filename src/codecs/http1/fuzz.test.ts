@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { benchClient, benchServer } from '../../../test/harness/codec-bench.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
 import { Flag, type Message } from '../../metaprotocol/message.ts';
 import type { Status } from '../../metaprotocol/status.ts';
 import { AMBIGUOUS_REQUESTS } from './fixtures/ambiguous-requests.ts';

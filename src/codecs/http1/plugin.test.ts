@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { benchClient, benchServer } from '../../../test/harness/codec-bench.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
 import { ConfigError } from '../../metaprotocol/config-error.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { detectHttp1, http1Factory, http1Manifest } from './plugin.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { benchClient, benchServer } from '../../../test/harness/codec-bench.ts';
-import { feed } from '../../../test/harness/feed.ts';
+import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
 import { ownAnswer, type RedisRequest } from './message.ts';
 import { redisFactory } from './plugin.ts';
 import { commandBytes } from './wire.ts';

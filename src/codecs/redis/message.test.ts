@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { benchServer } from '../../../test/harness/codec-bench.ts';
-import { feed } from '../../../test/harness/feed.ts';
-import { RecordingOutput } from '../../../test/harness/recording-output.ts';
+import { benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
+import { RecordingOutput } from '../../conformance/recording-output.ts';
 import { ownAnswer, type RedisRequest } from './message.ts';
 import { redisFactory } from './plugin.ts';
 import { commandBytes } from './wire.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { feed, feedBytewise } from '../../../test/harness/feed.ts';
-import { RecordingOutput } from '../../../test/harness/recording-output.ts';
-import { RecordingSink } from '../../../test/harness/recording-sink.ts';
 import { ClientRig, describeHead, ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { readStock, type StockMessage, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
+import { feed, feedBytewise } from '../../conformance/feed.ts';
+import { RecordingOutput } from '../../conformance/recording-output.ts';
+import { RecordingSink } from '../../conformance/recording-sink.ts';
 import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { feed } from '../../../test/harness/feed.ts';
 import { ClientRig, describeHead, ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
+import { feed } from '../../conformance/feed.ts';
 import { PYTHON_MESSAGES } from './fixtures/python-messages.ts';
 
 /** Small, seeded and fast: 200,000 inputs must take seconds. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { feed } from '../../../test/harness/feed.ts';
 import { ClientRig, ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { readStock, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
+import { feed } from '../../conformance/feed.ts';
 import type { ThriftRequest } from './message.ts';
 import type { ThriftProtocol } from './wire.ts';
 

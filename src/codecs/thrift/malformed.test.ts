@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { decodeLent, feed } from '../../../test/harness/feed.ts';
 import { ClientRig, ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { readStock, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
+import { decodeLent, feed } from '../../conformance/feed.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { detectThrift } from './frame-meter.ts';
 import type { ThriftProtocol, ThriftTransport } from './wire.ts';

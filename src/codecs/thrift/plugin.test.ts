@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { RecordingOutput } from '../../../test/harness/recording-output.ts';
-import { RecordingSink } from '../../../test/harness/recording-sink.ts';
+import { RecordingOutput } from '../../conformance/recording-output.ts';
+import { RecordingSink } from '../../conformance/recording-sink.ts';
 import { thriftFactory, thriftManifest } from './plugin.ts';
 
 const page = readFileSync(new URL('../../../docs/codecs/thrift.md', import.meta.url), 'utf8');

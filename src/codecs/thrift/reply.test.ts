@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { feed } from '../../../test/harness/feed.ts';
 import { ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { readStock, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
+import { feed } from '../../conformance/feed.ts';
 import { Status, type StatusName, statusOf } from '../../metaprotocol/status.ts';
 import { EXCEPTION_OF_STATUS } from './reply.ts';
 import { ExceptionType } from './wire.ts';

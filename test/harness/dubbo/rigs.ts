@@ -3,10 +3,10 @@
 import { DubboClientCodec, DubboServerCodec } from '../../../src/codecs/dubbo/codec.ts';
 import type { DubboRequest, DubboResponse } from '../../../src/codecs/dubbo/message.ts';
 import { parseDubboOptions } from '../../../src/codecs/dubbo/options.ts';
+import { RecordingOutput } from '../../../src/conformance/recording-output.ts';
+import { RecordingSink } from '../../../src/conformance/recording-sink.ts';
 import type { ClientCodec, ServerCodec } from '../../../src/metaprotocol/codec.ts';
 import type { ProxyStatus } from '../../../src/metaprotocol/status.ts';
-import { RecordingOutput } from '../recording-output.ts';
-import { RecordingSink } from '../recording-sink.ts';
 
 export class ServerRig {
   readonly sink = new ReasonSink<DubboRequest>();

@@ -1,5 +1,5 @@
 /** FrameReader: cuts a byte stream into frames that begin with a u32be length of what follows it. */
-import { WIPED } from '../feed.ts';
+import { WIPED } from '../../../src/conformance/feed.ts';
 
 const EMPTY = Buffer.alloc(0);
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { benchClient, benchServer } from '../../../src/conformance/codec-bench.ts';
+import { feed, feedBytewise } from '../../../src/conformance/feed.ts';
 import { Reset } from '../../../src/metaprotocol/codec.ts';
 import { Flag, type RequestMessage } from '../../../src/metaprotocol/message.ts';
 import { Status, type StatusName } from '../../../src/metaprotocol/status.ts';
-import { benchClient, benchServer } from '../codec-bench.ts';
-import { feed, feedBytewise } from '../feed.ts';
 import { toyOrder } from './toy-order.ts';
 import { toyOrderAnswer } from './toy-order-message.ts';
 

@@ -8,6 +8,8 @@
  * Answered by the codec: PING, QUIT, AUTH user, MULTI. Split over endpoints: MGET. Bound to a connection: MULTI…EXEC,
  * SUBSCRIBE…UNSUBSCRIBE, BLOCK. Held back until answered: SELECT. All else passes through.
  */
+
+import { WIPED } from '../../../src/conformance/feed.ts';
 import {
   type ClientCodec,
   type CodecFactory,
@@ -20,7 +22,6 @@ import {
 import type { ProtocolManifest } from '../../../src/metaprotocol/manifest.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../../src/metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../../src/metaprotocol/status.ts';
-import { WIPED } from '../feed.ts';
 import { TOY_CODES } from './toy-codes.ts';
 import { parseIntegerOptions } from './toy-options.ts';
 import { lineOf, ToyOrderRequest, ToyOrderResponse, toyOrderAnswer } from './toy-order-message.ts';

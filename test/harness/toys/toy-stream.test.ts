@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { benchClient, benchServer } from '../../../src/conformance/codec-bench.ts';
+import { feed, feedBytewise } from '../../../src/conformance/feed.ts';
+import type { RecordingSink } from '../../../src/conformance/recording-sink.ts';
 import { Reset } from '../../../src/metaprotocol/codec.ts';
 import { Flag, type RequestMessage } from '../../../src/metaprotocol/message.ts';
 import { Status, type StatusName } from '../../../src/metaprotocol/status.ts';
-import { benchClient, benchServer } from '../codec-bench.ts';
-import { feed, feedBytewise } from '../feed.ts';
-import type { RecordingSink } from '../recording-sink.ts';
 import { codeOf } from './toy-codes.ts';
 import { toyStream } from './toy-stream.ts';
 import {

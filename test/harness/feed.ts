@@ -1,2 +1,0 @@
-/** Lives in the conformance kit, which codec authors use too. */
-export * from '../../src/conformance/feed.ts';
