@@ -6,6 +6,7 @@
 export const WireType = { Varint: 0, Fixed64: 1, Bytes: 2, Fixed32: 5 } as const;
 
 const VARINT_LIMIT_BYTES = 10;
+const EMPTY = Buffer.alloc(0);
 
 /** Reused: `start`, then `next` until it is false, then look at `fault`. */
 export class FieldWalker {
@@ -21,7 +22,7 @@ export class FieldWalker {
   number = 0;
   /** Actual and expected, in words; '' while all is well. Its place is `at`. */
   fault = '';
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = EMPTY;
   #to = 0;
   /** The varint read last has more than 32 bits. */
   #wide = false;
@@ -68,7 +69,7 @@ export class FieldWalker {
 
   /** Lets go of the bytes. */
   stop(): void {
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = EMPTY;
     this.#to = 0;
     this.end = 0;
   }
