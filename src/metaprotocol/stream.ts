@@ -36,7 +36,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   readonly connection: DownstreamConnection;
   readonly chain: FilterChain;
   readonly request: RequestMessage;
-  readonly slots: unknown[];
   readonly attempts: LiveAttempt[] = [];
   response: ResponseMessage | null = null;
   route: Route | null = null;
@@ -47,6 +46,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   ended = false;
   /** The response's last byte was given to the codec, or there is none to give. */
   responseEnded = false;
+  #slots: unknown[] | null = null;
   readonly #startMs: number;
   #endMs = 0;
   #timer: WheelTimer | null = null;
@@ -72,7 +72,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.id = id;
     this.request = request;
     this.chain = connection.chain;
-    this.slots = this.chain.filterCount === 0 ? NO_SLOTS : new Array(this.chain.filterCount).fill(undefined);
     this.#requestEnded = (request.flags & Flag.End) !== 0;
     this.#startMs = connection.core.clock.nowMs();
     this.requestBytes = request.rawBytes ?? request.raw?.length ?? 0;
@@ -80,6 +79,12 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   get downstream(): ConnectionInfo {
     return this.connection.info;
+  }
+
+  /** Made for the first filter that asks: most never do. */
+  get slots(): unknown[] {
+    this.#slots ??= new Array<unknown>(this.chain.filterCount).fill(undefined);
+    return this.#slots;
   }
 
   get startMs(): number {
@@ -554,5 +559,3 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.connection.core.log.error({ chain: this.chain.name, error }, `filter failed: ${textOf(error)}`);
   }
 }
-
-const NO_SLOTS = Object.freeze([]) as unknown as unknown[];
