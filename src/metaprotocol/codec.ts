@@ -101,7 +101,8 @@ export interface Codec {
 export interface ServerCodec extends Codec {
   /**
    * Writes the response's head (all of it if it has End) under the caller's own id. Never calls the sink.
-   * All or nothing for the codec's own tables: append first, register last. `request` null: a server push.
+   * All or nothing for the codec's own tables: append first, register last. `request` null: a server push. The request's bytes
+   * were lent and may be gone by now: what an answer needs of them (the caller's id) is copied when the request is decoded.
    */
   encode(id: number, response: ResponseMessage, request: RequestMessage | null): void;
   /** A local reply, before any head was encoded for that request. `request` null: none could be read. */
