@@ -94,7 +94,7 @@ class AccessLogFilter implements Filter {
 
 /** Compiles a format; unknown commands become issues. */
 function compileFormat(format: string, issues: ConfigIssue[]): (stream: Stream) => string {
-  const parts: (string | Field)[] = [];
+  const parts: (string | Field['text'])[] = [];
   let at = 0;
   for (const command of format.matchAll(/%([A-Z_]+)(?:\(([^)]*)\))?%/g)) {
     parts.push(format.slice(at, command.index));
@@ -105,26 +105,40 @@ function compileFormat(format: string, issues: ConfigIssue[]): (stream: Stream) 
         path: 'format',
         message: `unknown command ${command[0]}, known: ${Object.keys(FIELDS).join(', ')}`,
       });
-    } else parts.push(field(command[2] ?? ''));
+    } else {
+      const made = field(command[2] ?? '');
+      parts.push(made.foreign ? quoteSafe(made.text) : made.text);
+    }
   }
   parts.push(format.slice(at));
   return (stream) => {
     let line = '';
     for (const part of parts) {
-      if (typeof part === 'string') line += part;
-      else line += part.foreign ? quoteSafe(part.text(stream)) : part.text(stream);
+      line += typeof part === 'string' ? part : part(stream);
     }
     return line;
   };
 }
 
-/** Peers choose some of these values: none of them may end the line or a quoted field. */
-function quoteSafe(value: string): string {
-  return UNSAFE.test(value)
-    ? value.replace(/["\\\p{Cc}]/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
-    : value;
+/** Peers choose some of these values: none of them may end the line or a quoted field. Most lines repeat the one before. */
+function quoteSafe(text: Field['text']): Field['text'] {
+  let last = '';
+  let lastSafe = '';
+  return (stream) => {
+    const value = text(stream);
+    if (value !== last) {
+      last = value;
+      lastSafe = UNSAFE.test(value) ? value.replace(ALL_UNSAFE, escaped) : value;
+    }
+    return lastSafe;
+  };
 }
 
+function escaped(char: string): string {
+  return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}
+
+const ALL_UNSAFE = /["\\\p{Cc}]/gu;
 const UNSAFE = /["\\\p{Cc}]/u;
 
 export const accessLogFilter: FilterFactory<AccessLogOptions> = {
