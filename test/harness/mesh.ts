@@ -72,6 +72,8 @@ export class Mesh<P extends RawPeer> {
   readonly stats = new StatsStore();
   /** Texts of the log, with their level in front. */
   readonly log: string[] = [];
+  /** Of access logs. */
+  readonly lines: string[] = [];
   /** What every draw of the engine gives. */
   random = 0;
   readonly plane: DataPlane;
@@ -104,7 +106,7 @@ export class Mesh<P extends RawPeer> {
         warn: (_fields, text) => this.log.push(`warn ${text}`),
         error: (_fields, text) => this.log.push(`error ${text}`),
       },
-      writeLog: () => {},
+      writeLog: (_path, line) => this.lines.push(line),
       reusePort: false,
       connector: { connect: (to) => this.#connect(to) },
       schedule: this.world.defer,

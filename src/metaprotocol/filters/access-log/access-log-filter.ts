@@ -2,7 +2,8 @@
 
 import type { ConfigIssue } from '../../config-error.ts';
 import { ConfigError } from '../../config-error.ts';
-import type { Filter, FilterContext, FilterFactory, Stream } from '../../filter.ts';
+import { type Filter, type FilterContext, type FilterFactory, FilterStatus, type Stream } from '../../filter.ts';
+import type { Message } from '../../message.ts';
 import { Status } from '../../status.ts';
 
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
@@ -70,6 +71,8 @@ function startTimeText(): (stream: Stream) => string {
 }
 
 class AccessLogFilter implements Filter {
+  readonly onRequest?: NonNullable<Filter['onRequest']>;
+  readonly onResponse?: NonNullable<Filter['onResponse']>;
   readonly #path: string;
   readonly #render: (stream: Stream) => string;
   readonly #writeLog: (path: string, line: string) => void;
@@ -77,6 +80,10 @@ class AccessLogFilter implements Filter {
   constructor(options: AccessLogOptions, context: FilterContext) {
     this.#path = options.path;
     this.#writeLog = context.writeLog;
+    const formats = options.jsonFormat === null ? [options.format] : Object.values(options.jsonFormat);
+    // Attributes are read at the end, when the bytes that heads came in may be others' already.
+    if (formats.some((format) => format.includes('%REQ('))) this.onRequest = (_stream, request) => kept(request);
+    if (formats.some((format) => format.includes('%RESP('))) this.onResponse = (_stream, response) => kept(response);
     if (options.jsonFormat === null) {
       this.#render = compileFormat(options.format, []);
     } else {
@@ -90,6 +97,11 @@ class AccessLogFilter implements Filter {
   onEnd(stream: Stream): void {
     this.#writeLog(this.#path, this.#render(stream));
   }
+}
+
+function kept(head: Message): FilterStatus {
+  head.keep();
+  return FilterStatus.Continue;
 }
 
 /** Compiles a format; unknown commands become issues. */
