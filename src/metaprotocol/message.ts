@@ -75,7 +75,7 @@ export interface RequestMessage extends Message {
    */
   routeVariants?(): readonly RequestMessage[] | null;
   /**
-   * Parts of a request that touches several endpoints (MGET). Called at most once, on whole messages only.
+   * Parts of a request that touches several endpoints (MGET). Called on whole messages only, and again where they had to wait.
    * `group` tells the endpoint's number for a hash key; null: it does not need to be split. No parts: what `merge` gives for
    * none is the answer (it needs to be split and cannot be).
    */

@@ -35,7 +35,7 @@ export class SplitRequest implements AttemptOwner {
   static of(stream: LiveStream, cluster: Cluster): SplitRequest | null {
     const { request } = stream;
     if (request.split === undefined || !cluster.balancer.hashes || cluster.usableCount < 2) return null;
-    if ((request.flags & Flag.End) === 0 || stream.connection.caller.binding !== null) return null;
+    if ((request.flags & Flag.End) === 0) return null;
     const endpoints: Endpoint[] = [];
     const split = request.split((hashKey) => {
       const endpoint = cluster.balancer.pick(hashKey, stream.connection.core.random)!;

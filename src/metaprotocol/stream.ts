@@ -24,6 +24,7 @@ import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
 import type { TimerOwner } from './timer-wheel.ts';
 import { WheelTimer } from './timer-wheel.ts';
+import type { Cluster } from './upstream/cluster.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 
 /** A request body that outgrows this cannot be sent a second time. */
@@ -204,14 +205,29 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
     // Forks share its bytes.
     if (this.chain.attempt.length > 0) this.#keep();
+    this.#place(cluster);
+  }
+
+  /** At one endpoint, or in parts at several; a caller that is bound to one has only that. */
+  #place(cluster: Cluster): void {
     const split = SplitRequest.of(this, cluster);
-    if (split !== null) {
+    if (split === null) {
+      this.#tryEndpoint(this.#pickEndpoint(false), false);
+    } else if (this.connection.caller.binding !== null) {
+      this.#onElsewhere(`this request belongs to several endpoints of ${cluster.name}, its caller is bound to one`);
+    } else {
       this.#split = split;
       this.committed = true;
       split.start();
-    } else {
-      this.#tryEndpoint(this.#pickEndpoint(false), false);
     }
+  }
+
+  /** What does not belong to the binding waits for its end, where that was asked for. */
+  #onElsewhere(detail: string): void {
+    if (this.connection.caller.binding!.ending) {
+      this.#keep();
+      this.connection.awaitUnbound(this);
+    } else this.reply(statusOf(Status.unsupported, detail));
   }
 
   /** The caller's earlier answers are out: a Bind may take its connection. */
@@ -221,7 +237,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   /** The caller's binding ended: what did not belong there may go its own way. */
   forwardUnbound(): void {
-    if (!this.ended && this.response === null) this.#tryEndpoint(this.#pickEndpoint(false), false);
+    if (!this.ended && this.response === null) this.#place(this.#destination!.cluster!);
   }
 
   #startTimeout(): void {
@@ -260,13 +276,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     }
     const { binding } = this.connection.caller;
     if (binding !== null && !binding.serves(endpoint.pools, cluster.balancer.hashes && Boolean(this.#hashInput))) {
-      if (binding.ending) {
-        this.#keep();
-        this.connection.awaitUnbound(this);
-        return;
-      }
-      const detail = `this request belongs to ${endpoint.address} of ${cluster.name}, its caller is bound to another endpoint`;
-      this.reply(statusOf(Status.unsupported, detail));
+      this.#onElsewhere(
+        `this request belongs to ${endpoint.address} of ${cluster.name}, its caller is bound to another endpoint`,
+      );
       return;
     }
     // The first attempt edits nothing that a later one must not see, unless filters edit per attempt.

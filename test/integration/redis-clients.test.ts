@@ -193,6 +193,18 @@ describe.skipIf(!hasRedisServer())('Redis clients through the mesh', () => {
       await client.set('{tag}a', '1');
       await client.rename('{tag}a', '{tag}b');
       expect(await client.get('{tag}b')).toBe('1');
+      // A transaction stays at one server; what belongs to the other breaks it, and what follows goes its own way again.
+      const half = client.multi().set('half', '1');
+      for (const key of keys) half.incr(`${key}-counter`);
+      await expect(half.exec()).rejects.toThrow('EXECABORT');
+      expect(await client.exists('half')).toBe(0);
+      const pipeline = client.pipeline();
+      pipeline.eval('return 1', 1, 'one');
+      for (const key of keys) pipeline.get(key);
+      pipeline.mget(keys);
+      const results = await pipeline.exec();
+      expect(results!.slice(1, -1).map(([, value]) => value)).toEqual(keys.map((key) => `${key}!`));
+      expect(results!.at(-1)).toEqual([null, keys.map((key) => `${key}!`)]);
       expect(await client.unlink(keys)).toBe(40);
     });
   });

@@ -328,9 +328,21 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
   /** Where the value begins, attributes in front of it left out. */
   readonly valueAt: number;
 
-  constructor(flags: number, bytes: Buffer, from: number, to: number, chunk: LentChunk | null, valueAt: number) {
+  /** Of the proxy itself. */
+  readonly isOwn: boolean;
+
+  constructor(
+    flags: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    chunk: LentChunk | null,
+    valueAt: number,
+    isOwn = false,
+  ) {
     super(flags, bytes, from, to, chunk);
     this.valueAt = valueAt;
+    this.isOwn = isOwn;
   }
 
   get type(): number {
@@ -366,7 +378,7 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
   }
 
   fork(): this {
-    return new RedisResponse(this.flags, this.bytes, this.from, this.to, this.chunk, this.valueAt) as this;
+    return new RedisResponse(this.flags, this.bytes, this.from, this.to, this.chunk, this.valueAt, this.isOwn) as this;
   }
 
   #errorName(): string {
@@ -377,5 +389,5 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
 /** An answer of the proxy itself. */
 export function ownAnswer(text: string | Buffer, flags: number = Flag.End): RedisResponse {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-  return new RedisResponse(flags, bytes, 0, bytes.length, null, 0);
+  return new RedisResponse(flags, bytes, 0, bytes.length, null, 0, true);
 }

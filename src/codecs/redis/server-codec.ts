@@ -77,6 +77,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
     const mutes = this.#muted.has(id) && !(extra?.expect === Expect.Confirmations && !answer.isError);
     if (!mutes) answer.writeTo(this.out);
+    if (answer.isOwn && extra?.queued === true) this.#session.breakMulti();
     if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
     if (!isLast || request === null) return;
     this.#muted.delete(id);
