@@ -5,6 +5,9 @@ import { HTTP_FILTER } from '../translate/http-actions.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
 import type { ListenerSpec } from './listeners.ts';
 
+/** The path is the one that went upstream. */
+export const HTTP_LOG_FORMAT =
+  '[%START_TIME%] "%REQ(:method)% %REQ(:path)%" %RESPONSE_CODE% %STATUS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION_US% "%DOWNSTREAM_REMOTE_ADDRESS%" "%REQ(:authority)%" "%REQ(x-request-id)%" "%REQ(user-agent)%" "%ROUTE_NAME%" "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" "%RESPONSE_DETAILS%"';
 /** In front of the codec's name, where its options stand among the HTTP filters. */
 const CODEC = 'codec.';
 

@@ -5,7 +5,7 @@ import { TypeUrl } from '../../xds/type-urls.ts';
 import type { CodecOptions, PortProtocol, TableFilter } from '../translate/mesh.ts';
 import type { Bind } from './bind.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
-import { httpConnectionManager } from './http-connection-manager.ts';
+import { HTTP_LOG_FORMAT, httpConnectionManager } from './http-connection-manager.ts';
 
 const TYPE = 'type.googleapis.com/';
 
@@ -53,7 +53,7 @@ function networkFilter(spec: ListenerSpec): JsonObject {
   const { manifest } = protocol;
   if (manifest.family !== 'http') return metaProtocolProxy(spec, protocol);
   const filter = httpConnectionManager(spec, manifest.name, { ...protocol.options, ...spec.codecOptions });
-  return { ...filter, typedConfig: { ...(filter.typedConfig as JsonObject), ...accessLog(spec) } };
+  return { ...filter, typedConfig: { ...(filter.typedConfig as JsonObject), ...accessLog(spec, HTTP_LOG_FORMAT) } };
 }
 
 function tcpProxy(spec: ListenerSpec): JsonObject {
@@ -81,8 +81,14 @@ function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, {
   };
 }
 
-function accessLog({ accessLogFile }: ListenerSpec): JsonObject {
+/** `format` '': the proxy's own, of what every protocol has. */
+function accessLog({ accessLogFile }: ListenerSpec, format = ''): JsonObject {
   if (accessLogFile === '') return {};
-  const typedConfig = { '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`, path: accessLogFile };
+  const logFormat = format === '' ? {} : { logFormat: { textFormatSource: { inlineString: format } } };
+  const typedConfig = {
+    '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`,
+    path: accessLogFile,
+    ...logFormat,
+  };
   return { accessLog: [{ name: 'envoy.access_loggers.file', typedConfig }] };
 }
