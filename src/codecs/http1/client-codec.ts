@@ -62,11 +62,15 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     this.#requestEnded = true;
   }
 
+  /** Bytes that no request asked for (a 408 before an idle close) would become the next one's answer. */
+  protected override mayReadHead(): boolean {
+    if (!this.#responseEnded) return true;
+    this.stop();
+    this.sink.onGoAway();
+    return false;
+  }
+
   protected override onHeadRead(bytes: Buffer, base: number, length: number, lent: boolean, left: boolean): void {
-    if (this.#responseEnded) {
-      this.#onUnasked();
-      return;
-    }
     const { section, rules } = this;
     const line = this.#line;
     const fields = Fields.of(section, bytes, base);
@@ -110,8 +114,7 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
   }
 
   protected override onBadHead(at: number): void {
-    if (this.#responseEnded) this.#onUnasked();
-    else this.#fail(`${this.section.fault!.text} in a response`, at);
+    this.#fail(`${this.section.fault!.text} in a response`, at);
   }
 
   protected override onBadBody(text: string): void {
@@ -165,12 +168,6 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     this.sink.onGoAway();
     if (this.sink.closed) return;
     this.sink.onHead(this.current, new Http1Response(line, fields, length, Flag.Tunnel, Framing.None, 0, lent));
-  }
-
-  /** Bytes that no request asked for (a 408 before an idle close): the connection is not to be trusted with one. */
-  #onUnasked(): void {
-    this.stop();
-    this.sink.onGoAway();
   }
 
   #fail(text: string, at = 0): void {

@@ -42,8 +42,6 @@ export abstract class Http1Codec<M extends Message> implements Codec {
   protected phase: Phase = Phase.Head;
   /** The message whose body is read; 0: none. */
   protected current = 0;
-  /** Heads wait for `resume`. */
-  protected holding = false;
   readonly #chunkLine: ChunkLine;
   #left = 0;
   #uncredited = 0;
@@ -72,6 +70,8 @@ export abstract class Http1Codec<M extends Message> implements Codec {
   abstract reset(id: number, status: ProxyStatus): Reset;
   abstract goAway(): void;
   protected abstract sendEnded(): void;
+  /** Bytes of a head are there. False: they wait, or nothing more is read. */
+  protected abstract mayReadHead(): boolean;
   /** A head of `length` bytes was read. */
   protected abstract onHeadRead(bytes: Buffer, base: number, length: number, lent: boolean, left: boolean): void;
   protected abstract onBadHead(at: number): void;
@@ -224,7 +224,7 @@ export abstract class Http1Codec<M extends Message> implements Codec {
   #step(bytes: Buffer, at: number, to: number, lent: boolean): number {
     switch (this.phase) {
       case Phase.Head: {
-        if (this.holding) return -1;
+        if (!this.mayReadHead()) return -1;
         const length = this.section.read(bytes, at, to);
         if (length === MORE) return -1;
         if (length === BAD) {

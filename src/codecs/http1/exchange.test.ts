@@ -157,21 +157,24 @@ describe('upstream connections', () => {
     expect(mesh.upstream().connections[0]!.wire.destroyed).toBe(true);
   });
 
-  it('that answer before anybody asked are closed', () => {
-    const { mesh, caller } = start();
-    caller.send(GET('/1'));
-    mesh.settle();
-    mesh.upstream().connection.send(OK('1'));
-    mesh.settle();
-    mesh.upstream().connection.send('HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n');
-    mesh.settle();
-    expect(mesh.upstream().connection.wire.destroyed).toBe(true);
-    caller.send(GET('/2'));
-    mesh.settle();
-    mesh.upstream().connections[1]!.send(OK('2'));
-    mesh.settle();
-    expect(caller.text).toBe(OK('1') + OK('2'));
-  });
+  it.each(['HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 200 ', 'H', '\r\n'])(
+    'that say %j before anybody asked are closed',
+    (unasked) => {
+      const { mesh, caller } = start();
+      caller.send(GET('/1'));
+      mesh.settle();
+      mesh.upstream().connection.send(OK('1'));
+      mesh.settle();
+      mesh.upstream().connection.send(unasked);
+      mesh.settle();
+      expect(mesh.upstream().connection.wire.destroyed).toBe(true);
+      caller.send(GET('/2'));
+      mesh.settle();
+      mesh.upstream().connections[1]!.send(OK('2'));
+      mesh.settle();
+      expect(caller.text).toBe(OK('1') + OK('2'));
+    },
+  );
 
   it('that went stale cost no idempotent request, and a POST only if it left', () => {
     const { mesh, caller } = start();
@@ -279,6 +282,24 @@ describe('callers that go', () => {
     // No last chunk: the upstream never takes it for a whole request.
     expect(mesh.upstream().connection.text).not.toContain('0\r\n\r\n');
     expect(mesh.upstream().connection.wire.destroyed).toBe(true);
+  });
+});
+
+describe('a draining proxy', () => {
+  it('asks callers to leave with the answer that runs, and lets it end', () => {
+    const { mesh, caller } = start();
+    const idle = mesh.newCaller();
+    caller.send(GET('/'));
+    mesh.settle();
+    void mesh.plane.drain(1_000);
+    mesh.settle();
+    expect([idle.closed, caller.closed]).toEqual([true, false]);
+    mesh.upstream().connection.send(OK('ok'));
+    mesh.settle();
+    expect(caller.text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nconnection: close\r\n\r\nok');
+    expectLeft(mesh, caller);
+    idle.end();
+    mesh.settle();
   });
 });
 

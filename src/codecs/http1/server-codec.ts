@@ -16,6 +16,8 @@ import { EMPTY, Framing } from './wire.ts';
 export class Http1ServerCodec extends Http1Codec<RequestMessage> implements ServerCodec {
   readonly #line = new RequestLine();
   #lastId = 0;
+  /** The next head waits for `resume`. */
+  #holding = false;
   #requestEnded = true;
   #responseStarted = false;
   #responseEnded = true;
@@ -36,9 +38,9 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
 
   override resume(): void {
     if (this.phase === Phase.Tunnel) this.#leave();
-    else if (this.holding && this.#requestEnded && this.#responseEnded && this.phase !== Phase.Stopped) {
+    else if (this.#holding && this.#requestEnded && this.#responseEnded && this.phase !== Phase.Stopped) {
       if (this.#keepAlive) {
-        this.holding = false;
+        this.#holding = false;
       } else {
         this.stop();
         this.#leave();
@@ -90,6 +92,10 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     this.#responseEnded = true;
   }
 
+  protected override mayReadHead(): boolean {
+    return !this.#holding;
+  }
+
   protected override onHeadRead(bytes: Buffer, base: number, length: number, lent: boolean): void {
     const { section, rules } = this;
     const line = this.#line;
@@ -123,7 +129,7 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     }
     const id = ++this.#lastId;
     this.startBody(id, ends ? Framing.None : rules.framing, rules.contentLength);
-    this.holding = true;
+    this.#holding = true;
     this.#requestEnded = ends;
     this.#responseStarted = false;
     this.#responseEnded = false;
