@@ -213,6 +213,8 @@ export class DataPlane implements DownstreamOwner {
    * when it was quiet for that long, or a moment before the deadline: where the protocol has no goodbye, a request on its way would be lost.
    */
   async drain(deadlineMs: number, quietMs = 0): Promise<void> {
+    // Closing a socket resets what the kernel has accepted for it: where another takes over, that is taken in first.
+    if (quietMs > 0) for (let poll = 0; poll < 2; poll++) await new Promise((resolve) => setImmediate(resolve));
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
