@@ -146,6 +146,10 @@ function describeRoute(
     const known = Object.keys(upstreams).join(', ') || 'none';
     issues.push({ path: `routes[${index}].to`, message: `no upstream ${JSON.stringify(name)}, there are ${known}` });
   }
+  for (const value of [route.path, ...Object.values(route.headers ?? {}), ...Object.values(route.query ?? {})]) {
+    if (!(value instanceof RegExp) || value.flags === '') continue;
+    issues.push({ path: `routes[${index}]`, message: `${String(value)} has flags, which RE2 takes inside: (?i)` });
+  }
   return {
     name: route.name ?? `route-${index}`,
     match: matchesOf(route),

@@ -101,6 +101,26 @@ describe('createProxy', () => {
     expect(seen).toEqual(['GET 401', 'GET 200']);
   });
 
+  it('lets the program choose the route', async () => {
+    const { url } = await start({
+      upstreams: { a: [await server('a')], b: [await server('b')] },
+      routes: [{ headers: { 'x-target': 'b' }, to: 'b', removeHeaders: ['x-target'] }, { to: 'a' }],
+      filters: [
+        {
+          onRequest(stream, request) {
+            if (request.get('?user') === 'ann') {
+              request.set('x-target', 'b');
+              stream.rematch();
+            }
+            return FilterStatus.Continue;
+          },
+        },
+      ],
+    });
+    expect([await get(url), await get(`${url}/?user=ann`)]).toMatchObject([{ name: 'a' }, { name: 'b' }]);
+    expect((await get(`${url}/?user=ann`)).headers).not.toHaveProperty('x-target');
+  });
+
   it('tunnels a WebSocket', async () => {
     const { proxy } = await start({ upstreams: { main: [await server('main')] }, routes: [{ to: 'main' }] });
     const request = http.get({ port: proxy.address.port, headers: { connection: 'Upgrade', upgrade: 'websocket' } });
@@ -114,11 +134,11 @@ describe('createProxy', () => {
     const bad = createProxy({
       listen: { host: '127.0.0.1', port: 0 },
       upstreams: { a: ['https://example.com', 'nonsense'] },
-      routes: [{ to: 'b' }],
+      routes: [{ to: 'b', path: /x/i }],
     });
     await expect(bad).rejects.toThrow(ConfigError);
     await expect(bad).rejects.toMatchObject({
-      issues: [{ path: 'routes[0].to' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
+      issues: [{ path: 'routes[0].to' }, { path: 'routes[0]' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/match\[:pathname\]/);
