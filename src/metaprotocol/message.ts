@@ -46,7 +46,7 @@ export interface Message {
   readonly rawBytes?: number;
   /** Its bytes are lent until `decode()` returns. Copies them now; a second call does nothing. */
   keep(): void;
-  /** First value of the attribute, edits included. */
+  /** First value of the attribute, edits included; a protocol whose repeated fields combine (HTTP) gives the combined value. */
   get(key: string): string | undefined;
   /** Every value of every attribute, edits included, in wire order. */
   entries(visit: (key: string, value: string) => void): void;
