@@ -2,10 +2,10 @@
  * The codecs of every declared protocol. Messages are whole, so there are no data, trailers or windows. Downstream the caller's
  * id is kept in its request; upstream answers are paired by a wire id that stands for the core's.
  */
-import { type FrameFault, type FrameReceiver, Framer } from '../codecs/framing.ts';
+import type { FrameFault } from '../codecs/framing.ts';
+import { WholeMessageCodec } from '../codecs/whole-message-codec.ts';
 import {
   type ClientCodec,
-  type Codec,
   type Output,
   Reset,
   type ServerCodec,
@@ -25,76 +25,24 @@ export interface FramedOptions {
   readonly frameLimitBytes: number;
 }
 
-/** What both directions share: framing, heartbeats, holding, and all that whole messages do not need. */
-abstract class FramedCodec<M extends Message> implements Codec, FrameReceiver {
-  protected readonly sink: Sink<M>;
-  protected readonly out: Output;
+/** What both directions share besides: kinds and heartbeats. */
+abstract class FramedCodec<M extends Message> extends WholeMessageCodec<M> {
   protected readonly format: FrameFormat;
-  protected readonly framer: Framer;
-  #ended = false;
 
   constructor(format: FrameFormat, sink: Sink<M>, out: Output, options: FramedOptions) {
+    super(format.name, sink, out, new FormatMeter(format, options.frameLimitBytes));
     this.format = format;
-    this.sink = sink;
-    this.out = out;
-    this.framer = new Framer(new FormatMeter(format, options.frameLimitBytes), this);
   }
 
   protected abstract onMessage(kind: Kind, bytes: Buffer, from: number, to: number, lent: boolean): void;
   protected abstract onHeartbeat(bytes: Buffer, from: number, to: number): void;
-  protected abstract onEnd(): void;
-  abstract onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void;
-  abstract reset(id: number, status: ProxyStatus): Reset;
-  abstract keepalive(): void;
+  abstract override keepalive(): void;
 
-  start(): void {}
-
-  decode(chunk: Buffer, lent: boolean): void {
-    this.framer.decode(chunk, lent);
-  }
-
-  onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const kind = this.format.kindOf(bytes, from);
     if (kind === Kind.Heartbeat) this.onHeartbeat(bytes, from, to);
     else if (kind !== Kind.HeartbeatAnswer) this.onMessage(kind, bytes, from, to, lent);
-    // The sink may have closed inside the call just made.
-    if (this.sink.closed) this.framer.stop();
-  }
-
-  peerEnded(): void {
-    this.#ended = true;
-    if (!this.framer.held) this.#end();
-  }
-
-  pause(): void {
-    this.framer.hold();
-  }
-
-  resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
-  }
-
-  get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes === 0;
-  }
-
-  credit(): void {}
-
-  data(): boolean {
-    throw new Error(`${this.format.name}: messages have no data`);
-  }
-
-  trailers(): boolean {
-    throw new Error(`${this.format.name}: messages have no trailers`);
-  }
-
-  room(): void {}
-
-  goAway(): void {}
-
-  #end(): void {
-    this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
+    this.stopIfClosed();
   }
 
   protected answerHeartbeat(bytes: Buffer, from: number, to: number): void {

@@ -4,7 +4,6 @@
  */
 import {
   type ClientCodec,
-  type Codec,
   type Output,
   Reset,
   type ServerCodec,
@@ -14,7 +13,8 @@ import {
 import { IdTable } from '../../metaprotocol/id-table.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
-import { type FrameFault, type FrameReceiver, Framer } from '../framing.ts';
+import type { FrameFault } from '../framing.ts';
+import { WholeMessageCodec } from '../whole-message-codec.ts';
 import { CALL_HEAD_STRINGS, type CallHead, CallHeads } from './call-head.ts';
 import { DubboMeter } from './frame-meter.ts';
 import { HessianWalker } from './hessian-walker.ts';
@@ -55,37 +55,21 @@ function eventFrame(flags: number, body: readonly number[]): Buffer {
   return Buffer.from([MAGIC_HIGH, MAGIC_LOW, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, body.length, ...body]);
 }
 
-/** What both directions share: framing, holding, events, and all that whole messages do not need. */
-abstract class DubboCodec<M extends Message> implements Codec, FrameReceiver {
-  protected readonly sink: Sink<M>;
-  protected readonly out: Output;
-  protected readonly framer: Framer;
+/** What both directions share besides: events. */
+abstract class DubboCodec<M extends Message> extends WholeMessageCodec<M> {
   protected readonly context: MessageContext;
-  #ended = false;
 
   constructor(sink: Sink<M>, out: Output, options: DubboOptions) {
-    this.sink = sink;
-    this.out = out;
-    this.framer = new Framer(new DubboMeter(options), this);
+    super('dubbo', sink, out, new DubboMeter(options));
     this.context = { walker: new HessianWalker(options), frameLimitBytes: options.frameLimitBytes };
   }
 
-  abstract onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void;
-  abstract reset(id: number, status: ProxyStatus): Reset;
   protected abstract onRequest(bytes: Buffer, from: number, to: number, lent: boolean): void;
   protected abstract onResponse(bytes: Buffer, from: number, to: number, lent: boolean): void;
-  /** The peer's FIN, when nothing is held any more. */
-  protected abstract onEnd(): void;
   /** The peer takes no new requests. */
   protected abstract onReadOnly(): void;
 
-  start(): void {}
-
-  decode(chunk: Buffer, lent: boolean): void {
-    this.framer.decode(chunk, lent);
-  }
-
-  onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const flags = bytes[from + FLAGS_AT]!;
     const isRequest = (flags & FrameFlag.Request) !== 0;
     if ((flags & FrameFlag.Event) !== 0) {
@@ -96,47 +80,10 @@ abstract class DubboCodec<M extends Message> implements Codec, FrameReceiver {
     } else {
       this.onResponse(bytes, from, to, lent);
     }
-    // The sink may have closed, inside the call just made.
-    if (this.sink.closed) this.framer.stop();
+    this.stopIfClosed();
   }
 
-  peerEnded(): void {
-    this.#ended = true;
-    if (!this.framer.held) this.#end();
-  }
-
-  pause(): void {
-    this.framer.hold();
-  }
-
-  resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
-  }
-
-  get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes === 0;
-  }
-
-  /** Bytes of an unfinished frame, or held while paused. */
-  get parkedBytes(): number {
-    return this.framer.parkedBytes;
-  }
-
-  credit(): void {}
-
-  data(): boolean {
-    throw new Error('dubbo: messages have no data');
-  }
-
-  trailers(): boolean {
-    throw new Error('dubbo: messages have no trailers');
-  }
-
-  room(): void {}
-
-  goAway(): void {}
-
-  keepalive(): void {
+  override keepalive(): void {
     this.out.append(HEARTBEAT, 0, HEARTBEAT.length);
   }
 
@@ -150,11 +97,6 @@ abstract class DubboCodec<M extends Message> implements Codec, FrameReceiver {
     }
     const bodyAt = from + HEADER_BYTES;
     if (READ_ONLY_BODY.every((byte, index) => bytes[bodyAt + index] === byte)) this.onReadOnly();
-  }
-
-  #end(): void {
-    this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
   }
 
   protected describe(text: string, at: number): string {

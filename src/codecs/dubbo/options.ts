@@ -1,6 +1,6 @@
 /** What configuration may set on the Dubbo codec, checked and defaulted. */
-import { ConfigError, type ConfigIssue } from '../../metaprotocol/config-error.ts';
 import type { OptionSchema } from '../../metaprotocol/manifest.ts';
+import { parseCodecOptions } from '../codec-options.ts';
 
 export interface DubboOptions {
   readonly frameLimitBytes: number;
@@ -73,31 +73,5 @@ export const DUBBO_OPTIONS: readonly (IntegerOption | BooleanOption)[] = [
 
 /** `raw` is JSON from config or undefined. Throws ConfigError with every bad field. */
 export function parseDubboOptions(raw: unknown): DubboOptions {
-  const issues: ConfigIssue[] = [];
-  const given = new Map<string, unknown>();
-  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
-    for (const [key, value] of Object.entries(raw)) given.set(key, value);
-  } else if (raw !== undefined && raw !== null) {
-    issues.push({ path: '', message: `${JSON.stringify(raw)} is not an object of codec options` });
-  }
-  const options: Record<string, unknown> = {};
-  for (const schema of DUBBO_OPTIONS) {
-    const value = given.get(schema.key) ?? schema.default;
-    given.delete(schema.key);
-    const expected = mismatch(schema, value);
-    if (expected !== null) issues.push({ path: schema.key, message: `${JSON.stringify(value)} is not ${expected}` });
-    options[schema.key] = value;
-  }
-  const known = DUBBO_OPTIONS.map((schema) => schema.key).join(', ');
-  for (const key of given.keys()) issues.push({ path: key, message: `is not an option of dubbo; there are ${known}` });
-  if (issues.length > 0) throw new ConfigError(issues);
-  return options as unknown as DubboOptions;
-}
-
-/** What was expected; null: the value is good. */
-function mismatch(schema: IntegerOption | BooleanOption, value: unknown): string | null {
-  if (schema.type === 'boolean') return typeof value === 'boolean' ? null : 'true or false';
-  const { minimum, maximum } = schema;
-  const good = Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum;
-  return good ? null : `an integer from ${minimum} to ${maximum}`;
+  return parseCodecOptions('dubbo', DUBBO_OPTIONS, raw) as unknown as DubboOptions;
 }

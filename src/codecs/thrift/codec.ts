@@ -4,7 +4,6 @@
  */
 import {
   type ClientCodec,
-  type Codec,
   type Output,
   Reset,
   type ServerCodec,
@@ -13,7 +12,8 @@ import {
 } from '../../metaprotocol/codec.ts';
 import type { Message, RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
-import { type FrameFault, type FrameReceiver, Framer } from '../framing.ts';
+import type { FrameFault } from '../framing.ts';
+import { WholeMessageCodec } from '../whole-message-codec.ts';
 import { ThriftMeter } from './frame-meter.ts';
 import { HeadReader } from './head-reader.ts';
 import { ThriftRequest, ThriftResponse } from './message.ts';
@@ -28,82 +28,17 @@ const EMPTY = Buffer.alloc(0);
 const MANY_STREAMS = 0x7fff_ffff;
 const WRONG_TYPE = statusOf(Status.malformed, Status.malformed.detail, ExceptionType.INVALID_MESSAGE_TYPE);
 
-/** What both directions share: framing, holding, and all that whole messages do not need. */
-abstract class ThriftCodec<M extends Message> implements Codec, FrameReceiver {
-  protected readonly sink: Sink<M>;
-  protected readonly out: Output;
-  protected readonly framer: Framer;
+/** What both directions share besides. */
+abstract class ThriftCodec<M extends Message> extends WholeMessageCodec<M> {
   protected readonly meter: ThriftMeter;
   protected readonly head: HeadReader;
   protected readonly names = new MethodNames();
-  #ended = false;
 
   constructor(sink: Sink<M>, out: Output, options: ThriftOptions) {
-    this.sink = sink;
-    this.out = out;
-    this.meter = new ThriftMeter(options);
-    this.framer = new Framer(this.meter, this);
+    const meter = new ThriftMeter(options);
+    super('thrift', sink, out, meter);
+    this.meter = meter;
     this.head = new HeadReader(options);
-  }
-
-  abstract onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void;
-  abstract onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void;
-  abstract reset(id: number, status: ProxyStatus): Reset;
-  /** The peer's FIN, when nothing is held any more. */
-  protected abstract onEnd(): void;
-
-  start(): void {}
-
-  decode(chunk: Buffer, lent: boolean): void {
-    this.framer.decode(chunk, lent);
-  }
-
-  peerEnded(): void {
-    this.#ended = true;
-    if (!this.framer.held) this.#end();
-  }
-
-  pause(): void {
-    this.framer.hold();
-  }
-
-  resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
-  }
-
-  get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes === 0;
-  }
-
-  /** Bytes of an unfinished frame, or held while paused. */
-  get parkedBytes(): number {
-    return this.framer.parkedBytes;
-  }
-
-  credit(): void {}
-
-  data(): boolean {
-    throw new Error('thrift: messages have no data');
-  }
-
-  trailers(): boolean {
-    throw new Error('thrift: messages have no trailers');
-  }
-
-  room(): void {}
-
-  goAway(): void {}
-
-  keepalive(): void {}
-
-  #end(): void {
-    this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
-  }
-
-  /** The sink may have closed, inside the call just made. */
-  protected stopIfClosed(): void {
-    if (this.sink.closed) this.framer.stop();
   }
 
   protected describe(text: string, at: number): string {

@@ -1,6 +1,7 @@
 /** What configuration may set on the Thrift codec, checked and defaulted. */
-import { ConfigError, type ConfigIssue } from '../../metaprotocol/config-error.ts';
+import { ConfigError } from '../../metaprotocol/config-error.ts';
 import type { OptionSchema } from '../../metaprotocol/manifest.ts';
+import { parseCodecOptions } from '../codec-options.ts';
 import { LENGTH_BYTES, MAX_FRAME_BYTES, MAX_HEADER_BYTES, type ThriftProtocol, type ThriftTransport } from './wire.ts';
 
 export interface ThriftOptions {
@@ -61,46 +62,11 @@ export const THRIFT_OPTIONS: readonly OptionSchema[] = [
 
 /** `raw` is JSON from config or undefined. Throws ConfigError with every bad field. */
 export function parseThriftOptions(raw: unknown): ThriftOptions {
-  const issues: ConfigIssue[] = [];
-  const given = new Map<string, unknown>();
-  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
-    for (const [key, value] of Object.entries(raw)) given.set(key, value);
-  } else if (raw !== undefined && raw !== null) {
-    issues.push({ path: '', message: `${JSON.stringify(raw)} is not an object of codec options` });
-  }
-  const options: Record<string, unknown> = {};
-  for (const schema of THRIFT_OPTIONS) {
-    const value = given.get(schema.key) ?? schema.default;
-    given.delete(schema.key);
-    const expected = mismatch(schema, value);
-    if (expected !== null) issues.push({ path: schema.key, message: `${JSON.stringify(value)} is not ${expected}` });
-    options[schema.key] = value;
-  }
-  const known = THRIFT_OPTIONS.map((schema) => schema.key).join(', ');
-  for (const key of given.keys()) issues.push({ path: key, message: `is not an option of thrift; there are ${known}` });
-  if (issues.length > 0) throw new ConfigError(issues);
-  const parsed = options as unknown as ThriftOptions;
+  const parsed = parseCodecOptions('thrift', THRIFT_OPTIONS, raw) as unknown as ThriftOptions;
   if (parsed.oldBinary && parsed.protocol !== 'binary') {
     throw new ConfigError([
       { path: 'oldBinary', message: `true needs protocol "binary", which is "${parsed.protocol}"` },
     ]);
   }
   return parsed;
-}
-
-/** What was expected; null: the value is good. */
-function mismatch(schema: OptionSchema, value: unknown): string | null {
-  switch (schema.type) {
-    case 'boolean':
-      return typeof value === 'boolean' ? null : 'true or false';
-    case 'string':
-      if (typeof value === 'string' && (schema.values === undefined || schema.values.includes(value))) return null;
-      return schema.values === undefined ? 'a string' : `one of ${schema.values.join(', ')}`;
-    case 'integer': {
-      const least = schema.minimum ?? Number.MIN_SAFE_INTEGER;
-      const most = schema.maximum ?? Number.MAX_SAFE_INTEGER;
-      const good = Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
-      return good ? null : `an integer from ${least} to ${most}`;
-    }
-  }
 }

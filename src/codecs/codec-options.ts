@@ -1,0 +1,51 @@
+/** Reads codec options by their schema, which is also what the manifest publishes: one list, one reading. */
+import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
+import type { OptionSchema } from '../metaprotocol/manifest.ts';
+
+/**
+ * Every option of `schemas`, given or default. `raw` is JSON from config or undefined. Throws ConfigError with every bad field.
+ */
+export function parseCodecOptions(
+  protocol: string,
+  schemas: readonly OptionSchema[],
+  raw: unknown,
+): Readonly<Record<string, unknown>> {
+  const issues: ConfigIssue[] = [];
+  const given = new Map<string, unknown>();
+  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
+    for (const [key, value] of Object.entries(raw)) given.set(key, value);
+  } else if (raw !== undefined && raw !== null) {
+    issues.push({ path: '', message: `${JSON.stringify(raw)} is not an object of codec options` });
+  }
+  const options: Record<string, unknown> = {};
+  for (const schema of schemas) {
+    const value = given.get(schema.key) ?? schema.default;
+    given.delete(schema.key);
+    const expected = mismatch(schema, value);
+    if (expected !== null) issues.push({ path: schema.key, message: `${JSON.stringify(value)} is not ${expected}` });
+    options[schema.key] = value;
+  }
+  const known = schemas.map((schema) => schema.key).join(', ');
+  for (const key of given.keys()) {
+    issues.push({ path: key, message: `is not an option of ${protocol}; there are ${known}` });
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+  return options;
+}
+
+/** What was expected; null: the value is good. */
+function mismatch(schema: OptionSchema, value: unknown): string | null {
+  switch (schema.type) {
+    case 'boolean':
+      return typeof value === 'boolean' ? null : 'true or false';
+    case 'string':
+      if (typeof value === 'string' && (schema.values === undefined || schema.values.includes(value))) return null;
+      return schema.values === undefined ? 'a string' : `one of ${schema.values.join(', ')}`;
+    case 'integer': {
+      const least = schema.minimum ?? Number.MIN_SAFE_INTEGER;
+      const most = schema.maximum ?? Number.MAX_SAFE_INTEGER;
+      const good = Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+      return good ? null : `an integer from ${least} to ${most}`;
+    }
+  }
+}
