@@ -4,10 +4,7 @@
  */
 import {
   type ClientCodec,
-  type Codec,
   type FrameFault,
-  type FrameReceiver,
-  Framer,
   type Message,
   type Output,
   type ProxyStatus,
@@ -19,6 +16,7 @@ import {
   Status,
   statusOf,
   type UpstreamSink,
+  WholeMessageCodec,
 } from 'meltemi/codec';
 import { AttributeReader } from './attributes.ts';
 import { bytesField } from './field-walker.ts';
@@ -39,96 +37,42 @@ const NO_STREAMING = statusOf(
   'brpc: stream_settings: streaming RPC needs a connection of its own, and is not supported',
 );
 
-/** What both directions share: framing, holding, and all that whole messages do not need. */
-abstract class BrpcCodec<M extends Message> implements Codec, FrameReceiver {
-  protected readonly sink: Sink<M>;
-  protected readonly out: Output;
-  protected readonly framer: Framer;
+/** What both directions share besides: the meta in front of each message. */
+abstract class BrpcCodec<M extends Message> extends WholeMessageCodec<M> {
   protected readonly context: MessageContext;
   protected readonly index = new MetaIndex();
-  #ended = false;
 
   constructor(sink: Sink<M>, out: Output, options: BrpcOptions) {
-    this.sink = sink;
-    this.out = out;
-    this.framer = new Framer(new PrpcMeter(options), this);
+    super('brpc', sink, out, new PrpcMeter(options));
     this.context = { reader: new AttributeReader(), options };
   }
 
-  abstract reset(id: number, status: ProxyStatus): Reset;
   /** `index` has read its meta. */
   protected abstract onMessage(bytes: Buffer, from: number, to: number, lent: boolean): void;
-  protected abstract onFault(fault: FrameFault): void;
-  /** The peer's FIN, when nothing is held any more. */
-  protected abstract onEnd(): void;
 
-  start(): void {}
-
-  decode(chunk: Buffer, lent: boolean): void {
-    this.framer.decode(chunk, lent);
-  }
-
-  onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const metaFrom = from + HEAD_BYTES;
     if (this.index.read(bytes, metaFrom, metaFrom + readUint32(bytes, from + META_BYTES_AT))) {
       this.onMessage(bytes, from, to, lent);
     } else {
       const { fault, faultAt } = this.index;
-      this.fail({ status: Status.malformed, text: `RpcMeta: ${fault}`, at: faultAt - from });
+      this.onBadFrame({ status: Status.malformed, text: `RpcMeta: ${fault}`, at: faultAt - from });
     }
-    // The sink may have closed, inside the call just made.
-    if (this.sink.closed) this.framer.stop();
+    this.stopIfClosed();
   }
 
-  onBadFrame(fault: FrameFault): void {
-    this.fail(fault);
-  }
-
-  peerEnded(): void {
-    this.#ended = true;
-    if (!this.framer.held) this.#end();
-  }
-
-  pause(): void {
-    this.framer.hold();
-  }
-
-  resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
-  }
-
-  get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes === 0;
-  }
-
-  credit(): void {}
-
-  data(): boolean {
-    throw new Error('brpc: messages have no data');
-  }
-
-  trailers(): boolean {
-    throw new Error('brpc: messages have no trailers');
-  }
-
-  room(): void {}
-
-  goAway(): void {}
-
-  keepalive(): void {}
-
-  protected fail(fault: FrameFault): void {
+  /** The caller's id is in the meta, which is not read of a frame that is refused: nobody can be answered. */
+  override onBadFrame({ status, text, at }: FrameFault): void {
     this.framer.stop();
-    this.onFault({ ...fault, text: `brpc: ${fault.text} at byte ${this.framer.frameOffset + fault.at}` });
+    this.sink.onError(statusOf(this.badStatus ?? status, this.describe(text, at)));
   }
 
-  #end(): void {
-    this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
-  }
+  /** Of whatever is wrong in this direction; null: of the fault itself. */
+  protected abstract readonly badStatus: ProxyStatus | null;
 }
 
 export class BrpcServerCodec extends BrpcCodec<RequestMessage> implements ServerCodec {
+  protected override readonly badStatus = null;
   #lastId = 0;
   /** Callers may say who they are in their first request only. */
   #connectionKey = '';
@@ -136,7 +80,7 @@ export class BrpcServerCodec extends BrpcCodec<RequestMessage> implements Server
   protected override onMessage(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { index, context } = this;
     if (!index.isRequest) {
-      this.fail({ status: Status.malformed, text: 'a response where a request is expected', at: HEAD_BYTES });
+      this.onBadFrame({ status: Status.malformed, text: 'a response where a request is expected', at: HEAD_BYTES });
       return;
     }
     const { idAt, idEnd, idHigh, idLow, authAt, authEnd } = index;
@@ -155,16 +99,8 @@ export class BrpcServerCodec extends BrpcCodec<RequestMessage> implements Server
     this.sink.onHead(++this.#lastId, request);
   }
 
-  /** The caller's id is in the meta, which is not read of a frame that is refused: it cannot be answered. */
-  protected override onFault({ status, text }: FrameFault): void {
-    this.sink.onError(statusOf(status, text));
-  }
-
   protected override onEnd(): void {
-    const { parkedBytes } = this.framer;
-    if (parkedBytes === 0) return;
-    const text = `the connection ended ${parkedBytes} bytes into a frame`;
-    this.fail({ status: Status.malformed, text, at: 0 });
+    this.endDownstream();
   }
 
   encode(_id: number, response: ResponseMessage, request: RequestMessage | null): void {
@@ -184,6 +120,7 @@ export class BrpcServerCodec extends BrpcCodec<RequestMessage> implements Server
 }
 
 export class BrpcClientCodec extends BrpcCodec<ResponseMessage> implements ClientCodec {
+  protected override readonly badStatus = Status.upstream_malformed;
   readonly #upstream: UpstreamSink;
   /** Calls whose answer has not come. */
   readonly #owed = new Set<number>();
@@ -211,28 +148,15 @@ export class BrpcClientCodec extends BrpcCodec<ResponseMessage> implements Clien
   protected override onMessage(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const { isRequest, idAt, idEnd, idHigh, idLow } = this.index;
     if (isRequest) {
-      this.fail({ status: Status.malformed, text: 'a request where a response is expected', at: HEAD_BYTES });
+      this.onBadFrame({ status: Status.malformed, text: 'a request where a response is expected', at: HEAD_BYTES });
       return;
     }
     const id = idHigh === 0 && this.#owed.delete(idLow) ? idLow : NO_STREAM;
     this.sink.onHead(id, new BrpcResponse(this.context, bytes, from, to, lent, idAt, idEnd, false));
   }
 
-  protected override onFault({ text }: FrameFault): void {
-    this.sink.onError(statusOf(Status.upstream_malformed, text));
-  }
-
-  /** Nothing can be called on a half-closed connection: what is owed will not come. */
   protected override onEnd(): void {
-    const owed = this.#owed.size;
-    const { parkedBytes } = this.framer;
-    if (owed === 0 && parkedBytes === 0) {
-      this.sink.onGoAway();
-      return;
-    }
-    this.framer.stop();
-    const text = `brpc: the upstream closed with ${owed} answers owed and ${parkedBytes} bytes of one`;
-    this.sink.onError(statusOf(Status.upstream_reset, text));
+    this.endUpstream(this.#owed.size);
   }
 
   /** The answer of a call given up still comes. */

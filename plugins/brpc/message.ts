@@ -1,5 +1,5 @@
 /** brpc messages: whole frames. Attributes are read from the meta's bytes when asked for; user fields can be changed. */
-import { Flag, type Message, type Outcome, type RequestMessage, type ResponseMessage } from 'meltemi/codec';
+import { Flag, type Message, type Outcome, type RequestMessage, type ResponseMessage, WholeFrame } from 'meltemi/codec';
 import { type AttributeReader, isFixed } from './attributes.ts';
 import { readUint32 } from './frame-meter.ts';
 import { MetaIndex } from './meta-index.ts';
@@ -15,14 +15,9 @@ export interface MessageContext {
 
 const SUCCESS: Outcome = Object.freeze({ code: codes.OK, ok: true });
 
-/** The frame is `bytes[from, to)`. */
-abstract class BrpcMessage implements Message {
+abstract class BrpcMessage extends WholeFrame implements Message {
   readonly family = 'brpc';
   readonly flags = Flag.End;
-  bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
   readonly metaBytes: number;
   /** The value of the correlation id, counted from the start of the meta; -1: there is none. */
   idAt: number;
@@ -38,23 +33,13 @@ abstract class BrpcMessage implements Message {
     lent: boolean,
     idAt: number,
     idEnd: number,
+    local: boolean,
   ) {
+    super(bytes, from, to, lent, local);
     this.context = context;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.lent = lent;
     this.metaBytes = readUint32(bytes, from + META_BYTES_AT);
     this.idAt = idAt;
     this.idEnd = idEnd;
-  }
-
-  get raw(): Buffer | null {
-    return this.bytes.subarray(this.from, this.to);
-  }
-
-  get rawBytes(): number {
-    return this.to - this.from;
   }
 
   /** The meta as it is now is `meta[metaFrom, metaTo)`. */
@@ -73,14 +58,6 @@ abstract class BrpcMessage implements Message {
   /** Payload and attachment start here. */
   get bodyFrom(): number {
     return this.from + HEAD_BYTES + this.metaBytes;
-  }
-
-  keep(): void {
-    if (!this.lent) return;
-    this.bytes = Buffer.from(this.bytes.subarray(this.from, this.to));
-    this.from = 0;
-    this.to = this.bytes.length;
-    this.lent = false;
   }
 
   get(key: string): string | undefined {
@@ -145,7 +122,7 @@ export class BrpcRequest extends BrpcMessage implements RequestMessage {
   readonly answer: BrpcResponse | null;
 
   constructor(context: MessageContext, bytes: Buffer, from: number, to: number, lent: boolean, known: KnownOfRequest) {
-    super(context, bytes, from, to, lent, known.idAt, known.idEnd);
+    super(context, bytes, from, to, lent, known.idAt, known.idEnd, false);
     this.idHigh = known.idHigh;
     this.idLow = known.idLow;
     this.connectionKey = known.connectionKey;
@@ -171,37 +148,13 @@ export interface KnownOfRequest {
 
 /** An answer, from the upstream or (`local`) of the proxy itself. */
 export class BrpcResponse extends BrpcMessage implements ResponseMessage {
-  readonly #local: boolean;
-
-  constructor(
-    context: MessageContext,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    lent: boolean,
-    idAt: number,
-    idEnd: number,
-    local: boolean,
-  ) {
-    super(context, bytes, from, to, lent, idAt, idEnd);
-    this.#local = local;
-  }
-
-  override get raw(): Buffer | null {
-    return this.#local ? null : super.raw;
-  }
-
-  override get rawBytes(): number {
-    return this.#local ? 0 : super.rawBytes;
-  }
-
   get outcome(): Outcome {
     const code = this.context.reader.errorCode(this.meta, this.metaFrom, this.metaTo);
     return code === codes.OK ? SUCCESS : { code, ok: false };
   }
 
   override fork(): this {
-    const { context, bytes, from, to, lent, idAt, idEnd } = this;
-    return this.copyEditsTo(new BrpcResponse(context, bytes, from, to, lent, idAt, idEnd, this.#local) as this);
+    const { context, bytes, from, to, lent, idAt, idEnd, local } = this;
+    return this.copyEditsTo(new BrpcResponse(context, bytes, from, to, lent, idAt, idEnd, local) as this);
   }
 }

@@ -1,12 +1,7 @@
 /** What configuration may set on the codec. */
-import { KiB, MiB, type OptionSchema, parseOptions } from 'meltemi/codec';
+import { type CodecOptions, KiB, MiB, type OptionSchema, parseOptions } from 'meltemi/codec';
 
-export interface BrpcOptions {
-  readonly frameLimitBytes: number;
-  readonly metaLimitBytes: number;
-}
-
-export const BRPC_OPTIONS: readonly OptionSchema[] = [
+export const BRPC_OPTIONS = [
   {
     key: 'frameLimitBytes',
     type: 'integer',
@@ -23,13 +18,11 @@ export const BRPC_OPTIONS: readonly OptionSchema[] = [
     default: 64 * KiB,
     description: 'Largest RpcMeta, which holds all that routes read and change.',
   },
-];
+] as const satisfies readonly OptionSchema[];
+
+export type BrpcOptions = CodecOptions<typeof BRPC_OPTIONS>;
 
 /** Throws ConfigError with every bad field. */
 export function parseBrpcOptions(raw: unknown): BrpcOptions {
-  const options = parseOptions('brpc', BRPC_OPTIONS, raw);
-  return {
-    frameLimitBytes: options.get('frameLimitBytes') as number,
-    metaLimitBytes: options.get('metaLimitBytes') as number,
-  };
+  return parseOptions('brpc', BRPC_OPTIONS, raw);
 }

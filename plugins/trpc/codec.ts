@@ -15,7 +15,7 @@ import { FIXED_BYTES, RetCode } from './wire.ts';
 
 const VERSION = '1.0.0';
 
-const OPTIONS: readonly OptionSchema[] = [
+const OPTIONS = [
   {
     key: 'frameLimitBytes',
     type: 'integer',
@@ -24,7 +24,7 @@ const OPTIONS: readonly OptionSchema[] = [
     default: 10 * MiB,
     description: 'Largest frame, all of it.',
   },
-];
+] as const satisfies readonly OptionSchema[];
 
 const manifest: ProtocolManifest = {
   name: 'trpc',
@@ -53,9 +53,7 @@ const factory: CodecFactory<TrpcOptions> = {
   affinity: false,
   concurrency: { downstream: 1_024, upstream: 1_024 },
   detect: detectTrpc,
-  parseOptions: (raw) => ({
-    frameLimitBytes: parseOptions('trpc', OPTIONS, raw).get('frameLimitBytes') as number,
-  }),
+  parseOptions: (raw) => parseOptions('trpc', OPTIONS, raw),
   fieldsOf: trpcFields,
   createServerCodec: (sink, out, options) => new TrpcServerCodec(sink, out, options),
   createClientCodec: (sink, out, options) => new TrpcClientCodec(sink, out, options),

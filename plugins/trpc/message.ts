@@ -1,20 +1,16 @@
 /** tRPC messages: a frame, what was found in its protobuf, and edits of trans_info. Attributes are read from the bytes when asked for. */
-import { Flag, type Message, type Outcome, type RequestMessage, type ResponseMessage } from 'meltemi/codec';
+import { Flag, type Message, type Outcome, type RequestMessage, type ResponseMessage, WholeFrame } from 'meltemi/codec';
 import { type AttributeField, isFixed, numberText, REQUEST_SIDE, RESPONSE_SIDE, type Side } from './attributes.ts';
 import { LARGEST_ID_BYTES, type MetaReader, writeId } from './meta.ts';
 import { type FieldWalker, WireType } from './protobuf.ts';
 import { entryBytes, isText, writeEntry } from './trans-info.ts';
 import { FIXED_BYTES, META_LIMIT_BYTES, ONEWAY_CALL, readUint32, STREAM_ID_AT, VERSION_AT } from './wire.ts';
 
-/** The frame is `bytes[from, to)`; offsets within it count from its start. */
-abstract class TrpcMessage implements Message {
+/** Offsets count from the start of the frame. */
+abstract class TrpcMessage extends WholeFrame implements Message {
   readonly meta: MetaReader;
   readonly flags: number;
   readonly family = 'trpc';
-  bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
   readonly idAt: number;
   readonly idEnd: number;
   readonly id: number;
@@ -24,13 +20,10 @@ abstract class TrpcMessage implements Message {
   otherMetaBytes: number;
 
   /** Takes over what `meta` found last. */
-  constructor(meta: MetaReader, flags: number, bytes: Buffer, from: number, to: number, lent: boolean) {
+  constructor(meta: MetaReader, flags: number, bytes: Buffer, from: number, to: number, lent: boolean, local: boolean) {
+    super(bytes, from, to, lent, local);
     this.meta = meta;
     this.flags = flags;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.lent = lent;
     this.idAt = meta.idAt;
     this.idEnd = meta.idEnd;
     this.id = meta.id;
@@ -40,24 +33,6 @@ abstract class TrpcMessage implements Message {
 
   abstract get side(): Side;
   abstract fork(): this;
-
-  get raw(): Buffer | null {
-    return this.bytes.subarray(this.from, this.to);
-  }
-
-  get rawBytes(): number {
-    return this.to - this.from;
-  }
-
-  keep(): void {
-    if (!this.lent) return;
-    const kept = Buffer.allocUnsafe(this.to - this.from);
-    this.bytes.copy(kept, 0, this.from, this.to);
-    this.bytes = kept;
-    this.from = 0;
-    this.to = kept.length;
-    this.lent = false;
-  }
 
   get(key: string): string | undefined {
     const attribute = this.side.attributes.get(key);
@@ -220,7 +195,7 @@ export class TrpcRequest extends TrpcMessage implements RequestMessage {
   readonly version: number;
 
   constructor(meta: MetaReader, flags: number, bytes: Buffer, from: number, to: number, lent: boolean) {
-    super(meta, flags, bytes, from, to, lent);
+    super(meta, flags, bytes, from, to, lent, false);
     this.streamId = readUint32(bytes, from + STREAM_ID_AT);
     this.version = bytes[from + VERSION_AT]!;
   }
@@ -236,23 +211,16 @@ export class TrpcRequest extends TrpcMessage implements RequestMessage {
 }
 
 export class TrpcResponse extends TrpcMessage implements ResponseMessage {
-  /** Made here, so nobody sent its bytes. */
-  readonly local: boolean;
   readonly outcome: Outcome;
 
   constructor(meta: MetaReader, bytes: Buffer, from: number, to: number, lent: boolean, local: boolean) {
-    super(meta, Flag.End, bytes, from, to, lent);
-    this.local = local;
+    super(meta, Flag.End, bytes, from, to, lent, local);
     const { ret, funcRet } = meta;
     this.outcome = { code: ret === 0 ? funcRet : ret, ok: ret === 0 && funcRet === 0 };
   }
 
   get side(): Side {
     return RESPONSE_SIDE;
-  }
-
-  override get raw(): Buffer | null {
-    return this.local ? null : super.raw;
   }
 
   fork(): this {

@@ -4,11 +4,8 @@
  */
 import {
   type ClientCodec,
-  type Codec,
   Flag,
   type FrameFault,
-  type FrameReceiver,
-  Framer,
   type Message,
   type Output,
   type ProxyStatus,
@@ -20,6 +17,7 @@ import {
   Status,
   statusOf,
   type UpstreamSink,
+  WholeMessageCodec,
 } from 'meltemi/codec';
 import { REQUEST_SIDE, RESPONSE_SIDE } from './attributes.ts';
 import { TrpcMeter, type TrpcOptions } from './frame-meter.ts';
@@ -35,89 +33,27 @@ const MANY_STREAMS = 0x7fff_ffff;
 /** An id that the core never counted: it drops and counts what comes under it. */
 const NO_STREAM = -1;
 
-/** What both directions share: framing, holding, and all that whole messages do not need. */
-abstract class TrpcCodec<M extends Message> implements Codec, FrameReceiver {
-  protected readonly sink: Sink<M>;
-  protected readonly out: Output;
-  protected readonly framer: Framer;
+/** What both directions share besides: the two kinds of frames. */
+abstract class TrpcCodec<M extends Message> extends WholeMessageCodec<M> {
   protected readonly meta = new MetaReader();
-  #ended = false;
 
   constructor(sink: Sink<M>, out: Output, options: TrpcOptions) {
-    this.sink = sink;
-    this.out = out;
-    this.framer = new Framer(new TrpcMeter(options), this);
+    super('trpc', sink, out, new TrpcMeter(options));
   }
 
   protected abstract onUnary(bytes: Buffer, from: number, to: number, lent: boolean): void;
   protected abstract onStreamFrame(bytes: Buffer, from: number, to: number): void;
-  protected abstract onEnd(): void;
-  abstract onBadFrame(fault: FrameFault, bytes: Buffer, from: number, to: number): void;
-  abstract reset(id: number, status: ProxyStatus): Reset;
 
-  start(): void {}
-
-  decode(chunk: Buffer, lent: boolean): void {
-    this.framer.decode(chunk, lent);
-  }
-
-  onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
+  override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     if (bytes[from + TYPE_AT] === FrameType.Unary) this.onUnary(bytes, from, to, lent);
     else this.onStreamFrame(bytes, from, to);
-    // The sink may have closed inside the call just made.
-    if (this.sink.closed) this.framer.stop();
-  }
-
-  peerEnded(): void {
-    this.#ended = true;
-    if (!this.framer.held) this.#end();
-  }
-
-  pause(): void {
-    this.framer.hold();
-  }
-
-  resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
-  }
-
-  get reading(): boolean {
-    return !this.framer.held || this.framer.parkedBytes === 0;
-  }
-
-  credit(): void {}
-
-  data(): boolean {
-    throw new Error('trpc: messages have no data');
-  }
-
-  trailers(): boolean {
-    throw new Error('trpc: messages have no trailers');
-  }
-
-  room(): void {}
-
-  goAway(): void {}
-
-  keepalive(): void {}
-
-  #end(): void {
-    this.#ended = false;
-    if (!this.framer.stopped && !this.sink.closed) this.onEnd();
+    this.stopIfClosed();
   }
 
   /** What the last walk of a protobuf found wrong. */
   protected metaFault(): FrameFault {
     const { status, fault, faultAt } = this.meta;
     return { status, text: fault, at: faultAt };
-  }
-
-  /** With the bytes around the fault. The frame is `bytes[from, to)` as far as it came. */
-  protected describe({ text, at }: FrameFault, bytes: Buffer, from: number, to: number): string {
-    const place = from + at;
-    const hex = (start: number, end: number) => bytes.toString('hex', Math.max(from, start), Math.min(to, end));
-    const around = `${hex(place - 16, place)}[${hex(place, place + 4)}]${hex(place + 4, place + 16)}`;
-    return `trpc: ${text} at byte ${this.framer.frameOffset + at}: ${around}`;
   }
 }
 
@@ -143,7 +79,7 @@ export class TrpcServerCodec extends TrpcCodec<RequestMessage> implements Server
       const text = `data of a stream that was not opened: ${NO_STREAMS.detail}`;
       this.framer.stop();
       const fault = { status: Status.unsupported, text, at: STREAM_ID_AT };
-      this.sink.onGoAway(statusOf(Status.unsupported, this.describe(fault, bytes, from, to)));
+      this.sink.onGoAway(statusOf(Status.unsupported, this.describeWithBytes(fault, bytes, from, to)));
     }
     // Feedback and close of a stream that was refused change nothing.
   }
@@ -153,10 +89,7 @@ export class TrpcServerCodec extends TrpcCodec<RequestMessage> implements Server
   }
 
   protected override onEnd(): void {
-    const { parkedBytes } = this.framer;
-    if (parkedBytes === 0) return;
-    this.framer.stop();
-    this.sink.onError(statusOf(Status.malformed, `trpc: the connection ended ${parkedBytes} bytes into a frame`));
+    this.endDownstream();
   }
 
   encode(_id: number, response: ResponseMessage, request: RequestMessage | null): void {
@@ -181,7 +114,7 @@ export class TrpcServerCodec extends TrpcCodec<RequestMessage> implements Server
 
   /** Who can be told gets an answer, in its turn; the connection ends either way. */
   #refuse(fault: FrameFault, bytes: Buffer, from: number, to: number): void {
-    const status = statusOf(fault.status, this.describe(fault, bytes, from, to));
+    const status = statusOf(fault.status, this.describeWithBytes(fault, bytes, from, to));
     this.framer.stop();
     // From version 1 on the fixed head tells the request's id.
     const known = fault.at > TYPE_AT && to - from >= FIXED_BYTES && bytes[from + TYPE_AT] === FrameType.Unary;
@@ -238,17 +171,8 @@ export class TrpcClientCodec extends TrpcCodec<ResponseMessage> implements Clien
     this.#fail(fault, bytes, from, to);
   }
 
-  /** Nothing can be asked on a half-closed connection: what is owed will not come. */
   protected override onEnd(): void {
-    const owed = this.#owed.size;
-    const { parkedBytes } = this.framer;
-    if (owed === 0 && parkedBytes === 0) {
-      this.sink.onGoAway();
-      return;
-    }
-    this.framer.stop();
-    const text = `trpc: the upstream closed with ${owed} answers owed and ${parkedBytes} bytes of one`;
-    this.sink.onError(statusOf(Status.upstream_reset, text));
+    this.endUpstream(this.#owed.size);
   }
 
   /** The answer of a call given up still comes; a oneway call has none. */
@@ -258,6 +182,6 @@ export class TrpcClientCodec extends TrpcCodec<ResponseMessage> implements Clien
 
   #fail(fault: FrameFault, bytes: Buffer, from: number, to: number): void {
     this.framer.stop();
-    this.sink.onError(statusOf(Status.upstream_malformed, this.describe(fault, bytes, from, to)));
+    this.sink.onError(statusOf(Status.upstream_malformed, this.describeWithBytes(fault, bytes, from, to)));
   }
 }

@@ -2,14 +2,27 @@
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import type { OptionSchema } from '../metaprotocol/manifest.ts';
 
+interface ValueTypes {
+  readonly integer: number;
+  readonly boolean: boolean;
+  readonly string: string;
+}
+
+/** What a schema that is written down `as const` is read as. */
+export type CodecOptions<Schemas extends readonly OptionSchema[]> = {
+  readonly [Schema in Schemas[number] as Schema['key']]: Schema extends { readonly values: readonly (infer Value)[] }
+    ? Value
+    : ValueTypes[Schema['type']];
+};
+
 /**
  * Every option of `schemas`, given or default. `raw` is JSON from config or undefined. Throws ConfigError with every bad field.
  */
-export function parseCodecOptions(
+export function parseCodecOptions<const Schemas extends readonly OptionSchema[]>(
   protocol: string,
-  schemas: readonly OptionSchema[],
+  schemas: Schemas,
   raw: unknown,
-): Readonly<Record<string, unknown>> {
+): CodecOptions<Schemas> {
   const issues: ConfigIssue[] = [];
   const given = new Map<string, unknown>();
   if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
@@ -30,7 +43,7 @@ export function parseCodecOptions(
     issues.push({ path: key, message: `is not an option of ${protocol}; there are ${known}` });
   }
   if (issues.length > 0) throw new ConfigError(issues);
-  return options;
+  return options as CodecOptions<Schemas>;
 }
 
 /** What was expected; null: the value is good. */

@@ -1,4 +1,5 @@
 /** What `import … from 'meltemi/codec'` gives: the SDK for declared codecs, and the contract for those written by hand. */
+export { type CodecOptions, parseCodecOptions as parseOptions } from '../codecs/codec-options.ts';
 export {
   BAD_FRAME,
   type FrameFault,
@@ -7,6 +8,8 @@ export {
   Framer,
   LengthPrefix,
 } from '../codecs/framing.ts';
+export { WholeFrame } from '../codecs/whole-frame.ts';
+export { WholeMessageCodec } from '../codecs/whole-message-codec.ts';
 export * from '../metaprotocol/codec.ts';
 export { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 export type * from '../metaprotocol/manifest.ts';
@@ -26,6 +29,5 @@ export {
   uint,
 } from './field.ts';
 export type { IdName, NumberName } from './number-format.ts';
-export { parseOptions } from './parse-options.ts';
 export { KiB, MiB } from './sizes.ts';
 export { TextMap, textMap } from './text-map.ts';

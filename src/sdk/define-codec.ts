@@ -1,5 +1,6 @@
 /** defineCodec: a declaration becomes a plugin with one codec. Manifest, options, detection and codecs are derived here. */
 
+import { parseCodecOptions } from '../codecs/codec-options.ts';
 import type { CodecFactory } from '../metaprotocol/codec.ts';
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import type { OptionSchema, ProtocolManifest } from '../metaprotocol/manifest.ts';
@@ -10,7 +11,6 @@ import { frameFields } from './frame-fields.ts';
 import { FrameFormat } from './frame-format.ts';
 import { detectMagic } from './frame-meter.ts';
 import { FramedClientCodec, type FramedOptions, FramedServerCodec } from './framed-codec.ts';
-import { parseOptions } from './parse-options.ts';
 
 const DOWNSTREAM_CONCURRENCY = 1_024;
 const UPSTREAM_CONCURRENCY = 1_024;
@@ -44,7 +44,7 @@ function factoryOf(declaration: CodecDeclaration): CodecFactory<FramedOptions> {
     },
     ...(format.magic.length === 0 ? {} : { detect: (head) => detectMagic(format.magic, head) }),
     parseOptions: (raw) => ({
-      frameLimitBytes: parseOptions(name, manifest.options, raw).get('frameLimitBytes') as number,
+      frameLimitBytes: parseCodecOptions(name, manifest.options, raw).frameLimitBytes as number,
     }),
     createServerCodec: (sink, out, options) => new FramedServerCodec(format, sink, out, options),
     createClientCodec: (sink, out, options) => new FramedClientCodec(format, sink, out, options),

@@ -66,17 +66,6 @@ abstract class FramedCodec<M extends Message> extends WholeMessageCodec<M> {
     const text = `kind ${KIND_NAMES[kind]}, ${expected} expected`;
     return { status: Status.malformed, text, at: this.format.kindAt };
   }
-
-  protected describe({ text, at }: FrameFault): string {
-    return `${this.format.name}: ${text} at byte ${this.framer.frameOffset + at}`;
-  }
-
-  /** With the bytes around the fault, for the log. The frame is `bytes[from, to)` as far as it came. */
-  protected describeWithBytes(fault: FrameFault, bytes: Buffer, from: number, to: number): string {
-    const at = from + fault.at;
-    const hex = (start: number, end: number) => bytes.toString('hex', Math.max(from, start), Math.min(to, end));
-    return `${this.describe(fault)}: ${hex(at - 16, at)}[${hex(at, at + 4)}]${hex(at + 4, at + 16)}`;
-  }
 }
 
 export class FramedServerCodec extends FramedCodec<RequestMessage> implements ServerCodec {
@@ -109,11 +98,7 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
   }
 
   protected override onEnd(): void {
-    const { parkedBytes } = this.framer;
-    if (parkedBytes === 0) return;
-    this.framer.stop();
-    const text = `${this.format.name}: the connection ended ${parkedBytes} bytes into a frame`;
-    this.sink.onError(statusOf(Status.malformed, text));
+    this.endDownstream();
   }
 
   encode(_id: number, response: ResponseMessage, request: RequestMessage | null): void {
@@ -155,7 +140,7 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
       head,
       high,
       low,
-      localReply(format, statusOf(fault.status, this.describe(fault)), known),
+      localReply(format, statusOf(fault.status, this.describe(fault.text, fault.at)), known),
     );
     this.sink.onHead(++this.#lastId, request);
     if (!this.sink.closed) this.sink.onGoAway(status);
@@ -207,17 +192,8 @@ export class FramedClientCodec extends FramedCodec<ResponseMessage> implements C
     this.#fail(fault, bytes, from, to);
   }
 
-  /** Nothing can be asked on a half-closed connection: what is owed will not come. */
   protected override onEnd(): void {
-    const { owed } = this.#ids;
-    const { parkedBytes } = this.framer;
-    if (owed === 0 && parkedBytes === 0) {
-      this.sink.onGoAway();
-      return;
-    }
-    this.framer.stop();
-    const text = `${this.format.name}: the upstream closed with ${owed} answers owed and ${parkedBytes} bytes of one`;
-    this.sink.onError(statusOf(Status.upstream_reset, text));
+    this.endUpstream(this.#ids.owed);
   }
 
   /** The answer of a request given up still comes; a oneway request has none. */

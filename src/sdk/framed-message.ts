@@ -1,4 +1,5 @@
 /** Messages of a declared protocol: a frame, the caller's id, and edits. Attributes are read from the bytes when asked for. */
+import { WholeFrame } from '../codecs/whole-frame.ts';
 import {
   Flag,
   type Message,
@@ -9,14 +10,9 @@ import {
 import type { Field } from './field.ts';
 import { type FrameFormat, Kind, type SideFormat } from './frame-format.ts';
 
-/** The frame is `bytes[from, to)`. */
-abstract class FramedMessage implements Message {
+abstract class FramedMessage extends WholeFrame implements Message {
   readonly format: FrameFormat;
   readonly flags: number;
-  bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
   readonly idHigh: number;
   readonly idLow: number;
   /** Edited values by key; null: removed. Declared keys and open ones. */
@@ -31,13 +27,11 @@ abstract class FramedMessage implements Message {
     lent: boolean,
     idHigh: number,
     idLow: number,
+    local = false,
   ) {
+    super(bytes, from, to, lent, local);
     this.format = format;
     this.flags = flags;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.lent = lent;
     this.idHigh = idHigh;
     this.idLow = idLow;
   }
@@ -47,20 +41,6 @@ abstract class FramedMessage implements Message {
 
   get family(): string {
     return this.format.name;
-  }
-
-  get raw(): Buffer | null {
-    return this.bytes.subarray(this.from, this.to);
-  }
-
-  keep(): void {
-    if (!this.lent) return;
-    const kept = Buffer.allocUnsafe(this.to - this.from);
-    this.bytes.copy(kept, 0, this.from, this.to);
-    this.bytes = kept;
-    this.from = 0;
-    this.to = kept.length;
-    this.lent = false;
   }
 
   get(key: string): string | undefined {
@@ -259,9 +239,6 @@ export class RefusedRequest extends FramedRequest {
 }
 
 export class FramedResponse extends FramedMessage implements ResponseMessage {
-  /** Made here, so nobody sent its bytes. */
-  readonly local: boolean;
-
   constructor(
     format: FrameFormat,
     bytes: Buffer,
@@ -272,16 +249,11 @@ export class FramedResponse extends FramedMessage implements ResponseMessage {
     idLow: number,
     local: boolean,
   ) {
-    super(format, Flag.End, bytes, from, to, lent, idHigh, idLow);
-    this.local = local;
+    super(format, Flag.End, bytes, from, to, lent, idHigh, idLow, local);
   }
 
   get side(): SideFormat {
     return this.format.response;
-  }
-
-  override get raw(): Buffer | null {
-    return this.local ? null : super.raw;
   }
 
   get outcome(): Outcome {

@@ -98,10 +98,6 @@ abstract class DubboCodec<M extends Message> extends WholeMessageCodec<M> {
     const bodyAt = from + HEADER_BYTES;
     if (READ_ONLY_BODY.every((byte, index) => bytes[bodyAt + index] === byte)) this.onReadOnly();
   }
-
-  protected describe(text: string, at: number): string {
-    return `dubbo: ${text} at byte ${this.framer.frameOffset + at}`;
-  }
 }
 
 export class DubboServerCodec extends DubboCodec<RequestMessage> implements ServerCodec {
@@ -254,15 +250,8 @@ export class DubboClientCodec extends DubboCodec<ResponseMessage> implements Cli
     this.sink.onError(statusOf(Status.upstream_malformed, this.describe(fault.text, fault.at)));
   }
 
-  /** Nothing can be called on a half-closed connection: what is owed will not come. */
   protected override onEnd(): void {
-    if (this.#owed.size === 0 && this.parkedBytes === 0) {
-      this.sink.onGoAway();
-      return;
-    }
-    const text = `dubbo: the upstream closed with ${this.#owed.size} answers owed and ${this.parkedBytes} bytes of one`;
-    this.framer.stop();
-    this.sink.onError(statusOf(Status.upstream_reset, text));
+    this.endUpstream(this.#owed.size);
   }
 
   /** The answer of a call given up still comes; a oneway call has none. */

@@ -6,6 +6,7 @@ import {
   type RequestMessage,
   type ResponseMessage,
 } from '../../metaprotocol/message.ts';
+import { WholeFrame } from '../whole-frame.ts';
 import { AttachmentEdits } from './attachments.ts';
 import type { CallHead } from './call-head.ts';
 import { isText, isTextLead, readText } from './hessian-text.ts';
@@ -39,14 +40,9 @@ export interface MessageContext {
   readonly frameLimitBytes: number;
 }
 
-/** The frame is `bytes[from, to)`. */
-abstract class DubboMessage implements Message {
+abstract class DubboMessage extends WholeFrame implements Message {
   readonly family = 'dubbo';
   abstract readonly flags: number;
-  bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
   /** Attachments, once somebody changed one. */
   edits: AttachmentEdits | null = null;
   readonly serialization: number;
@@ -56,31 +52,18 @@ abstract class DubboMessage implements Message {
   /** The attachments can be walked without the arguments: no class is defined before them. */
   #selfContained = false;
 
-  constructor(context: MessageContext, serialization: number, bytes: Buffer, from: number, to: number, lent: boolean) {
+  constructor(
+    context: MessageContext,
+    serialization: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    lent: boolean,
+    local: boolean,
+  ) {
+    super(bytes, from, to, lent, local);
     this.context = context;
     this.serialization = serialization;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.lent = lent;
-  }
-
-  get raw(): Buffer | null {
-    return this.bytes.subarray(this.from, this.to);
-  }
-
-  get rawBytes(): number {
-    return this.to - this.from;
-  }
-
-  keep(): void {
-    if (!this.lent) return;
-    const kept = Buffer.allocUnsafe(this.to - this.from);
-    this.bytes.copy(kept, 0, this.from, this.to);
-    this.bytes = kept;
-    this.from = 0;
-    this.to = kept.length;
-    this.lent = false;
   }
 
   get(key: string): string | undefined {
@@ -232,20 +215,12 @@ export class DubboRequest extends DubboMessage implements RequestMessage {
     lent: boolean,
     answer: DubboResponse | null,
   ) {
-    super(context, bytes[from + FLAGS_AT]! & SERIALIZATION_MASK, bytes, from, to, lent);
+    super(context, bytes[from + FLAGS_AT]! & SERIALIZATION_MASK, bytes, from, to, lent, answer !== null);
     this.flags = (bytes[from + FLAGS_AT]! & FrameFlag.TwoWay) === 0 ? Flag.End | Flag.Oneway : Flag.End;
     this.idHigh = readInt32(bytes, from + ID_AT);
     this.idLow = readInt32(bytes, from + ID_AT + 4);
     this.head = head;
     this.answer = answer;
-  }
-
-  override get raw(): Buffer | null {
-    return this.answer === null ? super.raw : null;
-  }
-
-  override get rawBytes(): number {
-    return this.answer === null ? super.rawBytes : 0;
   }
 
   override fork(): this {
@@ -293,7 +268,6 @@ export class DubboResponse extends DubboMessage implements ResponseMessage {
   readonly status: number;
   /** Of status 20 in hessian2; -1: none that is known. */
   readonly tag: number;
-  readonly #local: boolean;
   /** Its caller reads attachments. */
   readonly #attachable: boolean;
 
@@ -306,21 +280,12 @@ export class DubboResponse extends DubboMessage implements ResponseMessage {
     local: boolean,
     attachable: boolean,
   ) {
-    super(context, bytes[from + FLAGS_AT]! & SERIALIZATION_MASK, bytes, from, to, lent);
+    super(context, bytes[from + FLAGS_AT]! & SERIALIZATION_MASK, bytes, from, to, lent, local);
     this.status = bytes[from + STATUS_AT]!;
-    this.#local = local;
     this.#attachable = attachable;
     const tagged = this.status === ResponseStatus.OK && this.serialization === HESSIAN2 && to - from > HEADER_BYTES;
     const tag = tagged ? bytes[from + HEADER_BYTES]! - ZERO_INT : -1;
     this.tag = tag <= Tag.NullWithAttachments ? tag : -1;
-  }
-
-  override get raw(): Buffer | null {
-    return this.#local ? null : super.raw;
-  }
-
-  override get rawBytes(): number {
-    return this.#local ? 0 : super.rawBytes;
   }
 
   /** An exception that the method threw has status 20 and is no success. */
@@ -332,7 +297,7 @@ export class DubboResponse extends DubboMessage implements ResponseMessage {
 
   override fork(): this {
     const { context, bytes, from, to, lent } = this;
-    const fork = new DubboResponse(context, bytes, from, to, lent, this.#local, this.#attachable);
+    const fork = new DubboResponse(context, bytes, from, to, lent, this.local, this.#attachable);
     fork.edits = this.edits?.fork() ?? null;
     return fork as this;
   }

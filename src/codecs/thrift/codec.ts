@@ -40,10 +40,6 @@ abstract class ThriftCodec<M extends Message> extends WholeMessageCodec<M> {
     this.meter = meter;
     this.head = new HeadReader(options);
   }
-
-  protected describe(text: string, at: number): string {
-    return `thrift: ${text} at byte ${this.framer.frameOffset + at}`;
-  }
 }
 
 export class ThriftServerCodec extends ThriftCodec<RequestMessage> implements ServerCodec {
@@ -172,15 +168,8 @@ export class ThriftClientCodec extends ThriftCodec<ResponseMessage> implements C
     this.#fail(fault.text, fault.at);
   }
 
-  /** Nothing can be called on a half-closed connection: what is owed will not come. */
   protected override onEnd(): void {
-    if (this.#owed.size === 0 && this.parkedBytes === 0) {
-      this.sink.onGoAway();
-      return;
-    }
-    const text = `thrift: the upstream closed with ${this.#owed.size} answers owed and ${this.parkedBytes} bytes of one`;
-    this.framer.stop();
-    this.sink.onError(statusOf(Status.upstream_reset, text));
+    this.endUpstream(this.#owed.size);
   }
 
   /** The answer of a call given up still comes; a oneway call has none. */

@@ -6,6 +6,7 @@ import {
   type RequestMessage,
   type ResponseMessage,
 } from '../../metaprotocol/message.ts';
+import { WholeFrame } from '../whole-frame.ts';
 import { findHeader, HeaderCursor, HeaderEdits } from './header-block.ts';
 import type { MethodName, MethodNames } from './method-names.ts';
 import { outcomeOf } from './outcome.ts';
@@ -21,14 +22,9 @@ import {
 const FIXED_KEYS = ['service', 'method', 'message-type', 'transport', 'protocol'] as const;
 type FixedKey = (typeof FIXED_KEYS)[number];
 
-/** The frame is `bytes[from, to)`. */
-abstract class ThriftMessage implements Message, MessageHead {
+abstract class ThriftMessage extends WholeFrame implements Message, MessageHead {
   readonly family = 'thrift';
   readonly flags: number;
-  bytes: Buffer;
-  from: number;
-  to: number;
-  lent: boolean;
   readonly transport: ThriftTransport;
   readonly protocol: ThriftProtocol;
   readonly old: boolean;
@@ -48,12 +44,17 @@ abstract class ThriftMessage implements Message, MessageHead {
   #name: MethodName | null = null;
 
   /** `head`: what was read of `bytes[from, to)`, or of another message's bytes that this one shares. */
-  constructor(head: MessageHead, names: MethodNames, bytes: Buffer, from: number, to: number, lent: boolean) {
+  constructor(
+    head: MessageHead,
+    names: MethodNames,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    lent: boolean,
+    local: boolean,
+  ) {
+    super(bytes, from, to, lent, local);
     this.flags = head.type === MessageType.Oneway ? Flag.End | Flag.Oneway : Flag.End;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.lent = lent;
     this.transport = head.transport;
     this.protocol = head.protocol;
     this.old = head.old;
@@ -68,24 +69,6 @@ abstract class ThriftMessage implements Message, MessageHead {
     this.nameBytes = head.nameBytes;
     this.bodyAt = head.bodyAt;
     this.names = names;
-  }
-
-  get rawBytes(): number {
-    return this.to - this.from;
-  }
-
-  get raw(): Buffer | null {
-    return this.bytes.subarray(this.from, this.to);
-  }
-
-  keep(): void {
-    if (!this.lent) return;
-    const kept = Buffer.allocUnsafe(this.to - this.from);
-    this.bytes.copy(kept, 0, this.from, this.to);
-    this.bytes = kept;
-    this.from = 0;
-    this.to = kept.length;
-    this.lent = false;
   }
 
   /** The method's name, the service of a multiplexed call taken off. */
@@ -177,7 +160,7 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
     lent: boolean,
     answer: ThriftResponse | null,
   ) {
-    super(head, names, bytes, from, to, lent);
+    super(head, names, bytes, from, to, lent, answer !== null);
     this.answer = answer;
   }
 
@@ -186,10 +169,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
     if (this.transport === 'framed') return this.protocol === 'binary' ? '' : 'framed/compact';
     if (this.transport === 'unframed') return this.protocol === 'binary' ? 'unframed/binary' : 'unframed/compact';
     return this.protocol === 'binary' ? 'theader/binary' : 'theader/compact';
-  }
-
-  override get raw(): Buffer | null {
-    return this.answer === null ? super.raw : null;
   }
 
   override fork(): this {
@@ -201,7 +180,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
 
 /** A reply or an exception, from the upstream or (`local`) of the proxy itself. */
 export class ThriftResponse extends ThriftMessage implements ResponseMessage {
-  readonly #local: boolean;
   #outcome: Outcome | null = null;
 
   constructor(
@@ -213,12 +191,7 @@ export class ThriftResponse extends ThriftMessage implements ResponseMessage {
     lent: boolean,
     local: boolean,
   ) {
-    super(head, names, bytes, from, to, lent);
-    this.#local = local;
-  }
-
-  override get raw(): Buffer | null {
-    return this.#local ? null : super.raw;
+    super(head, names, bytes, from, to, lent, local);
   }
 
   /** Reply: code 0, or the id of the declared exception. Exception: the TApplicationException's type. */
@@ -228,7 +201,7 @@ export class ThriftResponse extends ThriftMessage implements ResponseMessage {
   }
 
   override fork(): this {
-    const fork = new ThriftResponse(this, this.names, this.bytes, this.from, this.to, this.lent, this.#local);
+    const fork = new ThriftResponse(this, this.names, this.bytes, this.from, this.to, this.lent, this.local);
     fork.edits = this.edits?.fork() ?? null;
     return fork as this;
   }
