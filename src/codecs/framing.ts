@@ -137,6 +137,11 @@ export class Framer {
     return !this.#held;
   }
 
+  /** A frame has begun and is not whole. */
+  get midFrame(): boolean {
+    return !this.#held && this.#used > this.#from;
+  }
+
   get held(): boolean {
     return this.#held;
   }

@@ -50,6 +50,10 @@ export abstract class WholeMessageCodec<M extends Message> implements Codec, Fra
     return !this.framer.held || this.framer.parkedBytes === 0;
   }
 
+  get midHead(): boolean {
+    return this.framer.midFrame;
+  }
+
   /** Bytes of an unfinished frame, or held while paused. */
   get parkedBytes(): number {
     return this.framer.parkedBytes;

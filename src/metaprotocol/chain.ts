@@ -1,5 +1,6 @@
 /** FilterChain: what connections of one chain run: codec, routes and filters, split by hook so that absent hooks cost nothing. */
 import type { CodecFactory } from './codec.ts';
+import type { CallerTimeouts } from './description.ts';
 import type { Attempt, Filter, FilterStatus, Stream } from './filter.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import type { RouteTable } from './router/route-table.ts';
@@ -24,6 +25,7 @@ export interface ChainStats {
   readonly codecErrors: Counter;
   readonly filterErrors: Counter;
   readonly slowConsumers: Counter;
+  readonly slowCallers: Counter;
 }
 
 export class FilterChain {
@@ -35,7 +37,7 @@ export class FilterChain {
   readonly factory: CodecFactory;
   readonly codecOptions: unknown;
   readonly routes: RouteTable;
-  readonly idleTimeoutMs: number;
+  readonly timeouts: CallerTimeouts;
   readonly maxStreams: number;
   readonly filterCount: number;
   readonly request: DirectionHooks<RequestMessage>;
@@ -51,7 +53,7 @@ export class FilterChain {
     factory: CodecFactory;
     codecOptions: unknown;
     routes: RouteTable;
-    idleTimeoutMs: number;
+    timeouts: CallerTimeouts;
     maxStreams: number;
     filters: readonly Filter[];
     stats: ChainStats;
@@ -62,7 +64,7 @@ export class FilterChain {
     this.factory = parts.factory;
     this.codecOptions = parts.codecOptions;
     this.routes = parts.routes;
-    this.idleTimeoutMs = parts.idleTimeoutMs;
+    this.timeouts = parts.timeouts;
     this.maxStreams = parts.maxStreams;
     this.filterCount = parts.filters.length;
     this.stats = parts.stats;

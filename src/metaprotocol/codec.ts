@@ -105,6 +105,10 @@ export interface ServerCodec extends Codec {
    * were lent and may be gone by now: what an answer needs of them (the caller's id) is copied when the request is decoded.
    */
   encode(id: number, response: ResponseMessage, request: RequestMessage | null): void;
+  /** Bytes of a head were read, and it is not whole. Looked at after decode and resume: the core bounds how long it may be so. */
+  readonly midHead?: boolean;
+  /** It was so for too long: may emit an answer, as to a malformed head, and `onGoAway`. Without it the core closes. */
+  refuseHead?(status: ProxyStatus): void;
   /** A local reply, before any head was encoded for that request. `request` null: none could be read. */
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage;
 }

@@ -147,7 +147,7 @@ function compileChain(
     factory,
     codecOptions,
     routes: table,
-    idleTimeoutMs: description.idleTimeoutMs,
+    timeouts: description.timeouts,
     maxStreams: description.maxStreams ?? factory.concurrency.downstream,
     filters,
     stats: {
@@ -156,6 +156,7 @@ function compileChain(
       codecErrors: scope.counter('downstream_codec_errors_total'),
       filterErrors: scope.counter('filter_errors_total'),
       slowConsumers: scope.counter('downstream_slow_consumers_total'),
+      slowCallers: scope.counter('downstream_slow_callers_total'),
     },
   });
   return { matches, chain };

@@ -35,10 +35,23 @@ export interface FilterChainDescription {
   readonly filters: readonly FilterDescription[];
   /** Label of its statistics. */
   readonly statPrefix: string;
-  /** A connection without streams is closed after this. */
-  readonly idleTimeoutMs: number;
+  readonly timeouts: CallerTimeouts;
   /** Streams at once on one downstream connection; null: the codec's default. */
   readonly maxStreams: number | null;
+}
+
+/** How slow a caller may be. What only whole streams show is noticed up to a quarter later. */
+export interface CallerTimeouts {
+  /** A connection without streams is closed after this. */
+  readonly idleMs: number;
+  /** From the first byte of a head (of a whole message) to its last. */
+  readonly headMs: number;
+  /** From a request's head to its end. */
+  readonly requestMs: number;
+  /** Of a stream in which nothing moves, either way. */
+  readonly streamIdleMs: number;
+  /** The same, of a tunnel. */
+  readonly tunnelIdleMs: number;
 }
 
 /** Empty lists match all. Chosen after accept and before a codec exists. */
@@ -175,5 +188,14 @@ export interface PoolDescription {
   /** An upstream connection without streams is closed after this. */
   readonly idleTimeoutMs: number;
 }
+
+/** Where nothing is said. Whole messages do not move for as long as their answer takes, which the route bounds. */
+export const CALLER_TIMEOUTS: CallerTimeouts = Object.freeze({
+  idleMs: 3_600_000,
+  headMs: 60_000,
+  requestMs: 0,
+  streamIdleMs: 0,
+  tunnelIdleMs: 0,
+});
 
 export const NO_MUTATION: MutationDescription = Object.freeze({ set: [], add: [], remove: [] });

@@ -4,6 +4,8 @@
  */
 import type { AnswersOwner } from './answers.ts';
 import { Answers } from './answers.ts';
+import type { WatchedCaller } from './caller-watch.ts';
+import { CallerWatch } from './caller-watch.ts';
 import type { FilterChain } from './chain.ts';
 import type { ServerCodec, Sink } from './codec.ts';
 import { Reset } from './codec.ts';
@@ -20,8 +22,6 @@ import { SlabOutput } from './output.ts';
 import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
 import { LiveStream } from './stream.ts';
-import type { TimerOwner } from './timer-wheel.ts';
-import { WheelTimer } from './timer-wheel.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
 import type { ClusterState } from './upstream/cluster.ts';
@@ -33,8 +33,6 @@ import type { Wire, WireHandler } from './wire.ts';
 const SLOW_SOFT_BYTES = 1024 * 1024;
 /** Above this the caller is closed as a slow consumer. More than any frame limit. */
 const SLOW_HARD_BYTES = 64 * 1024 * 1024;
-/** After its FIN the core reads on so that the peer can read the last answer, but not for ever. */
-const LINGER_MS = 5_000;
 /** More than most frame limits, so that the caller of an oversize request can finish writing and read the refusal. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 /** A codec that emits more than these after it was paused makes requests of nothing: it is broken. */
@@ -51,7 +49,7 @@ export interface DownstreamOwner {
 }
 
 export class DownstreamConnection
-  implements Sink<RequestMessage>, WireHandler, Flushable, TimerOwner, BoundCaller, AnswersOwner
+  implements Sink<RequestMessage>, WireHandler, Flushable, WatchedCaller, BoundCaller, AnswersOwner
 {
   readonly core: Core;
   readonly info: ConnectionInfo;
@@ -65,9 +63,8 @@ export class DownstreamConnection
   readonly #codec: ServerCodec;
   readonly #guarded: GuardedCodec;
   readonly #streams = new IdTable<LiveStream>();
-  readonly #idleTimer = new WheelTimer(this);
+  readonly #watch: CallerWatch;
   #mirrorCaller: Caller | null = null;
-  #lastActiveMs: number;
   #pauses = 0;
   #codecPaused = false;
   /** Since it was paused. */
@@ -99,13 +96,13 @@ export class DownstreamConnection
     this.#codec = chain.factory.createServerCodec(this, this.#output, chain.codecOptions, chain.maxStreams);
     this.#guarded = new GuardedCodec(this.#codec, (where, error) => this.closeDefective(where, error));
     this.answers = new Answers(this.#codec, this.#guarded, this.#output, chain.factory.replies, this);
-    this.#lastActiveMs = core.clock.nowMs();
+    this.#watch = new CallerWatch(this);
     chain.stats.connections.add();
     chain.stats.connectionsActive.add();
   }
 
   open(): void {
-    this.core.wheel.arm(this.#idleTimer, this.#lastActiveMs, this.chain.idleTimeoutMs);
+    this.#watch.open();
     this.#guarded.start();
     if (!this.closed) this.#wire.open(this);
   }
@@ -137,6 +134,7 @@ export class DownstreamConnection
     } catch (error) {
       this.closeDefective(`decode of ${hexText(chunk)}`, error);
     }
+    this.#watch.onRead();
     this.core.clock.go();
     this.#settleReading();
   }
@@ -144,7 +142,8 @@ export class DownstreamConnection
   onEnd(): void {
     this.#peerEnded = true;
     if (this.#lingering) {
-      this.#destroy(Status.no_error);
+      // It may still read what was written to it.
+      if (this.#wire.queuedBytes === 0) this.#destroy(Status.no_error);
       return;
     }
     if (this.closed) return;
@@ -171,7 +170,7 @@ export class DownstreamConnection
     }
     this.chain = this.#owner.currentChain(this);
     const stream = new LiveStream(this, id, request);
-    this.#lastActiveMs = stream.startMs;
+    this.#watch.onHead(stream.startMs);
     this.#streams.set(id, stream);
     if ((request.flags & Flag.Oneway) === 0) this.answers.expect(id);
     if ((request.flags & Flag.Hold) !== 0) {
@@ -271,6 +270,7 @@ export class DownstreamConnection
 
   onStreamEnded(stream: LiveStream, requestEnded: boolean): void {
     const known = this.#streams.delete(stream.id);
+    this.#watch.quietSinceMs = stream.endMs;
     if ((stream.request.flags & Flag.Hold) !== 0) this.#releaseHold(stream.id);
     if (this.closed) return;
     if (known && !requestEnded) this.answers.onUnfinished(stream.id);
@@ -346,6 +346,7 @@ export class DownstreamConnection
       this.#codecPaused = false;
       this.#unwantedHeads = 0;
       this.#guarded.resume();
+      this.#watch.onRead();
       // What it emitted may have been answered at once.
       this.#output.flush();
     }
@@ -354,21 +355,37 @@ export class DownstreamConnection
     if (this.#closing && this.#streams.size === 0 && this.answers.waiting === 0) this.#finish();
   }
 
-  // TimerOwner
+  // WatchedCaller
 
-  onTimer(): void {
-    if (this.#lingering) {
-      this.#destroy(Status.no_error);
-      return;
-    }
-    const nowMs = this.core.clock.nowMs();
-    const { idleTimeoutMs } = this.chain;
-    if (this.#streams.size === 0 && nowMs - this.#lastActiveMs >= idleTimeoutMs) {
-      this.drain();
-      return;
-    }
-    const sinceMs = this.#streams.size === 0 ? nowMs - this.#lastActiveMs : 0;
-    this.core.wheel.arm(this.#idleTimer, nowMs, idleTimeoutMs - sinceMs);
+  get midHead(): boolean {
+    return this.#codec.midHead === true;
+  }
+
+  get heldBack(): boolean {
+    return this.#pauses !== 0 || !this.#reading;
+  }
+
+  get queuedBytes(): number {
+    return this.closed ? this.#wire.queuedBytes : this.#output.queuedBytes;
+  }
+
+  eachStream(): readonly (readonly [id: number, stream: LiveStream])[] {
+    return this.#streams.entries();
+  }
+
+  onSlowHead(limitMs: number): void {
+    this.chain.stats.slowCallers.add();
+    const status = statusOf(Status.timeout, `a head was not whole within ${limitMs} ms of its first byte`);
+    if (this.#codec.refuseHead === undefined) this.onError(status);
+    else this.#guarded.refuseHead(this.#codec, status);
+  }
+
+  onIdle(): void {
+    this.drain();
+  }
+
+  onLingered(): void {
+    this.#destroy(Status.no_error);
   }
 
   /** Asks the caller to go: no new streams, and the connection ends behind the last answer. */
@@ -381,7 +398,7 @@ export class DownstreamConnection
 
   /** How long nothing was asked; 0 while a stream runs. */
   get quietMs(): number {
-    return this.#streams.size === 0 ? this.core.clock.nowMs() - this.#lastActiveMs : 0;
+    return this.#streams.size === 0 ? this.core.clock.nowMs() - this.#watch.quietSinceMs : 0;
   }
 
   /** At once, streams included. */
@@ -456,12 +473,12 @@ export class DownstreamConnection
     this.#output.end();
     this.#output.flush();
     this.#leave();
-    if (this.#peerEnded) {
-      if (this.#wire.queuedBytes === 0) this.#wire.destroy();
+    if (this.#peerEnded && this.#wire.queuedBytes === 0) {
+      this.#wire.destroy();
       return;
     }
     this.#lingering = true;
-    this.core.wheel.arm(this.#idleTimer, this.core.clock.nowMs(), LINGER_MS);
+    this.#watch.linger();
     if (!this.#reading) this.#wire.resume();
   }
 
@@ -471,13 +488,13 @@ export class DownstreamConnection
       this.#abortStreams(status);
     }
     this.#lingering = false;
-    this.core.wheel.cancel(this.#idleTimer);
+    this.#watch.close();
     this.#wire.destroy();
   }
 
   #leave(): void {
     this.closed = true;
-    this.core.wheel.cancel(this.#idleTimer);
+    this.#watch.close();
     this.#output.release();
     this.chain.stats.connectionsActive.add(-1);
     this.caller.close();

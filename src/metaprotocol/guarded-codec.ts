@@ -3,9 +3,10 @@
  * told to its own connection, which closes; whoever made the call notices nothing. `encode`, `decode` and `reply` are not
  * here: their failures have consequences of their own.
  */
-import type { Codec } from './codec.ts';
+import type { Codec, ServerCodec } from './codec.ts';
 import { Reset } from './codec.ts';
 import type { Trailers } from './message.ts';
+import type { ProxyStatus } from './status.ts';
 
 export class GuardedCodec {
   readonly #codec: Codec;
@@ -83,7 +84,7 @@ export class GuardedCodec {
     }
   }
 
-  reset(id: number, status: Parameters<Codec['reset']>[1]): Reset {
+  reset(id: number, status: ProxyStatus): Reset {
     try {
       return this.#codec.reset(id, status);
     } catch (error) {
@@ -97,6 +98,14 @@ export class GuardedCodec {
       this.#codec.goAway();
     } catch (error) {
       this.#onDefect('goAway', error);
+    }
+  }
+
+  refuseHead(codec: ServerCodec, status: ProxyStatus): void {
+    try {
+      codec.refuseHead?.(status);
+    } catch (error) {
+      this.#onDefect('refuseHead', error);
     }
   }
 

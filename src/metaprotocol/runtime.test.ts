@@ -156,7 +156,7 @@ describe('drain', () => {
   });
 
   it('an idle caller is asked to go after the idle timeout', () => {
-    const mesh = watchLeaks(new OrderMesh({ idleTimeoutMs: 5_000 }));
+    const mesh = watchLeaks(new OrderMesh({ timeouts: { idleMs: 5_000 } }));
     const [idle, active] = [mesh.newCaller(), mesh.newCaller()];
     for (let second = 0; second < 8; second++) {
       active.sendLines('PING');

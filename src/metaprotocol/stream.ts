@@ -67,6 +67,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   /** It counts towards what its caller has in flight. */
   #forwarded = false;
   #headDelivered = false;
+  /** Of its response, informational ones included. */
+  #heads = 0;
 
   constructor(connection: DownstreamConnection, id: number, request: RequestMessage) {
     this.connection = connection;
@@ -82,6 +84,15 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     return this.connection.info;
   }
 
+  get requestEnded(): boolean {
+    return this.#requestEnded;
+  }
+
+  /** Another number than before: something of it moved, either way. */
+  get moves(): number {
+    return this.requestBytes + this.responseBytes + this.#heads;
+  }
+
   /** Made for the first filter that asks: most never do. */
   get slots(): unknown[] {
     this.#slots ??= new Array<unknown>(this.chain.filterCount).fill(undefined);
@@ -90,6 +101,10 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   get startMs(): number {
     return this.#startMs;
+  }
+
+  get endMs(): number {
+    return this.#endMs;
   }
 
   get elapsedMs(): number {
@@ -399,6 +414,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   onAttemptHead(attempt: LiveAttempt, response: ResponseMessage): void {
     if (this.ended || this.#attempt !== attempt) return;
     if ((response.flags & Flag.Informational) !== 0) {
+      this.#heads++;
       this.connection.answers.head(this, response);
       return;
     }
@@ -482,6 +498,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.response = response;
     this.responseBytes = response.rawBytes ?? response.raw?.length ?? 0;
     this.#headDelivered = true;
+    this.#heads++;
     if (!this.connection.answers.head(this, response)) return;
     if ((response.flags & Flag.End) !== 0) this.onResponseDelivered();
   }

@@ -4,6 +4,7 @@ import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import {
   type AttributeMatch,
   type AttributeTest,
+  type CallerTimeouts,
   NO_MUTATION,
   type RouteDescription,
   type RuntimeDescription,
@@ -45,12 +46,22 @@ export interface HttpProxyOptions extends HttpProxyRoutes {
   readonly listen: Address;
   /** See every request and response, in this order and back. */
   readonly filters?: readonly Filter[];
+  /** How slow callers may be, in milliseconds; 0: as slow as they like. Defaults in docs/library.md. */
+  readonly timeouts?: Partial<CallerTimeouts>;
   /** Of the HTTP/1.1 codec (docs/codecs/http1.md). */
   readonly codecOptions?: Readonly<Record<string, string | number>>;
 }
 
 export const LISTENER = 'http';
+/** Of upstream connections. */
 const IDLE_TIMEOUT_MS = 60_000;
+const TIMEOUTS: CallerTimeouts = Object.freeze({
+  idleMs: 60_000,
+  headMs: 60_000,
+  requestMs: 0,
+  streamIdleMs: 300_000,
+  tunnelIdleMs: 3_600_000,
+});
 const CONNECT_TIMEOUT_MS = 5_000;
 const HTTP_PORT = 80;
 
@@ -92,6 +103,7 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
     protocol: null,
     codecOptions: null,
   }));
+  const timeouts = readTimeouts(options.timeouts ?? {}, issues);
   if (issues.length > 0) throw new ConfigError(issues);
   const virtualHosts = [...byHost].map(([host, routes]) => ({
     name: host,
@@ -125,13 +137,25 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
               { name: 'http', options: undefined },
             ],
             statPrefix: LISTENER,
-            idleTimeoutMs: IDLE_TIMEOUT_MS,
+            timeouts,
             maxStreams: null,
           },
         ],
       },
     ],
   };
+}
+
+function readTimeouts(given: Partial<CallerTimeouts>, issues: ConfigIssue[]): CallerTimeouts {
+  for (const [name, value] of Object.entries(given)) {
+    const path = `timeouts.${name}`;
+    if (!Object.hasOwn(TIMEOUTS, name)) {
+      issues.push({ path, message: `is none, expected one of ${Object.keys(TIMEOUTS).join(', ')}` });
+    } else if (!Number.isFinite(value) || value < 0) {
+      issues.push({ path, message: `${String(value)} is not a number of milliseconds of at least 0` });
+    }
+  }
+  return { ...TIMEOUTS, ...given };
 }
 
 function describeRoute(

@@ -3,6 +3,8 @@ import { expect } from 'vitest';
 import type { CodecFactory } from '../../src/metaprotocol/codec.ts';
 import {
   type BalancerDescription,
+  CALLER_TIMEOUTS,
+  type CallerTimeouts,
   type ClusterDescription,
   type ListenerDescription,
   NO_MUTATION,
@@ -46,7 +48,7 @@ export interface MeshOptions<P extends RawPeer> {
   /** Behind `filters`: built-in ones with their raw options. */
   readonly builtIns?: readonly { readonly factory: FilterFactory; readonly options: unknown }[];
   readonly maxStreams?: number;
-  readonly idleTimeoutMs?: number;
+  readonly timeouts?: Partial<CallerTimeouts>;
 }
 
 /** One endpoint, as the test plays it. */
@@ -236,7 +238,7 @@ export class Mesh<P extends RawPeer> {
   }
 
   #describeListener(routes: readonly Partial<RouteDescription>[]): ListenerDescription {
-    const { factory, codecOptions, filters = [], builtIns = [], maxStreams, idleTimeoutMs } = this.#options;
+    const { factory, codecOptions, filters = [], builtIns = [], maxStreams, timeouts } = this.#options;
     return {
       name: 'listener',
       bind: { host: '127.0.0.1', port: 80 },
@@ -265,7 +267,7 @@ export class Mesh<P extends RawPeer> {
             ...builtIns.map(({ factory: { name }, options }) => ({ name, options })),
           ],
           statPrefix: 'test',
-          idleTimeoutMs: idleTimeoutMs ?? 3_600_000,
+          timeouts: { ...CALLER_TIMEOUTS, ...timeouts },
           maxStreams: maxStreams ?? null,
         },
       ],

@@ -13,6 +13,8 @@ import { httpReply } from './reply.ts';
 import { RequestLine } from './request-line.ts';
 import { EMPTY, Framing } from './wire.ts';
 
+const REQUEST_TIMEOUT = 408;
+
 export class Http1ServerCodec extends Http1Codec<RequestMessage> implements ServerCodec {
   readonly #line = new RequestLine();
   #lastId = 0;
@@ -78,8 +80,18 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     this.writer.start(framing, answer.contentLength);
   }
 
+  /** What the caller itself was too slow for is 408, not 504. */
   reply(status: ProxyStatus, _request: RequestMessage | null): ResponseMessage {
-    return httpReply(status);
+    const late = status.name === 'timeout' && status.code === null && !this.#requestEnded;
+    return httpReply(late ? statusOf(status, status.detail, REQUEST_TIMEOUT) : status);
+  }
+
+  get midHead(): boolean {
+    return this.phase === Phase.Head && !this.section.fresh;
+  }
+
+  refuseHead(status: ProxyStatus): void {
+    this.#answer(statusOf(status, this.describe(status.detail), REQUEST_TIMEOUT));
   }
 
   override reset(id: number, _status: ProxyStatus): Reset {
@@ -212,7 +224,10 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
         : httpStatus >= 500 || httpStatus === 417
           ? Status.unsupported
           : Status.too_large;
-    const status = statusOf(base, this.describe(text, at), httpStatus);
+    this.#answer(statusOf(base, this.describe(text, at), httpStatus));
+  }
+
+  #answer(status: ProxyStatus): void {
     this.stop();
     this.#keepAlive = false;
     this.#requestEnded = true;

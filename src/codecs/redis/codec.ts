@@ -68,6 +68,10 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
     return this.#uncreditedBytes < STREAM_WINDOW_BYTES;
   }
 
+  get midHead(): boolean {
+    return this.framer.midFrame;
+  }
+
   /** Bytes of an unfinished message, or held while paused. */
   get parkedBytes(): number {
     return this.framer.parkedBytes;

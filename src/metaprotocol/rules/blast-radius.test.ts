@@ -228,7 +228,7 @@ describe('rule 13: codecs', () => {
 
   it.each(methods)('a server codec whose %s throws leaves nothing behind and harms no upstream', (method) => {
     const factory = faulty(toyStream, { server: () => ({ [method]: boom }) });
-    const mesh = watchLeaks(new StreamMesh({ factory, routes: [{ timeoutMs: 200 }], idleTimeoutMs: 20_000 }));
+    const mesh = watchLeaks(new StreamMesh({ factory, routes: [{ timeoutMs: 200 }], timeouts: { idleMs: 20_000 } }));
     exercise(mesh);
     if (mesh.upstream().connections.length > 0) expect(mesh.stat('upstream_codec_errors_total')).toBe(0);
   });

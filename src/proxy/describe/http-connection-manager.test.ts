@@ -45,7 +45,13 @@ describe('HttpConnectionManager', () => {
       routes: 'routes',
       filters: [{ name: 'http', options: {} }],
       statPrefix: 's',
-      idleTimeoutMs: 5_000,
+      timeouts: {
+        idleMs: 5_000,
+        headMs: 60_000,
+        requestMs: 0,
+        streamIdleMs: 300_000,
+        tunnelIdleMs: 3_600_000,
+      },
     });
   });
 

@@ -1,5 +1,10 @@
 /** HttpConnectionManager into a chain of the HTTP codec. Its filters are those of this proxy, by name. */
-import type { ChainMatch, FilterDescription } from '../../metaprotocol/description.ts';
+import {
+  CALLER_TIMEOUTS,
+  type CallerTimeouts,
+  type ChainMatch,
+  type FilterDescription,
+} from '../../metaprotocol/description.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
 import { messageNameOf, optionsOf } from './any.ts';
@@ -11,8 +16,22 @@ export const HTTP_CODEC = 'http1';
 /** In front of the name of a filter of this proxy, and of the options of its codec, in their types. */
 const OWN_FILTER = 'meltemi.filter.';
 const OWN_CODEC = `meltemi.codec.${HTTP_CODEC}.Options`;
-/** In both directions, where the listener says nothing: Envoy's. */
-const IDLE_TIMEOUT_MS = 3_600_000;
+/** Envoy's, where the listener says nothing. */
+const STREAM_IDLE_TIMEOUT_MS = 300_000;
+
+/** As in Envoy, but that a head is bounded where nothing is said, and that tunnels may be silent for longer than other streams then. */
+function readTimeouts(manager: Reader, common: Reader | null): CallerTimeouts {
+  const { idleMs, headMs, requestMs } = CALLER_TIMEOUTS;
+  const connectionIdleMs = common?.durationMs('idleTimeout', idleMs) ?? idleMs;
+  const streamIdleMs = manager.durationMs('streamIdleTimeout', STREAM_IDLE_TIMEOUT_MS);
+  return {
+    idleMs: connectionIdleMs,
+    headMs: manager.durationMs('requestHeadersTimeout', headMs),
+    requestMs: manager.durationMs('requestTimeout', requestMs),
+    streamIdleMs,
+    tunnelIdleMs: manager.has('streamIdleTimeout') ? streamIdleMs : idleMs,
+  };
+}
 
 export function readHttpConnectionManager(
   manager: Reader,
@@ -47,7 +66,7 @@ export function readHttpConnectionManager(
     routes: readRoutes(manager),
     filters: [...filters, ...readAccessLogs(manager)],
     statPrefix: manager.string('statPrefix', chainName),
-    idleTimeoutMs: common?.durationMs('idleTimeout', IDLE_TIMEOUT_MS) ?? IDLE_TIMEOUT_MS,
+    timeouts: readTimeouts(manager, common),
     maxStreams: null,
   };
   common?.end('note');

@@ -1,6 +1,6 @@
 /** Listener resources into the core's listeners: where to bind, and the chains that a connection may take. */
 import type { ChainMatch, FilterChainDescription, RouteTableDescription } from '../../metaprotocol/description.ts';
-import { NO_MUTATION } from '../../metaprotocol/description.ts';
+import { CALLER_TIMEOUTS, NO_MUTATION } from '../../metaprotocol/description.ts';
 import type { Address, Direction } from '../../metaprotocol/filter.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
@@ -24,8 +24,6 @@ export interface ChainPlan extends Omit<FilterChainDescription, 'routes'> {
   readonly routes: string | RouteTableDescription;
 }
 
-/** Of a downstream connection without streams, where the listener says nothing, as in Envoy. */
-const IDLE_TIMEOUT_MS = 3_600_000;
 /** In front of the name of a filter of this proxy, in the type of its options. */
 const OWN_FILTER = 'meltemi.filter.';
 
@@ -135,7 +133,7 @@ function readMetaProtocolProxy(proxy: Reader, chainName: string, match: ChainMat
     routes: readRoutes(proxy),
     filters: [...proxy.children('metaProtocolFilters').flatMap(readFilter), ...readAccessLogs(proxy)],
     statPrefix: proxy.string('statPrefix', chainName),
-    idleTimeoutMs: proxy.durationMs('idleTimeout', IDLE_TIMEOUT_MS),
+    timeouts: { ...CALLER_TIMEOUTS, idleMs: proxy.durationMs('idleTimeout', CALLER_TIMEOUTS.idleMs) },
     maxStreams: null,
   };
   protocol?.ignore('name');
@@ -182,6 +180,7 @@ function readTcpProxy(proxy: Reader, chainName: string, match: ChainMatch): Chai
     retry: { retries: 0 },
     filterOptions: {},
   };
+  const idleMs = proxy.durationMs('idleTimeout', CALLER_TIMEOUTS.idleMs);
   const plan: ChainPlan = {
     name: chainName,
     match,
@@ -190,7 +189,8 @@ function readTcpProxy(proxy: Reader, chainName: string, match: ChainMatch): Chai
     routes: { name: chainName, virtualHosts: [{ name: 'tcp', domains: ['*'], routes: [route] }] },
     filters: readAccessLogs(proxy),
     statPrefix: proxy.string('statPrefix', chainName),
-    idleTimeoutMs: proxy.durationMs('idleTimeout', IDLE_TIMEOUT_MS),
+    // A connection is one stream, and a tunnel once the server spoke.
+    timeouts: { ...CALLER_TIMEOUTS, streamIdleMs: idleMs, tunnelIdleMs: idleMs },
     maxStreams: null,
   };
   proxy.ignore('@type');

@@ -173,7 +173,7 @@ group('a listener', () => {
         protocol: 'thrift',
         codecOptions: { transport: 'framed' },
         statPrefix: 's',
-        idleTimeoutMs: 3_000,
+        timeouts: { idleMs: 3_000, headMs: 60_000 },
         filters: [{ name: 'access_log', options: { path: '/tmp/a.log', format: '%STATUS%' } }],
       },
     ]);

@@ -2,7 +2,7 @@
 import { http1Plugin } from '../../../src/codecs/http1/plugin.ts';
 import { httpFilter } from '../../../src/http/http-filter.ts';
 import { SystemClock } from '../../../src/metaprotocol/clock.ts';
-import type { RuntimeDescription } from '../../../src/metaprotocol/description.ts';
+import { CALLER_TIMEOUTS, type RuntimeDescription } from '../../../src/metaprotocol/description.ts';
 import { Registry } from '../../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../../src/metaprotocol/stats.ts';
@@ -82,7 +82,7 @@ function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unk
           },
           filters: [{ name: 'http', options: {} }],
           statPrefix: name,
-          idleTimeoutMs: 60_000,
+          timeouts: { ...CALLER_TIMEOUTS, idleMs: 60_000 },
           maxStreams: null,
         },
       ],

@@ -233,6 +233,10 @@ class ToyIdServerCodec extends ToyIdCodec<RequestMessage> implements ServerCodec
   readonly #callerIds = new Map<number, bigint>();
   #lastId = 0;
 
+  get midHead(): boolean {
+    return this.reading && this.reader.parkedBytes > 0;
+  }
+
   constructor(sink: Sink<RequestMessage>, out: Output, options: ToyIdOptions) {
     super(sink, out, options, Status.too_large);
   }
