@@ -1,6 +1,6 @@
 /** Callers that stop in the middle, or send and read too slowly: each of the chain's limits, on protocols of whole messages and of streams. */
 import { describe, expect, it } from 'vitest';
-import { IdMesh, OrderMesh, ScriptedFilter, StreamMesh } from '../../../test/harness/toy-mesh.ts';
+import { IdMesh, OrderMesh, StreamMesh } from '../../../test/harness/toy-mesh.ts';
 import { Kind, toyIdFrame } from '../../../test/harness/toys/toy-id.ts';
 import { toyStreamRequest, toyStreamResponse } from '../../../test/harness/toys/toy-stream-message.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
