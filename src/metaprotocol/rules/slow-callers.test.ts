@@ -47,17 +47,24 @@ describe('a head that is not whole', () => {
   });
 
   it('is not counted while the caller is held back', () => {
-    const mesh = watchLeaks(new IdMesh({ timeouts: { headMs: 1_000 }, maxStreams: 1 }));
+    const mesh = watchLeaks(new IdMesh({ timeouts: { headMs: 1_000 } }));
     const caller = mesh.newCaller();
-    caller.send(Buffer.concat([FRAME, FRAME.subarray(0, 20)]));
+    caller.send(FRAME);
+    mesh.advance(10);
+    caller.send(FRAME.subarray(0, 20));
+    mesh.settle();
+    caller.wire.capacityBytes = 1_000;
+    caller.reading = false;
+    const { connection } = mesh.upstream();
+    connection.answer(connection.takeFrames()[0]!, { body: Buffer.alloc(2_000_000, 'x') });
     mesh.advance(5_000);
     expect(caller.closed).toBe(false);
-    const { connection } = mesh.upstream();
-    for (const frame of connection.takeFrames()) connection.answer(frame);
+    caller.wire.capacityBytes = Number.POSITIVE_INFINITY;
+    caller.reading = true;
     mesh.advance(500);
     caller.send(FRAME.subarray(20));
     mesh.settle();
-    for (const frame of connection.takeFrames()) connection.answer(frame);
+    connection.answer(connection.takeFrames()[0]!);
     mesh.settle();
     expect(caller.takeFrames().length).toBe(2);
     expect(caller.closed).toBe(false);
@@ -131,7 +138,7 @@ describe('a connection without streams', () => {
   });
 
   it('lives for ever where nothing bounds it', () => {
-    const mesh = watchLeaks(new OrderMesh({ timeouts: { idleMs: 0 } }));
+    const mesh = watchLeaks(new OrderMesh({ timeouts: { idleMs: 0, streamIdleMs: 1_000 } }));
     const caller = mesh.newCaller();
     mesh.advance(20_000);
     expect(caller.closed).toBe(false);
