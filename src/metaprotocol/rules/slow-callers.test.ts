@@ -47,7 +47,7 @@ describe('a head that is not whole', () => {
   });
 
   it('is not counted while the caller is held back', () => {
-    const mesh = watchLeaks(new IdMesh({ timeouts: { headMs: 1_000 } }));
+    const mesh = watchLeaks(new IdMesh({ timeouts: { headMs: 1_000 }, codecOptions: { frameLimitBytes: 4_000_000 } }));
     const caller = mesh.newCaller();
     caller.send(FRAME);
     mesh.advance(10);
