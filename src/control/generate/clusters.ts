@@ -8,6 +8,7 @@ import type { ClusterPolicy, Endpoint, Service, ServicePort, Subset } from '../t
 import { endpointPort } from '../translate/services.ts';
 import { labelsMatch } from '../translate/visibility.ts';
 import { codecConfig } from './filter-config.ts';
+import { upstreamTls } from './transport-sockets.ts';
 
 const LB_POLICY: Readonly<Record<ClusterPolicy['balancer'], string>> = {
   round_robin: 'ROUND_ROBIN',
@@ -19,13 +20,14 @@ const LB_POLICY: Readonly<Record<ClusterPolicy['balancer'], string>> = {
 /** The pool's numbers that no field of Envoy carries; said out loud, so that a proxy's own defaults never differ silently. */
 const POOL: JsonObject = { minConnections: 1, maxInFlightPerCaller: 256, maxBound: 1_024 };
 
-/** The cluster and, unless the proxy resolves its names itself, its endpoints. */
+/** The cluster and, unless the proxy resolves its names itself, its endpoints. `ca`: PEM, where the policy's CA comes from a Secret. */
 export function clusterResources(
   name: string,
   service: Service,
   port: ServicePort,
   subset: Subset | null,
   policy: ClusterPolicy,
+  ca: string | null,
 ): XdsResource[] {
   const endpoints = service.endpoints.filter(
     (endpoint) => subset === null || labelsMatch(subset.labels, endpoint.labels),
@@ -33,25 +35,25 @@ export function clusterResources(
   const localities = groupByLocality(endpoints, port);
   if (service.discovery === 'dns')
     return [
-      cluster(name, policy, { type: 'STRICT_DNS', loadAssignment: { clusterName: name, endpoints: localities } }),
+      cluster(name, policy, { type: 'STRICT_DNS', loadAssignment: { clusterName: name, endpoints: localities } }, ca),
     ];
-  return edsCluster(name, policy, localities);
+  return edsCluster(name, policy, localities, ca);
 }
 
 /** The cluster of an inbound listener: the workload itself. */
 export function workloadCluster(name: string, address: string, port: number, policy: ClusterPolicy): XdsResource[] {
-  return edsCluster(name, policy, [{ lbEndpoints: [lbEndpoint(address, port, 1, new Map())] }]);
+  return edsCluster(name, policy, [{ lbEndpoints: [lbEndpoint(address, port, 1, new Map())] }], null);
 }
 
-function edsCluster(name: string, policy: ClusterPolicy, endpoints: JsonObject[]): XdsResource[] {
+function edsCluster(name: string, policy: ClusterPolicy, endpoints: JsonObject[], ca: string | null): XdsResource[] {
   const edsClusterConfig = { edsConfig: { ads: {}, resourceApiVersion: 'V3' }, serviceName: name };
   return [
-    cluster(name, policy, { type: 'EDS', edsClusterConfig }),
+    cluster(name, policy, { type: 'EDS', edsClusterConfig }, ca),
     { typeUrl: TypeUrl.ClusterLoadAssignment, name, value: { clusterName: name, endpoints } },
   ];
 }
 
-function cluster(name: string, policy: ClusterPolicy, discovery: JsonObject): XdsResource {
+function cluster(name: string, policy: ClusterPolicy, discovery: JsonObject, ca: string | null): XdsResource {
   const value: JsonObject = {
     name,
     ...discovery,
@@ -68,6 +70,7 @@ function cluster(name: string, policy: ClusterPolicy, discovery: JsonObject): Xd
       },
     },
   };
+  if (policy.tls !== null) value.transportSocket = upstreamTls(policy.tls, ca);
   if (policy.balancer === 'ring_hash') value.ringHashLbConfig = { minimumRingSize: policy.minimumRingSize };
   if (policy.codecOptions !== undefined)
     value.typedExtensionProtocolOptions = {

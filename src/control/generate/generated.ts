@@ -22,7 +22,8 @@ export interface NodeNote {
 
 /** Where to connect for a service at one proxy. */
 export interface ServiceAddress {
-  readonly direction: 'outbound' | 'inbound';
+  readonly direction: 'outbound' | 'inbound' | 'gateway';
+  /** Of a gateway: all that it takes, with commas. */
   readonly host: string;
   readonly port: number;
   readonly protocol: string;

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { HTTP_FILTER } from '../translate/http-actions.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
-import type { ListenerSpec } from './listeners.ts';
+import type { CodecService } from './listeners.ts';
 
 /** The path is the one that went upstream. */
 export const HTTP_LOG_FORMAT =
@@ -11,7 +11,10 @@ export const HTTP_LOG_FORMAT =
 /** In front of the codec's name, where its options stand among the HTTP filters. */
 const CODEC = 'codec.';
 
-export function httpConnectionManager(spec: ListenerSpec, codec: string, options: JsonObject): JsonObject {
+export function httpConnectionManager(spec: CodecService, statPrefix: string): JsonObject {
+  const { protocol } = spec;
+  const codec = protocol.manifest.name;
+  const options = { ...protocol.options, ...spec.codecOptions };
   const filters: JsonObject[] = spec.filters.map(({ name, options: raw }) => ({
     name,
     typedConfig: filterConfig(name, raw),
@@ -24,7 +27,8 @@ export function httpConnectionManager(spec: ListenerSpec, codec: string, options
     typedConfig: {
       '@type': TypeUrl.HttpConnectionManager,
       codecType: 'HTTP1',
-      statPrefix: spec.cluster,
+      statPrefix,
+      ...(spec.isEdge ? { useRemoteAddress: true } : {}),
       rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
       httpFilters: [
         ...filters,

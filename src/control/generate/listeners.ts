@@ -1,11 +1,13 @@
-/** One listener, with the network filter of its port's protocol. */
+/** One listener: its chains, each with the network filter of its protocol and, where it ends TLS, a transport socket. */
 import type { JsonObject } from '../../xds/json.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import type { CodecOptions, PortProtocol, TableFilter } from '../translate/mesh.ts';
+import type { CodecOptions, PortProtocol, ServerTls, TableFilter } from '../translate/mesh.ts';
 import type { Bind } from './bind.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
 import { HTTP_LOG_FORMAT, httpConnectionManager } from './http-connection-manager.ts';
+import { type WeightedClusterSpec, weightedClusters } from './routes.ts';
+import { downstreamTls } from './transport-sockets.ts';
 
 const TYPE = 'type.googleapis.com/';
 
@@ -15,17 +17,43 @@ export interface ListenerSpec {
   readonly bind: Bind;
   /** What clients mean: the service's own address, else the bind. */
   readonly serviceAddress: Bind;
-  readonly protocol: Exclude<PortProtocol, { kind: 'unsupported' }>;
-  readonly routeConfigName: string;
-  /** Where opaque TCP goes; also the prefix of statistics. */
-  readonly cluster: string;
+  readonly chains: readonly ChainSpec[];
   /** '' = none. */
   readonly accessLogFile: string;
+}
+
+export interface ChainSpec {
+  readonly name: string;
+  /** Exact or `*.suffix`; absent or empty: any, or none. */
+  readonly serverNames?: readonly string[];
+  /** Where both kinds of connection come to one port. */
+  readonly transport?: 'tls' | 'raw_buffer';
+  /** Absent: TLS does not end here. */
+  readonly tls?: ServerTls;
+  /** Prefix of statistics. */
+  readonly statPrefix: string;
+  readonly serves: ConnectionService | CodecService;
+}
+
+/** Bytes pass as they are. */
+export interface ConnectionService {
+  readonly kind: 'connections';
+  readonly clusters: readonly WeightedClusterSpec[];
+}
+
+export interface CodecService {
+  readonly kind: 'codec';
+  readonly protocol: CodecProtocol;
+  readonly routeConfigName: string;
   /** In front of the router. */
   readonly filters: readonly TableFilter[];
   /** Beside those of the protocol. */
   readonly codecOptions: CodecOptions;
+  /** Callers are outside the mesh: what they say of where they come from is not believed. */
+  readonly isEdge: boolean;
 }
+
+export type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
 
 export function listenerResource(spec: ListenerSpec): XdsResource {
   const value: JsonObject = {
@@ -37,44 +65,54 @@ export function listenerResource(spec: ListenerSpec): XdsResource {
         'meltemi.service_address': { address: spec.serviceAddress.address, port: spec.serviceAddress.port },
       },
     },
-    filterChains: [
-      {
-        name: spec.routeConfigName,
-        filters: [networkFilter(spec)],
-      },
-    ],
+    filterChains: spec.chains.map((chain) => filterChain(chain, spec.accessLogFile)),
   };
+  if (spec.chains.some(({ serverNames, transport }) => serverNames?.length || transport !== undefined))
+    value.listenerFilters = [
+      { name: 'envoy.filters.listener.tls_inspector', typedConfig: { '@type': TypeUrl.TlsInspector } },
+    ];
   return { typeUrl: TypeUrl.Listener, name: spec.name, value };
 }
 
-function networkFilter(spec: ListenerSpec): JsonObject {
-  const { protocol } = spec;
-  if (protocol.kind === 'tcp') return tcpProxy(spec);
-  const { manifest } = protocol;
-  if (manifest.family !== 'http') return metaProtocolProxy(spec, protocol);
-  const filter = httpConnectionManager(spec, manifest.name, { ...protocol.options, ...spec.codecOptions });
-  return { ...filter, typedConfig: { ...(filter.typedConfig as JsonObject), ...accessLog(spec, HTTP_LOG_FORMAT) } };
+function filterChain(chain: ChainSpec, accessLogFile: string): JsonObject {
+  const value: JsonObject = { name: chain.name };
+  const match: JsonObject = {};
+  if (chain.serverNames?.length) match.serverNames = [...chain.serverNames];
+  if (chain.transport !== undefined) match.transportProtocol = chain.transport;
+  if (Object.keys(match).length > 0) value.filterChainMatch = match;
+  value.filters = [networkFilter(chain, accessLogFile)];
+  if (chain.tls !== undefined) value.transportSocket = downstreamTls(chain.tls, alpnOf(chain.serves));
+  return value;
 }
 
-function tcpProxy(spec: ListenerSpec): JsonObject {
-  return {
-    name: 'envoy.filters.network.tcp_proxy',
-    typedConfig: { '@type': TypeUrl.TcpProxy, statPrefix: spec.cluster, cluster: spec.cluster, ...accessLog(spec) },
-  };
+function alpnOf(service: ChainSpec['serves']): string[] {
+  return service.kind === 'codec' && service.protocol.manifest.family === 'http' ? ['http/1.1'] : [];
 }
 
-function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, { kind: 'codec' }>): JsonObject {
-  const options = codecConfig(protocol.manifest.name, { ...protocol.options, ...spec.codecOptions });
+function networkFilter({ serves, statPrefix }: ChainSpec, accessLogFile: string): JsonObject {
+  if (serves.kind === 'connections') {
+    const typedConfig = { '@type': TypeUrl.TcpProxy, statPrefix, ...weightedClusters(serves.clusters) };
+    return { name: 'envoy.filters.network.tcp_proxy', typedConfig: { ...typedConfig, ...accessLog(accessLogFile) } };
+  }
+  if (serves.protocol.manifest.family !== 'http') return metaProtocolProxy(serves, statPrefix, accessLogFile);
+  const filter = httpConnectionManager(serves, statPrefix);
+  const typedConfig = { ...(filter.typedConfig as JsonObject), ...accessLog(accessLogFile, HTTP_LOG_FORMAT) };
+  return { ...filter, typedConfig };
+}
+
+function metaProtocolProxy(serves: CodecService, statPrefix: string, accessLogFile: string): JsonObject {
+  const { protocol } = serves;
+  const options = codecConfig(protocol.manifest.name, { ...protocol.options, ...serves.codecOptions });
   return {
     name: 'aeraki.meta_protocol_proxy',
     typedConfig: {
       '@type': TypeUrl.MetaProtocolProxy,
-      statPrefix: spec.cluster,
-      rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
+      statPrefix,
+      rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: serves.routeConfigName },
       protocol: { name: protocol.name, codec: { name: protocol.manifest.name, config: options } },
-      ...accessLog(spec),
+      ...accessLog(accessLogFile),
       metaProtocolFilters: [
-        ...spec.filters.map(({ name, options: raw }) => ({ name, config: filterConfig(name, raw) })),
+        ...serves.filters.map(({ name, options: raw }) => ({ name, config: filterConfig(name, raw) })),
         { name: 'aeraki.meta_protocol.filters.router', config: { '@type': TypeUrl.MetaProtocolRouter } },
       ],
     },
@@ -82,12 +120,12 @@ function metaProtocolProxy(spec: ListenerSpec, protocol: Extract<PortProtocol, {
 }
 
 /** `format` '': the proxy's own, of what every protocol has. */
-function accessLog({ accessLogFile }: ListenerSpec, format = ''): JsonObject {
-  if (accessLogFile === '') return {};
+function accessLog(file: string, format = ''): JsonObject {
+  if (file === '') return {};
   const logFormat = format === '' ? {} : { logFormat: { textFormatSource: { inlineString: format } } };
   const typedConfig = {
     '@type': `${TYPE}envoy.extensions.access_loggers.file.v3.FileAccessLog`,
-    path: accessLogFile,
+    path: file,
     ...logFormat,
   };
   return { accessLog: [{ name: 'envoy.access_loggers.file', typedConfig }] };

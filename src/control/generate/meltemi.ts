@@ -20,9 +20,10 @@ import {
 import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
 import { defaultRoute } from '../translate/routes.ts';
-import { labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
+import { connectionTableFor, labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
 import { type Bind, chooseBind, LocalAddresses, serviceAddresses } from './bind.ts';
 import { clusterResources, workloadCluster } from './clusters.ts';
+import { generateGateways } from './gateways.ts';
 import {
   type Generated,
   type Generator,
@@ -31,14 +32,13 @@ import {
   resourceId,
   type ServiceAddress,
 } from './generated.ts';
-import { type ListenerSpec, listenerResource } from './listeners.ts';
+import { type ChainSpec, type CodecProtocol, listenerResource } from './listeners.ts';
 import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
-import { routeConfiguration, singleRoute, type VirtualHost } from './routes.ts';
+import { routeResources, singleRoute, toWeightedCluster, type VirtualHost } from './routes.ts';
 
 export const generateMeltemi: Generator = (context, node) => new MeltemiGeneration(context, node).run();
 
-type ServedProtocol = ListenerSpec['protocol'];
-type CodecProtocol = Extract<ServedProtocol, { kind: 'codec' }>;
+type ServedProtocol = Exclude<PortProtocol, { kind: 'unsupported' }>;
 
 /** Who has a socket, the service address that it has it for, and its routes if other services may share it. */
 interface SocketOwner {
@@ -90,6 +90,7 @@ class MeltemiGeneration {
     // Inbound listeners say their bind themselves, so they choose before those that can be placed elsewhere.
     if (this.#node.type === 'sidecar') this.#inbound();
     this.#outbound();
+    if (this.#node.type === 'router') this.#gateways();
     const resources = [...this.#resources.values()].sort(
       (a, b) => compare(a.typeUrl, b.typeUrl) || compare(a.name, b.name),
     );
@@ -105,6 +106,19 @@ class MeltemiGeneration {
     for (const [routes, members] of this.#sharing) this.#routes(routes, members);
   }
 
+  #gateways(): void {
+    generateGateways({
+      mesh: this.#mesh,
+      node: this.#node,
+      accessLogFile: this.#context.accessLogFile,
+      add: (resource, sources) => this.#add(resource, sources),
+      note: (source, message) => this.#note(source, message),
+      address: (address) => this.#addresses.push(address),
+      serves: (protocol, source) => this.#served(protocol, source) !== null,
+      hashKeysOf: (protocol, source) => (destination) => this.#hashKeyOf(destination, protocol, source),
+    });
+  }
+
   #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
     const policy = this.#policyFor(service);
     const upstream = this.#mesh.upstreams.get(service.host);
@@ -116,8 +130,9 @@ class MeltemiGeneration {
     ];
     for (const subset of [null, ...(policy?.subsets.values() ?? [])]) {
       const name = outboundCluster(port.number, subset?.name ?? '', service.host);
-      const settings = this.#clusterPolicy(policy, subset, service.host, port, protocol);
-      for (const resource of clusterResources(name, service, port, subset, settings)) this.#add(resource, sources);
+      const settings = this.#clusterPolicy(policy, subset, service, port, protocol);
+      const ca = this.#credentialOf(settings, policy);
+      for (const resource of clusterResources(name, service, port, subset, settings, ca)) this.#add(resource, sources);
     }
     if (this.#node.type === 'router') return;
     let listens = false;
@@ -131,12 +146,12 @@ class MeltemiGeneration {
   #clusterPolicy(
     policy: DestinationPolicy | null,
     subset: Subset | null,
-    host: string,
+    service: Service,
     port: ServicePort,
     protocol: ServedProtocol,
   ): ClusterPolicy {
-    const settings = clusterPolicy(policy, subset, port.number, placementKeyOf(protocol));
-    const upstream = this.#mesh.upstreams.get(host);
+    const settings = clusterPolicy(policy, subset, port.number, service, placementKeyOf(protocol));
+    const upstream = this.#mesh.upstreams.get(service.host);
     if (upstream === undefined || protocol.kind !== 'codec') return settings;
     const { maxConnections, connectTimeoutMs, codecOptions } = upstream;
     const changed = {
@@ -147,6 +162,18 @@ class MeltemiGeneration {
     if (Object.keys(codecOptions).length === 0) return changed;
     const options = { ...protocol.options, ...codecOptions };
     return { ...changed, codecOptions: { codec: protocol.manifest.name, options } };
+  }
+
+  /** PEM of the CA that a Secret holds; null: none is asked for, or there is none, and the proxy refuses the cluster. */
+  #credentialOf({ tls }: ClusterPolicy, policy: DestinationPolicy | null): string | null {
+    const ca = tls?.ca;
+    if (!ca || ca === 'system' || 'file' in ca) return null;
+    const { namespace } = this.#node;
+    const found = this.#mesh.credentials.find(namespace, ca.credential)?.ca ?? null;
+    if (found === null)
+      for (const source of policy?.sources ?? [])
+        this.#note(source, `the namespace ${namespace} has no Secret ${ca.credential} with ca.crt: no connections`);
+    return found;
   }
 
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
@@ -161,25 +188,9 @@ class MeltemiGeneration {
     const shared = isHttp(protocol) ? { listener: name, routes: routeConfigName(service.host, port.number) } : null;
     if (!this.#claim(bind, { source: service.source, address, shared })) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
-    const cluster = outboundCluster(port.number, '', service.host);
-    const routes = routeConfigName(service.host, port.number);
-    const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
-    const shaping = table?.filters.length || Object.keys(table?.codecOptions ?? {}).length ? table! : undefined;
-    this.#add(
-      listenerResource({
-        name,
-        direction: 'OUTBOUND',
-        bind,
-        serviceAddress,
-        protocol,
-        routeConfigName: routes,
-        cluster,
-        accessLogFile: this.#context.accessLogFile,
-        filters: shaping?.filters ?? [],
-        codecOptions: shaping?.codecOptions ?? {},
-      }),
-      shaping === undefined ? [service.source] : [service.source, shaping.source],
-    );
+    const { chains, sources } = this.#chains(service, port, protocol);
+    const { accessLogFile } = this.#context;
+    this.#add(listenerResource({ name, direction: 'OUTBOUND', bind, serviceAddress, chains, accessLogFile }), sources);
     this.#addresses.push({
       direction: 'outbound',
       host: service.host,
@@ -189,6 +200,34 @@ class MeltemiGeneration {
       listener: name,
     });
     return true;
+  }
+
+  #chains(
+    service: Service,
+    port: ServicePort,
+    protocol: ServedProtocol,
+  ): { chains: ChainSpec[]; sources: readonly string[] } {
+    const statPrefix = outboundCluster(port.number, '', service.host);
+    const name = routeConfigName(service.host, port.number);
+    const { namespace } = this.#node;
+    if (protocol.kind === 'tcp') {
+      const table = connectionTableFor(this.#index, service.host, port.number, namespace);
+      const routes = [...(table?.routes ?? [])];
+      const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
+      if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
+      const chains = routes.map(({ sniHosts, destinations }, at): ChainSpec => {
+        const clusters = destinations.map(toWeightedCluster);
+        const ownName = at === routes.length - 1 ? name : `${name}.${at}`;
+        return { name: ownName, serverNames: sniHosts, statPrefix, serves: { kind: 'connections', clusters } };
+      });
+      return { chains, sources: table === null ? [service.source] : [service.source, table.source] };
+    }
+    const table = tableFor(this.#index, service.host, port.number, namespace);
+    const shaping = table?.filters.length || Object.keys(table?.codecOptions ?? {}).length ? table! : undefined;
+    const { filters, codecOptions } = shaping ?? { filters: [], codecOptions: {} };
+    const serves = { kind: 'codec', protocol, routeConfigName: name, filters, codecOptions, isEdge: false } as const;
+    const sources = shaping === undefined ? [service.source] : [service.source, shaping.source];
+    return { chains: [{ name, statPrefix, serves }], sources };
   }
 
   #routes(name: string, members: readonly HttpMember[]): void {
@@ -205,11 +244,7 @@ class MeltemiGeneration {
       for (const { mirrors } of routes) {
         for (const { destination } of mirrors) this.#destinationPolicy(destination, source);
       }
-      const hashKeyOf = (destination: Destination): string | null => {
-        const policy = this.#destinationPolicy(destination, source);
-        const subset = policy?.subsets.get(destination.subset) ?? null;
-        return clusterPolicy(policy, subset, destination.port, placementKeyOf(protocol)).hashKey;
-      };
+      const hashKeyOf = (destination: Destination): string | null => this.#hashKeyOf(destination, protocol, source);
       // Alone behind its address, a service takes requests by whatever name they call it.
       if (members.length === 1) return { name: '*', domains: ['*'], routes, hashKeyOf };
       const short = shortNames(service.host, this.#node.namespace)
@@ -219,7 +254,13 @@ class MeltemiGeneration {
       const domains = [...domainsOf(service.host, port.number), ...short];
       return { name: `${service.host}:${port.number}`, domains, routes, hashKeyOf };
     });
-    this.#add(routeConfiguration(name, hosts, members[0]!.protocol.manifest), sources);
+    for (const resource of routeResources(name, hosts, members[0]!.protocol.manifest)) this.#add(resource, sources);
+  }
+
+  #hashKeyOf(destination: Destination, protocol: CodecProtocol, source: string): string | null {
+    const policy = this.#destinationPolicy(destination, source);
+    const subset = policy?.subsets.get(destination.subset) ?? null;
+    return clusterPolicy(policy, subset, destination.port, null, placementKeyOf(protocol)).hashKey;
   }
 
   /** Also notes a destination that this proxy cannot have, though the route's resource is valid by itself. */
@@ -274,22 +315,17 @@ class MeltemiGeneration {
       name,
       endpoint.address,
       endpoint.port,
-      clusterPolicy(null, null, ingress.port),
+      clusterPolicy(null, null, ingress.port, null),
     ))
       this.#add(resource, sources);
+    const serves: ChainSpec['serves'] =
+      protocol.kind === 'tcp'
+        ? { kind: 'connections', clusters: [{ name, weight: 1, changes: {} }] }
+        : { kind: 'codec', protocol, routeConfigName: name, filters: [], codecOptions: {}, isEdge: false };
+    const { accessLogFile } = this.#context;
+    const chains = [{ name, statPrefix: name, serves }];
     this.#add(
-      listenerResource({
-        name,
-        direction: 'INBOUND',
-        bind,
-        serviceAddress: bind,
-        protocol,
-        routeConfigName: name,
-        cluster: name,
-        accessLogFile: this.#context.accessLogFile,
-        filters: [],
-        codecOptions: {},
-      }),
+      listenerResource({ name, direction: 'INBOUND', bind, serviceAddress: bind, chains, accessLogFile }),
       sources,
     );
     if (protocol.kind === 'codec') this.#add(singleRoute(name, name), sources);

@@ -23,3 +23,9 @@ export function shortNames(host: string, namespace: string): string[] {
   if (kind !== 'svc' || name === undefined || own === undefined) return [];
   return [`${name}.${own}.svc`, `${name}.${own}`, ...(own === namespace ? [name] : [])];
 }
+
+/** What requests may call a host at a gateway, where callers may have come by another port than it listens on. */
+export function gatewayDomainsOf(host: string, port: number): string[] {
+  if (host === '*') return ['*'];
+  return host.startsWith('*') ? [host, `${host}:${port}`] : [...domainsOf(host, port), `${host}:*`];
+}

@@ -5,12 +5,14 @@ import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { protoDuration } from '../model/duration.ts';
 import { canonicalKey } from '../translate/attributes.ts';
-import type { AttributeMatch, Destination, Mutation, Route } from '../translate/mesh.ts';
+import type { AttributeMatch, Destination, Mutation, Route, WeightedDestination } from '../translate/mesh.ts';
 import { filterConfig } from './filter-config.ts';
 import { httpRouteMatch } from './http-route-match.ts';
 import { outboundCluster } from './names.ts';
 
 const MILLION = 1_000_000;
+/** Istio's name. */
+const BLACK_HOLE = 'BlackHoleCluster';
 
 /** The routes of one host, or of all where a protocol has none. */
 export interface VirtualHost {
@@ -21,11 +23,13 @@ export interface VirtualHost {
   readonly hashKeyOf: (destination: Destination) => string | null;
 }
 
-export function routeConfiguration(
-  name: string,
-  hosts: readonly VirtualHost[],
-  manifest: ProtocolManifest,
-): XdsResource {
+/** The table, and what its routes need that no service brings. */
+export function routeResources(name: string, hosts: readonly VirtualHost[], manifest: ProtocolManifest): XdsResource[] {
+  const answers = hosts.some(({ routes }) => routes.some(({ destinations }) => destinations.length === 0));
+  return [routeConfiguration(name, hosts, manifest), ...(answers ? [blackHole()] : [])];
+}
+
+function routeConfiguration(name: string, hosts: readonly VirtualHost[], manifest: ProtocolManifest): XdsResource {
   const virtualHosts = hosts.map((host) => ({
     name: host.name,
     domains: [...host.domains],
@@ -66,12 +70,7 @@ function toAction(
 ): JsonObject {
   // Always said: an absent timeout means 15 s to Envoy.
   const action: JsonObject = { timeout: protoDuration(route.timeoutMs) };
-  const [only, ...others] = route.destinations;
-  if (only !== undefined && others.length === 0) action.cluster = clusterOf(only);
-  else
-    action.weightedClusters = {
-      clusters: route.destinations.map((destination) => ({ name: clusterOf(destination), weight: destination.weight })),
-    };
+  Object.assign(action, weightedClusters(route.destinations.map(toWeightedCluster)));
   const hashKeys = new Set(route.destinations.map(hashKeysOf).filter((key) => key !== null));
   if (hashKeys.size > 0)
     action.hashPolicy = [...hashKeys].map((key) => ({ header: { headerName: canonicalKey(manifest, key) } }));
@@ -85,6 +84,31 @@ function toAction(
     });
   }
   return action;
+}
+
+export interface WeightedClusterSpec {
+  readonly name: string;
+  readonly weight: number;
+  /** Further fields of Envoy's. */
+  readonly changes: JsonObject;
+}
+
+/** As an action of HTTP routes and tcp_proxy write it. None: the route answers by itself, and nothing gets to a cluster. */
+export function weightedClusters(clusters: readonly WeightedClusterSpec[]): JsonObject {
+  const [only, ...others] = clusters;
+  if (only === undefined) return { cluster: BLACK_HOLE };
+  if (others.length === 0) return { cluster: only.name };
+  return { weightedClusters: { clusters: clusters.map(({ changes, ...cluster }) => ({ ...cluster, ...changes })) } };
+}
+
+export function toWeightedCluster(destination: WeightedDestination): WeightedClusterSpec {
+  return { name: clusterOf(destination), weight: destination.weight, changes: toMutations(destination) };
+}
+
+/** The cluster without endpoints of routes that answer by themselves. */
+function blackHole(): XdsResource {
+  const value = { name: BLACK_HOLE, type: 'STATIC', connectTimeout: '1s', loadAssignment: { clusterName: BLACK_HOLE } };
+  return { typeUrl: TypeUrl.Cluster, name: BLACK_HOLE, value };
 }
 
 function clusterOf(destination: Destination): string {
@@ -103,9 +127,10 @@ function toHeaderMatcher(match: AttributeMatch): JsonObject {
   return negated ? { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } : { name, stringMatch };
 }
 
-function toMutations(route: Route): JsonObject {
+function toMutations(owner: Pick<WeightedDestination, 'requestMutation' | 'responseMutation'>): JsonObject {
   const value: JsonObject = {};
-  const write = (direction: 'request' | 'response', mutation: Mutation): void => {
+  const write = (direction: 'request' | 'response', mutation: Mutation | undefined): void => {
+    if (mutation === undefined) return;
     const operations = [
       ...mutation.set.map(([key, text]) => ({
         header: { key, value: text },
@@ -116,7 +141,7 @@ function toMutations(route: Route): JsonObject {
     if (operations.length > 0) value[`${direction}HeadersToAdd`] = operations;
     if (mutation.remove.length > 0) value[`${direction}HeadersToRemove`] = [...mutation.remove];
   };
-  write('request', route.requestMutation);
-  write('response', route.responseMutation);
+  write('request', owner.requestMutation);
+  write('response', owner.responseMutation);
   return value;
 }

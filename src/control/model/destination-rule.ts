@@ -57,11 +57,36 @@ const connectionPool = z.strictObject({
     .nullish(),
 });
 
+const clientTls = z
+  .strictObject({
+    mode: z.enum(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']).nullish(),
+    clientCertificate: z.string().nullish(),
+    privateKey: z.string().nullish(),
+    caCertificates: z.string().nullish(),
+    caCrl: z.string().nullish(),
+    credentialName: z.string().nullish(),
+    subjectAltNames: z.array(nonEmpty).nullish(),
+    sni: z.string().nullish(),
+    insecureSkipVerify: z.boolean().nullish(),
+  })
+  .superRefine((tls, context) => {
+    const fault = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+    if (tls.credentialName && (tls.caCertificates || tls.clientCertificate))
+      fault('credentialName', 'either credentialName or files');
+    if (tls.mode === 'MUTUAL' && !tls.credentialName && !(tls.clientCertificate && tls.privateKey))
+      fault(
+        tls.clientCertificate ? 'privateKey' : 'clientCertificate',
+        'the files of clientCertificate and privateKey with mode MUTUAL',
+      );
+    if (tls.mode === 'ISTIO_MUTUAL' && (tls.clientCertificate || tls.privateKey || tls.caCertificates))
+      fault('mode', 'no files with mode ISTIO_MUTUAL');
+  });
+
 const policyFields = {
   loadBalancer: loadBalancer.nullish(),
   connectionPool: connectionPool.nullish(),
   outlierDetection: opaque.optional(),
-  tls: opaque.optional(),
+  tls: clientTls.nullish(),
 };
 
 const trafficPolicy = z.strictObject({
@@ -99,10 +124,15 @@ const specSchema = z
 
 export type DestinationRuleSpec = z.infer<typeof specSchema>;
 export type TrafficPolicy = z.infer<typeof trafficPolicy>;
+export type ClientTlsSpec = z.infer<typeof clientTls>;
 
 const POLICY_FIELDS: readonly NotApplied[] = [
   { path: 'outlierDetection', reason: 'outlier detection is not built yet' },
-  { path: 'tls', reason: 'upstream TLS is not built yet; connections are plaintext' },
+  {
+    path: 'tls.clientCertificate',
+    reason: 'client certificates are not sent yet; the server is verified as with SIMPLE',
+  },
+  { path: 'tls.caCrl', reason: 'revocation lists are not built yet' },
   { path: 'tunnel', reason: 'tunnels are not built yet' },
   { path: 'proxyProtocol', reason: 'the PROXY protocol is not built yet' },
   { path: 'retryBudget', reason: 'retries are not built yet' },

@@ -80,13 +80,11 @@ describe('MetaRouter', () => {
     );
   });
 
-  it('accepts rate limits and gateways, and says that they do nothing yet', () => {
-    const limits = `  gateways: [shop/door]
-  localRateLimit: { tokenBucket: { maxTokens: 5, tokensPerFill: 5, fillInterval: 60s }, conditions: [{ match: { attributes: { method: { exact: x } } }, tokenBucket: { maxTokens: 1, tokensPerFill: 1, fillInterval: 1s } }] }
+  it('accepts rate limits and says that they do nothing yet', () => {
+    const limits = `  localRateLimit: { tokenBucket: { maxTokens: 5, tokensPerFill: 5, fillInterval: 60s }, conditions: [{ match: { attributes: { method: { exact: x } } }, tokenBucket: { maxTokens: 1, tokensPerFill: 1, fillInterval: 1s } }] }
   globalRateLimit: { domain: d, rateLimitService: outbound|8081||limits, requestTimeout: 100ms, descriptors: [{ property: method, descriptorKey: method }] }
 `;
     expect(findings({ 'r.yaml': router(`[{ ${to('v1')} }]`, 'echo', limits) })).toEqual([
-      'notApplied spec.gateways: gateways are not built yet',
       'notApplied spec.localRateLimit: rate limits are not built yet',
       'notApplied spec.globalRateLimit: rate limits are not built yet',
     ]);
@@ -150,13 +148,13 @@ describe('DestinationRule', () => {
 
   it('says of each block that does nothing yet, at every level', () => {
     const text =
-      `${RULE}  trafficPolicy: { outlierDetection: {}, portLevelSettings: [{ port: { number: 9090 }, tls: { mode: SIMPLE } }] }\n`.replace(
+      `${RULE}  trafficPolicy: { outlierDetection: {}, portLevelSettings: [{ port: { number: 9090 }, tls: { mode: SIMPLE, caCrl: /crl } }] }\n`.replace(
         'version: v2 } }',
         'version: v2 }, trafficPolicy: { loadBalancer: { warmup: {} } } }',
       );
     expect(findings({ 'd.yaml': text })).toEqual([
       'notApplied spec.trafficPolicy.outlierDetection: outlier detection is not built yet',
-      'notApplied spec.trafficPolicy.portLevelSettings[0].tls: upstream TLS is not built yet; connections are plaintext',
+      'notApplied spec.trafficPolicy.portLevelSettings[0].tls.caCrl: revocation lists are not built yet',
       'notApplied spec.subsets[1].trafficPolicy.loadBalancer.warmup: warm-up is not built yet',
     ]);
   });

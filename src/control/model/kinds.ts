@@ -1,6 +1,7 @@
 /** KINDS: every kind that the control plane reads. */
 import { applicationProtocolKind } from './application-protocol.ts';
 import { destinationRuleKind } from './destination-rule.ts';
+import { gatewayKind } from './gateway.ts';
 import type { KindDefinition } from './kind.ts';
 import { metaRouterKind } from './meta-router.ts';
 import { redisDestinationKind } from './redis-destination.ts';
@@ -16,6 +17,7 @@ export const KINDS: readonly KindDefinition<unknown>[] = Object.freeze([
   workloadEntryKind,
   destinationRuleKind,
   sidecarKind,
+  gatewayKind,
   metaRouterKind,
   virtualServiceKind,
   applicationProtocolKind,

@@ -1,7 +1,7 @@
 /** MetaRouter (metaprotocol.aeraki.io): the routes of one service, for every protocol, on the attributes of its requests. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
-import { dnsLabel, duration, exportTo, hostName, nonEmpty, opaque, portNumber, stringMap } from './fields.ts';
+import { dnsLabel, duration, exportTo, hostName, nonEmpty, portNumber, stringMap } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 
 const regex = z.string().refine((text) => text === '*' || regexFault(text) === null, {
@@ -91,7 +91,7 @@ const globalRateLimit = z.strictObject({
 const specSchema = z
   .strictObject({
     hosts: z.array(hostName).length(1),
-    gateways: opaque.optional(),
+    gateways: z.array(nonEmpty).nullish(),
     routes: z.array(route).nullish(),
     localRateLimit: localRateLimit.nullish(),
     globalRateLimit: globalRateLimit.nullish(),
@@ -112,7 +112,6 @@ export const metaRouterKind: KindDefinition<MetaRouterSpec> = {
   versions: ['v1alpha1'],
   schema: resourceSchema(specSchema),
   notApplied: [
-    { path: 'spec.gateways', reason: 'gateways are not built yet' },
     { path: 'spec.localRateLimit', reason: 'rate limits are not built yet' },
     { path: 'spec.globalRateLimit', reason: 'rate limits are not built yet' },
   ],

@@ -68,8 +68,5 @@ export const serviceEntryKind: KindDefinition<ServiceEntrySpec> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   schema: resourceSchema(specSchema),
-  notApplied: [
-    { path: 'spec.subjectAltNames', reason: 'upstream TLS is not built yet' },
-    { path: 'spec.endpoints[].network', reason: 'one flat network is assumed' },
-  ],
+  notApplied: [{ path: 'spec.endpoints[].network', reason: 'one flat network is assumed' }],
 };

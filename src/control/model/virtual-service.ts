@@ -1,4 +1,4 @@
-/** VirtualService (networking.istio.io): the HTTP routes of services. */
+/** VirtualService (networking.istio.io): the routes of HTTP requests, and of connections by SNI or port. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import {
@@ -6,6 +6,7 @@ import {
   duration,
   exportTo,
   hostName,
+  ipOrRange,
   isHostName,
   nonEmpty,
   opaque,
@@ -137,25 +138,49 @@ const route = z
     if (value.mirror && value.mirrors?.length) fault(['mirrors'], 'one of mirror, mirrors');
   });
 
-const virtualHost = z.string().refine((text) => text === '*' || isHostName(text.replace(/^\*\./, '')), {
+const wildcardHost = z.string().refine((text) => text === '*' || isHostName(text.replace(/^\*\./, '')), {
   error: 'a host name, *.suffix or *',
 });
 
+/** What a connection is told apart by, before any byte of its protocol. */
+const connectionMatch = z.strictObject({
+  destinationSubnets: z.array(ipOrRange).nullish(),
+  port: portNumber.nullish(),
+  sourceLabels: stringMap.nullish(),
+  sourceNamespace: z.string().nullish(),
+  gateways: z.array(nonEmpty).nullish(),
+});
+const tlsMatch = connectionMatch.extend({ sniHosts: z.array(wildcardHost).min(1) });
+const tcpMatch = connectionMatch.extend({ sourceSubnet: opaque.optional() });
+
+const shares = z
+  .array(z.strictObject({ destination, weight: z.int().min(0).nullish() }))
+  .min(1)
+  .refine((list) => list.length === 1 || list.some(({ weight }) => weight), 'weights that sum to more than 0');
+const tlsRoute = z.strictObject({ match: z.array(tlsMatch).min(1), route: shares });
+const tcpRoute = z.strictObject({ match: z.array(tcpMatch).nullish(), route: shares });
+
 const specSchema = z
   .strictObject({
-    hosts: z.array(virtualHost).min(1),
+    hosts: z.array(wildcardHost).min(1),
     gateways: z.array(nonEmpty).nullish(),
     http: z.array(route).nullish(),
-    tls: opaque.optional(),
-    tcp: opaque.optional(),
+    tls: z.array(tlsRoute).nullish(),
+    tcp: z.array(tcpRoute).nullish(),
     exportTo: exportTo.nullish(),
   })
-  .refine((spec) => Boolean(spec.http?.length || spec.tls || spec.tcp), 'at least one of http, tls, tcp');
+  .refine(
+    (spec) => Boolean(spec.http?.length || spec.tls?.length || spec.tcp?.length),
+    'at least one of http, tls, tcp',
+  );
 
 export type VirtualServiceSpec = z.infer<typeof specSchema>;
 export type HttpRouteSpec = z.infer<typeof route>;
 export type HttpMatchSpec = z.infer<typeof match>;
 export type HttpStringMatchSpec = z.infer<typeof uriMatch>;
+export type TlsRouteSpec = z.infer<typeof tlsRoute>;
+export type TcpRouteSpec = z.infer<typeof tcpRoute>;
+export type ConnectionMatchSpec = z.infer<typeof connectionMatch> & { readonly sniHosts?: readonly string[] };
 export type HeaderOperationsSpec = z.infer<typeof headerOperations>;
 
 export const virtualServiceKind: KindDefinition<VirtualServiceSpec> = {
@@ -164,8 +189,7 @@ export const virtualServiceKind: KindDefinition<VirtualServiceSpec> = {
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   schema: resourceSchema(specSchema),
   notApplied: [
-    { path: 'spec.tls', reason: 'TLS routes are not built yet' },
-    { path: 'spec.tcp', reason: 'TCP routes are not built yet' },
+    { path: 'spec.tcp[].match[].sourceSubnet', reason: 'Istio does not apply it either' },
     { path: 'spec.http[].retries', reason: 'retry policies are not built yet' },
     { path: 'spec.http[].fault', reason: 'faults of HTTP routes are not built yet' },
     { path: 'spec.http[].corsPolicy', reason: 'CORS is not built yet' },

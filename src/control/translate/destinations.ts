@@ -2,6 +2,7 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { nearMiss } from '../model/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
+import { fullHost } from './hosts.ts';
 import type { Destination, ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
@@ -16,20 +17,25 @@ export interface DestinationSpec {
 
 export class DestinationResolver {
   readonly #port: number;
-  readonly #manifest: ProtocolManifest;
+  readonly #manifest: ProtocolManifest | null;
+  readonly #namespace: string;
   readonly #index: MeshIndex;
   readonly #report: Report;
 
-  /** `port`: of the listener, for a destination that names none and has several. */
-  constructor(port: number, manifest: ProtocolManifest, index: MeshIndex, report: Report) {
+  /**
+   * `port`: of the listener, for a destination that names none and has several. `manifest`: what destinations must speak; null:
+   * anything, since bytes pass as they are. `namespace`: of the resource, for names without a dot.
+   */
+  constructor(port: number, manifest: ProtocolManifest | null, namespace: string, index: MeshIndex, report: Report) {
     this.#port = port;
     this.#manifest = manifest;
+    this.#namespace = namespace;
     this.#index = index;
     this.#report = report;
   }
 
   resolve(spec: DestinationSpec, path: FieldPath): Destination {
-    const host = spec.host.toLowerCase();
+    const host = fullHost(spec.host.toLowerCase(), this.#namespace, this.#index);
     const subset = spec.subset ?? '';
     const found = this.#index.services(host);
     const ports = found.flatMap((service) => service.ports);
@@ -55,7 +61,7 @@ export class DestinationResolver {
 
   #checkProtocol(host: string, port: ServicePort, path: FieldPath): void {
     const actual = port.protocol.kind === 'codec' ? port.protocol.manifest : null;
-    if (actual?.family === this.#manifest.family) return;
+    if (this.#manifest === null || actual?.family === this.#manifest.family) return;
     const speaks =
       actual?.name ??
       (port.protocol.kind === 'tcp' ? 'opaque tcp' : port.protocol.kind === 'unsupported' ? port.protocol.name : '');

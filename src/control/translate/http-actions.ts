@@ -43,13 +43,14 @@ function rewriteOf(to: string, match: HttpMatchSpec | null): JsonObject {
 
 /** `host` among the headers to set is another authority. */
 function authorityOf(spec: HttpRouteSpec): string | undefined {
-  const operations = [spec.headers, ...(spec.route?.length === 1 ? [spec.route[0]!.headers] : [])];
-  for (const one of operations) {
-    for (const [key, value] of Object.entries({ ...one?.request?.add, ...one?.request?.set })) {
-      if (isAuthority(key)) return value;
-    }
-  }
-  return undefined;
+  const own = routeAuthority(spec.headers);
+  return own ?? (spec.route?.length === 1 ? routeAuthority(spec.route[0]!.headers) : undefined);
+}
+
+/** Of the operations of a route or of one of its destinations. */
+export function routeAuthority(headers: HttpRouteSpec['headers']): string | undefined {
+  const { add, set } = headers?.request ?? {};
+  return Object.entries({ ...add, ...set }).find(([key]) => isAuthority(key))?.[1];
 }
 
 export function isAuthority(key: string): boolean {

@@ -210,7 +210,9 @@ describe('what is wrong or has no effect', () => {
     const said = (hosts: string, more = ''): string =>
       findingsOf(apply({ 'v.yaml': virtualService(`[{ ${ROUTE} }]`, hosts, more) })).join('\n');
     expect(said('nobody.example')).toMatch(/warning .*no service has the host nobody.example: no effect on it/);
-    expect(said(HOST, 'gateways: [shop/gate]')).toMatch(/notApplied .*gateways: gateways are not built yet/);
+    expect(said(HOST, 'gateways: [shop/gate]')).toMatch(
+      /warning .*gateways\[0\]: there is no Gateway shop\/gate: no effect at it; there are none/,
+    );
     expect(said('web')).toBe('');
   });
 });

@@ -1,115 +1,39 @@
-/** VirtualService -> RouteTable, one for each HTTP port of each of its hosts. Semantics: Istio's. */
-import { findUnreachableRoutes } from '../analyze/route-findings.ts';
+/** The `http` routes of a VirtualService, for one port that takes them. Semantics: Istio's. */
+import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { parseDurationMs } from '../model/duration.ts';
-import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
-import type {
-  HeaderOperationsSpec,
-  HttpMatchSpec,
-  HttpRouteSpec,
-  VirtualServiceSpec,
-} from '../model/virtual-service.ts';
+import type { FieldPath } from '../model/resource.ts';
+import type { HeaderOperationsSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 import { immutableKey } from './attributes.ts';
-import { DestinationResolver, hostHint, type Report } from './destinations.ts';
-import { HTTP_FILTER, httpActions, isAuthority } from './http-actions.ts';
+import type { Binding } from './bindings.ts';
+import type { DestinationResolver, Report } from './destinations.ts';
+import { HTTP_FILTER, httpActions, isAuthority, routeAuthority } from './http-actions.ts';
 import { httpMatches } from './http-matches.ts';
-import type { Mirror, Mutation, PortProtocol, Route, RouteTable, ServicePort, WeightedDestination } from './mesh.ts';
-import { hostMatches, type MeshIndex } from './mesh-index.ts';
-import { defaultRoute } from './routes.ts';
-import type { Compiled } from './translation-round.ts';
-import { DEFAULT_EXPORT } from './visibility.ts';
+import type { Mirror, Mutation, Route, WeightedDestination } from './mesh.ts';
 
-type VirtualService = Resource<VirtualServiceSpec>;
-type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
+type HeadersSpec = HttpRouteSpec['headers'];
+type Direction = 'request' | 'response';
 
-const HTTP = 'http';
-/** Istio's word for the sidecars of the mesh. */
-const MESH = 'mesh';
-
-/** A table, and how exactly its VirtualService names the host: of two, the more exact one is used. */
-export interface HttpTable {
-  readonly table: RouteTable;
-  /** Length of the pattern; an exact host counts as longest. */
-  readonly exactness: number;
+export interface CompiledHttpRoute {
+  readonly route: Route;
+  readonly path: FieldPath;
 }
 
-export function compileVirtualService(resource: VirtualService, index: MeshIndex): Compiled<readonly HttpTable[]> {
-  const findings = new Map<string, Finding>();
-  const report: Report = (level, path, message) => {
-    const finding = findingAt(resource.document, level, ['spec', ...path], message);
-    // Two ports of one service give the same finding once.
-    findings.set(`${finding.path} ${finding.message}`, finding);
-  };
-  const { spec } = resource;
-  if (spec.gateways?.length && !spec.gateways.includes(MESH)) {
-    report('notApplied', ['gateways'], 'gateways are not built yet');
-    return { findings: [...findings.values()], make: () => [] };
-  }
-  const tables = spec.hosts.flatMap((pattern, at) => {
-    const found: HttpTable[] = [];
-    const lower = pattern.toLowerCase();
-    const hosts = hostsOf(lower, resource.metadata.namespace, index);
-    for (const host of hosts) {
-      for (const table of tablesOf(host, resource, index, report)) {
-        found.push({ table, exactness: lower.startsWith('*') ? lower.length : Number.MAX_SAFE_INTEGER });
-      }
-    }
-    if (hosts.length === 0) {
-      report('warning', ['hosts', at], `no service has the host ${pattern}: no effect on it${hostHint(lower, index)}`);
-    } else if (found.length === 0 && spec.http?.length) {
-      report('warning', ['hosts', at], `no port of ${pattern} is served as HTTP: no effect on it`);
-    }
-    return found;
-  });
-  return { findings: [...findings.values()], make: () => tables };
-}
-
-/** A name without a dot is a service of the resource's own namespace. */
-function hostsOf(pattern: string, namespace: string, index: MeshIndex): string[] {
-  if (pattern.startsWith('*')) return index.hosts().filter((host) => hostMatches(pattern, host));
-  if (index.services(pattern).length > 0) return [pattern];
-  const full = `${pattern}.${namespace}.svc.cluster.local`;
-  return !pattern.includes('.') && index.services(full).length > 0 ? [full] : [];
-}
-
-function* tablesOf(host: string, resource: VirtualService, index: MeshIndex, report: Report): Iterable<RouteTable> {
-  const { spec, metadata, key } = resource;
-  if (!spec.http?.length) return;
-  for (const port of index.services(host).flatMap((service) => service.ports)) {
-    if (port.protocol.kind !== 'codec' || port.protocol.manifest.family !== HTTP) continue;
-    const compiler = new HttpRouteCompiler(host, port, port.protocol, index, report);
-    const compiled = spec.http.flatMap((route, at) => compiler.compile(route, at));
-    const routes = compiled.map(({ route }) => route);
-    for (const { index: at, message } of findUnreachableRoutes(routes)) report('warning', compiled[at]!.path, message);
-    yield {
-      source: key,
-      namespace: metadata.namespace,
-      exportTo: spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT,
-      host,
-      port: port.number,
-      routes,
-      filters: [],
-      codecOptions: {},
-    };
-  }
-}
-
-class HttpRouteCompiler {
-  readonly #host: string;
-  readonly #port: ServicePort;
-  readonly #protocol: CodecProtocol;
+export class HttpRouteCompiler {
+  readonly #binding: Binding;
+  readonly #manifest: ProtocolManifest;
   readonly #destinations: DestinationResolver;
   readonly #report: Report;
 
-  constructor(host: string, port: ServicePort, protocol: CodecProtocol, index: MeshIndex, report: Report) {
-    this.#host = host;
-    this.#port = port;
-    this.#protocol = protocol;
-    this.#destinations = new DestinationResolver(port.number, protocol.manifest, index, report);
+  /** `binding`: where the routes are asked for. */
+  constructor(binding: Binding, manifest: ProtocolManifest, destinations: DestinationResolver, report: Report) {
+    this.#binding = binding;
+    this.#manifest = manifest;
+    this.#destinations = destinations;
     this.#report = report;
   }
 
-  /** One route for each match block; a block for another port or for gateways gives none. */
-  compile(spec: HttpRouteSpec, at: number): { route: Route; path: FieldPath }[] {
+  /** One route for each match block that applies here. */
+  compile(spec: HttpRouteSpec, at: number): CompiledHttpRoute[] {
     const path: FieldPath = ['http', at];
     const destinations = this.#targets(spec, path);
     const mirrors = this.#mirrors(spec, path);
@@ -119,7 +43,7 @@ class HttpRouteCompiler {
     const blocks = spec.match?.length ? spec.match : [null];
     return blocks.flatMap((match, index) => {
       const blockPath = match === null ? path : [...path, 'match', index];
-      if (match !== null && !this.#applies(match, blockPath)) return [];
+      if (match !== null && !this.#binding.applies(match, blockPath)) return [];
       const actions = httpActions(spec, match);
       const names = [spec.name ?? '', match?.name ?? ''].filter((name) => name !== '');
       const route: Route = {
@@ -136,32 +60,38 @@ class HttpRouteCompiler {
     });
   }
 
-  #applies(match: HttpMatchSpec, path: FieldPath): boolean {
-    if (match.port && match.port !== this.#port.number) return false;
-    if (match.gateways?.length && !match.gateways.includes(MESH)) return false;
-    for (const field of ['sourceLabels', 'sourceNamespace'] as const) {
-      if (!match[field]) continue;
-      // Without its condition it would take requests that it does not mean.
-      this.#report('notApplied', [...path, field], 'matching callers is not built yet: this match is left out');
-      return false;
-    }
-    return true;
-  }
-
   #targets(spec: HttpRouteSpec, path: FieldPath): readonly WeightedDestination[] {
     const parts = spec.route ?? [];
-    // An answer of the route itself never gets there.
-    if (parts.length === 0) return defaultRoute(this.#host, this.#port.number).destinations;
     return parts
-      .map((part, at) => {
+      .map((part, at): WeightedDestination => {
         const where = [...path, 'route', at];
-        if (part.headers && parts.length > 1) {
-          this.#report('notApplied', [...where, 'headers'], 'headers of one of several destinations are not built yet');
-        }
         const resolved = this.#destinations.resolve(part.destination, [...where, 'destination']);
-        return { ...resolved, weight: parts.length === 1 ? 1 : (part.weight ?? 0) };
+        if (parts.length === 1) return { ...resolved, weight: 1 };
+        const weighted = { ...resolved, weight: part.weight ?? 0 };
+        return part.headers
+          ? { ...weighted, ...this.#ofDestination(spec, part.headers, [...where, 'headers']) }
+          : weighted;
       })
       .filter(({ weight }) => weight > 0);
+  }
+
+  /** Of one of several destinations: the route's own operations win. */
+  #ofDestination(
+    spec: HttpRouteSpec,
+    headers: NonNullable<HeadersSpec>,
+    path: FieldPath,
+  ): Required<Pick<WeightedDestination, 'requestMutation' | 'responseMutation'>> {
+    const read = (direction: Direction): Mutation => {
+      const own = new Operations();
+      this.#read(own, headers[direction], direction, [...path, direction]);
+      return own.below(this.#mutation(spec, direction, null));
+    };
+    const request = read('request');
+    const authority = routeAuthority(headers);
+    if (authority === undefined || spec.rewrite?.authority || routeAuthority(spec.headers) !== undefined)
+      return { requestMutation: request, responseMutation: read('response') };
+    const set = [...request.set, [':authority', authority] as const];
+    return { requestMutation: { ...request, set }, responseMutation: read('response') };
   }
 
   #mirrors(spec: HttpRouteSpec, path: FieldPath): readonly Mirror[] {
@@ -175,44 +105,65 @@ class HttpRouteCompiler {
     }));
   }
 
-  /** The only destination's operations come after the route's. */
-  #mutation(spec: HttpRouteSpec, direction: 'request' | 'response', path: FieldPath): Mutation {
-    const set = new Map<string, string>();
-    const add: [string, string][] = [];
-    const remove: string[] = [];
-    const read = (operations: HeaderOperationsSpec | null | undefined, at: FieldPath): void => {
-      for (const [key, value] of this.#changes(operations?.set, direction, [...at, 'set'])) set.set(key, value);
-      add.push(...this.#changes(operations?.add, direction, [...at, 'add']));
-      operations?.remove?.forEach((key, index) => {
-        if (this.#mayChange(key, [...at, 'remove', index])) remove.push(key.toLowerCase());
-      });
-    };
-    read(spec.headers?.[direction], [...path, 'headers', direction]);
+  /** The only destination's operations come after the route's. `path`: null where its faults are told elsewhere. */
+  #mutation(spec: HttpRouteSpec, direction: Direction, path: FieldPath | null): Mutation {
+    const operations = new Operations();
+    this.#read(operations, spec.headers?.[direction], direction, path && [...path, 'headers', direction]);
     if (spec.route?.length === 1) {
-      read(spec.route[0]!.headers?.[direction], [...path, 'route', 0, 'headers', direction]);
+      const at = path && [...path, 'route', 0, 'headers', direction];
+      this.#read(operations, spec.route[0]!.headers?.[direction], direction, at);
     }
-    return { set: [...set], add, remove };
+    return operations.mutation();
   }
 
-  #changes(
-    operations: Readonly<Record<string, string>> | null | undefined,
-    direction: 'request' | 'response',
-    path: FieldPath,
-  ): [string, string][] {
-    return Object.entries(operations ?? {}).flatMap(([key, value]): [string, string][] => {
-      // The authority is the HTTP filter's.
-      if (direction === 'request' && isAuthority(key)) return [];
-      return this.#mayChange(key, [...path, key]) ? [[key.toLowerCase(), value]] : [];
+  #read(
+    into: Operations,
+    operations: HeaderOperationsSpec | null | undefined,
+    direction: Direction,
+    path: FieldPath | null,
+  ): void {
+    const changes = (field: 'set' | 'add'): [string, string][] =>
+      Object.entries(operations?.[field] ?? {}).flatMap(([key, value]): [string, string][] => {
+        // The authority is the HTTP filter's.
+        if (direction === 'request' && isAuthority(key)) return [];
+        return this.#mayChange(key, path && [...path, field, key]) ? [[key.toLowerCase(), value]] : [];
+      });
+    for (const [key, value] of changes('set')) into.set.set(key, value);
+    into.add.push(...changes('add'));
+    operations?.remove?.forEach((key, index) => {
+      if (this.#mayChange(key, path && [...path, 'remove', index])) into.remove.push(key.toLowerCase());
     });
   }
 
-  #mayChange(key: string, path: FieldPath): boolean {
+  #mayChange(key: string, path: FieldPath | null): boolean {
     if (key.startsWith(':') || isAuthority(key)) {
-      this.#report('warning', path, `${key} cannot be changed here: no effect`);
+      if (path !== null) this.#report('warning', path, `${key} cannot be changed here: no effect`);
       return false;
     }
-    const fault = immutableKey(this.#protocol.manifest, key);
-    if (fault?.level === 'error') this.#report('error', path, fault.message);
+    const fault = immutableKey(this.#manifest, key);
+    if (fault?.level === 'error' && path !== null) this.#report('error', path, fault.message);
     return fault?.level !== 'error';
+  }
+}
+
+class Operations {
+  readonly set = new Map<string, string>();
+  readonly add: [string, string][] = [];
+  readonly remove: string[] = [];
+
+  mutation(): Mutation {
+    return { set: [...this.set], add: this.add, remove: this.remove };
+  }
+
+  /** Without what `winner` decides, since these run after it. */
+  below(winner: Mutation): Mutation {
+    const written = new Set([...winner.set, ...winner.add].map(([key]) => key));
+    const set = new Set(winner.set.map(([key]) => key));
+    const isOpen = (key: string): boolean => !set.has(key) && !winner.remove.includes(key);
+    return {
+      set: [...this.set].filter(([key]) => isOpen(key)),
+      add: this.add.filter(([key]) => isOpen(key)),
+      remove: this.remove.filter((key) => !written.has(key)),
+    };
   }
 }

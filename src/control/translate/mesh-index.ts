@@ -1,10 +1,12 @@
 /** MeshIndex: finds services, policies and route tables by host, so that a large mesh costs no more per host than a small one. */
-import type { DestinationPolicy, RouteTable, Service } from './mesh.ts';
+import { hostMatches } from './hosts.ts';
+import type { ConnectionTable, DestinationPolicy, RouteTable, Service } from './mesh.ts';
 
 export interface Indexed {
   readonly services: readonly Service[];
   readonly policies: readonly DestinationPolicy[];
   readonly tables: readonly RouteTable[];
+  readonly connections: readonly ConnectionTable[];
 }
 
 export class MeshIndex {
@@ -12,12 +14,14 @@ export class MeshIndex {
   readonly #policies: ReadonlyMap<string, readonly DestinationPolicy[]>;
   readonly #wildcards: readonly DestinationPolicy[];
   readonly #tables: ReadonlyMap<string, readonly RouteTable[]>;
+  readonly #connections: ReadonlyMap<string, readonly ConnectionTable[]>;
 
-  constructor({ services, policies, tables }: Indexed) {
+  constructor({ services, policies, tables, connections }: Indexed) {
     this.#services = Map.groupBy(services, (service) => service.host);
     this.#policies = Map.groupBy(policies, (policy) => policy.host);
     this.#wildcards = policies.filter((policy) => policy.host.startsWith('*'));
     this.#tables = Map.groupBy(tables, (table) => table.host);
+    this.#connections = Map.groupBy(connections, (table) => table.host);
   }
 
   hosts(): string[] {
@@ -38,8 +42,8 @@ export class MeshIndex {
   tables(host: string): readonly RouteTable[] {
     return this.#tables.get(host) ?? [];
   }
-}
 
-export function hostMatches(pattern: string, host: string): boolean {
-  return pattern === host || pattern === '*' || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
+  connections(host: string): readonly ConnectionTable[] {
+    return this.#connections.get(host) ?? [];
+  }
 }

@@ -1,6 +1,7 @@
 /** Mesh: the control plane's own model, made from the resources of all sources. It knows neither YAML nor xDS. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { JsonObject } from '../../xds/json.ts';
+import type { Credentials } from './credentials.ts';
 
 /** Who may see a thing: its own namespace and what it is exported to. */
 export interface Visibility {
@@ -21,6 +22,8 @@ export interface Service extends Visibility {
   readonly endpoints: readonly Endpoint[];
   /** Labels of the workloads that belong to it; null: the endpoints are listed. */
   readonly selector: ReadonlyMap<string, string> | null;
+  /** Names that the certificates of its servers have. */
+  readonly subjectAltNames: readonly string[];
 }
 
 export interface ServicePort {
@@ -68,6 +71,8 @@ export interface ClusterPolicy {
   readonly maxPendingRequests: number;
   /** Requests at once on one upstream connection; null: the codec's default. */
   readonly maxConcurrentStreams: number | null;
+  /** null: plaintext. */
+  readonly tls: UpstreamTls | null;
   /** Of the upstream side alone; absent: as the listener's. */
   readonly codecOptions?: { readonly codec: string; readonly options: CodecOptions };
 }
@@ -82,6 +87,7 @@ export interface Subset {
 export interface PolicyBlocks {
   readonly loadBalancer: LoadBalancerBlock | null;
   readonly connectionPool: ConnectionPoolBlock | null;
+  readonly tls: TlsBlock | null;
   /** Replaces the blocks above for one port. */
   readonly ports: ReadonlyMap<number, Omit<PolicyBlocks, 'ports'>>;
 }
@@ -98,6 +104,28 @@ export interface ConnectionPoolBlock {
   readonly maxConnections: number | null;
   readonly maxPendingRequests: number | null;
   readonly maxConcurrentStreams: number | null;
+}
+
+/** Empty texts and lists: unset. */
+export interface TlsBlock {
+  /** `disable` takes TLS away that a level above asks for. */
+  readonly mode: 'disable' | 'simple';
+  readonly sni: string;
+  /** Of the proxy's machine. */
+  readonly caFile: string;
+  /** Name of a Secret of the proxy's namespace that holds the CA. */
+  readonly credential: string;
+  readonly subjectAltNames: readonly string[];
+  readonly verifies: boolean;
+}
+
+/** How the servers of one cluster are encrypted to, with all defaults filled in. */
+export interface UpstreamTls {
+  readonly sni: string;
+  /** Where the CA is that servers are verified with; null: they are not verified. */
+  readonly ca: { readonly file: string } | { readonly credential: string } | 'system' | null;
+  /** A server's certificate must have one of them. */
+  readonly subjectAltNames: readonly string[];
 }
 
 /** All DestinationRules of one namespace for one host, merged. */
@@ -136,7 +164,7 @@ export interface Route {
   readonly name: string;
   /** All must hold, sorted by key. */
   readonly match: readonly AttributeMatch[];
-  /** Of weights that are all above 0. */
+  /** Of weights that are all above 0; none where the route answers by itself. */
   readonly destinations: readonly WeightedDestination[];
   readonly mirrors: readonly Mirror[];
   /** 0: none. */
@@ -170,6 +198,84 @@ export interface Destination {
 
 export interface WeightedDestination extends Destination {
   readonly weight: number;
+  /** After those of the route; absent: none. */
+  readonly requestMutation?: Mutation;
+  readonly responseMutation?: Mutation;
+}
+
+/** Where connections go that are passed on as they are; the first whose condition holds. */
+export interface ConnectionRoute {
+  /** Exact or `*.suffix`; empty: every connection. */
+  readonly sniHosts: readonly string[];
+  readonly destinations: readonly WeightedDestination[];
+}
+
+/** The routes of one opaque port of a service. */
+export interface ConnectionTable extends Visibility {
+  readonly source: string;
+  readonly host: string;
+  readonly port: number;
+  readonly routes: readonly ConnectionRoute[];
+}
+
+/** What a Gateway opens at the proxies of type router that it selects. */
+export interface Gateway {
+  readonly source: string;
+  /** `namespace/name`. */
+  readonly name: string;
+  readonly namespace: string;
+  /** Empty: every router. */
+  readonly selector: ReadonlyMap<string, string>;
+  /** Only those that can be served. */
+  readonly servers: readonly GatewayServer[];
+}
+
+export interface GatewayServer {
+  /** In the resource's list. */
+  readonly index: number;
+  readonly port: number;
+  readonly portName: string;
+  /** null: every address. */
+  readonly bind: string | null;
+  readonly protocol: Exclude<PortProtocol, { kind: 'unsupported' }>;
+  readonly hosts: readonly GatewayHost[];
+  /** null: plaintext. */
+  readonly tls: 'passthrough' | ServerTls | null;
+  /** Requests are sent to https. */
+  readonly httpsRedirect: boolean;
+}
+
+export interface GatewayHost {
+  /** Of the VirtualServices that may use it; `*` = any. */
+  readonly namespace: string;
+  /** Exact, `*.suffix` or `*`; lower case. */
+  readonly host: string;
+}
+
+export interface ServerTls {
+  /** Files of the proxy's machine. */
+  readonly certificates: readonly { readonly certificateFile: string; readonly keyFile: string }[];
+  /** Names of Secrets of the proxy's namespace, instead of files. */
+  readonly credentials: readonly string[];
+  readonly minimumVersion: TlsVersion;
+  /** null: the newest. */
+  readonly maximumVersion: TlsVersion | null;
+  /** Empty: the proxy's own. */
+  readonly cipherSuites: readonly string[];
+}
+
+export type TlsVersion = 'TLSv1_0' | 'TLSv1_1' | 'TLSv1_2' | 'TLSv1_3';
+
+/** What one resource gives one server of a Gateway. */
+export interface GatewayRoutes extends Visibility {
+  readonly source: string;
+  /** Key of the Gateway. */
+  readonly gateway: string;
+  readonly server: number;
+  readonly routes:
+    | { readonly kind: 'http'; readonly hosts: readonly string[]; readonly routes: readonly Route[] }
+    | { readonly kind: 'connections'; readonly routes: readonly ConnectionRoute[] }
+    | { readonly kind: 'table'; readonly table: RouteTable };
 }
 
 export interface Mutation {
@@ -202,6 +308,13 @@ export interface Mesh {
   readonly policies: readonly DestinationPolicy[];
   /** In order of precedence: of several visible tables for one host and port the first is used. */
   readonly tables: readonly RouteTable[];
+  /** The same for opaque ports. */
+  readonly connections: readonly ConnectionTable[];
+  /** In order of precedence. */
+  readonly gateways: readonly Gateway[];
+  /** In order of precedence. */
+  readonly gatewayRoutes: readonly GatewayRoutes[];
+  readonly credentials: Credentials;
   readonly sidecars: readonly SidecarPolicy[];
   /** By host. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;

@@ -6,7 +6,7 @@ import { clusterPolicy } from './policies.ts';
 function policy(rule: string, subset: string, port = 9090): ClusterPolicy {
   const { mesh } = new TestMesh().apply({ 's.yaml': SERVICE, 'd.yaml': rule });
   const [only] = mesh.policies;
-  return clusterPolicy(only!, only!.subsets.get(subset) ?? null, port);
+  return clusterPolicy(only!, only!.subsets.get(subset) ?? null, port, null);
 }
 
 const LEVELS = `${RULE.replace(
@@ -20,7 +20,7 @@ const LEVELS = `${RULE.replace(
 
 describe('clusterPolicy', () => {
   it('is all defaults without a rule', () => {
-    expect(clusterPolicy(null, null, 1)).toEqual({
+    expect(clusterPolicy(null, null, 1, null)).toEqual({
       balancer: 'least_request',
       hashKey: null,
       minimumRingSize: 1_024,
@@ -29,6 +29,7 @@ describe('clusterPolicy', () => {
       maxConnections: 1_024,
       maxPendingRequests: 1_024,
       maxConcurrentStreams: null,
+      tls: null,
     });
   });
 
@@ -42,6 +43,7 @@ describe('clusterPolicy', () => {
       idleTimeoutMs: 60_000,
       maxPendingRequests: 5,
       maxConcurrentStreams: 3,
+      tls: null,
     };
     expect(policy(LEVELS, 'v1')).toEqual(top);
     expect(policy(LEVELS, 'v2')).toEqual({ ...top, balancer: 'random', hashKey: null, minimumRingSize: 1_024 });
@@ -53,6 +55,7 @@ describe('clusterPolicy', () => {
       maxConnections: 2,
       connectTimeoutMs: 10_000,
       maxConcurrentStreams: null,
+      tls: null,
     });
   });
 

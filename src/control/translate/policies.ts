@@ -1,8 +1,10 @@
 /** DestinationRule -> DestinationPolicy, and the policy that a cluster ends up with. */
-import type { DestinationRuleSpec, TrafficPolicy } from '../model/destination-rule.ts';
+import type { ClientTlsSpec, DestinationRuleSpec, TrafficPolicy } from '../model/destination-rule.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { unknownKey } from './attributes.ts';
+import type { Credentials } from './credentials.ts';
+import { hostMatches } from './hosts.ts';
 import type {
   ClusterPolicy,
   ConnectionPoolBlock,
@@ -11,8 +13,10 @@ import type {
   PolicyBlocks,
   Service,
   Subset,
+  TlsBlock,
+  UpstreamTls,
 } from './mesh.ts';
-import { hostMatches } from './mesh-index.ts';
+
 import { DEFAULT_EXPORT } from './visibility.ts';
 
 type DestinationRule = Resource<DestinationRuleSpec>;
@@ -27,9 +31,14 @@ const DEFAULTS: ClusterPolicy = Object.freeze({
   maxConnections: 1_024,
   maxPendingRequests: 1_024,
   maxConcurrentStreams: null,
+  tls: null,
 });
 
-export function checkDestinationRule(resource: DestinationRule, services: readonly Service[]): Finding[] {
+export function checkDestinationRule(
+  resource: DestinationRule,
+  services: readonly Service[],
+  credentials: Credentials,
+): Finding[] {
   const { spec, document } = resource;
   const host = spec.host.toLowerCase();
   const matching = services.filter((service) => hostMatches(host, service.host));
@@ -65,6 +74,19 @@ export function checkDestinationRule(resource: DestinationRule, services: readon
             'PASSTHROUGH needs interception, which is not built yet: LEAST_REQUEST is used',
           ),
         );
+      }
+      if (part.tls?.mode === 'ISTIO_MUTUAL') {
+        const message = 'mutual TLS of the mesh is not built yet: connections are plaintext';
+        findings.push(findingAt(document, 'notApplied', [...at, 'tls', 'mode'], message));
+      }
+      const credential = part.tls?.credentialName;
+      if (credential && credentials.namespacesOf(credential).length === 0) {
+        const message = `no namespace has a Secret ${credential}: no connection can be verified`;
+        findings.push(findingAt(document, 'warning', [...at, 'tls', 'credentialName'], message));
+      }
+      if (part.tls?.insecureSkipVerify && part.tls.mode !== 'DISABLE') {
+        const message = 'servers are not verified: anybody can answer in their place';
+        findings.push(findingAt(document, 'warning', [...at, 'tls', 'insecureSkipVerify'], message));
       }
       const hashKey = part.loadBalancer?.consistentHash?.httpHeaderName;
       if (hashKey)
@@ -155,13 +177,12 @@ function toSubset(spec: NonNullable<DestinationRuleSpec['subsets']>[number]): Su
 }
 
 function toBlocks(spec: TrafficPolicy | null | undefined): PolicyBlocks {
-  const ports = new Map(
-    (spec?.portLevelSettings ?? []).map((part) => [
-      part.port.number,
-      { loadBalancer: toLoadBalancer(part), connectionPool: toConnectionPool(part) },
-    ]),
-  );
-  return { loadBalancer: toLoadBalancer(spec), connectionPool: toConnectionPool(spec), ports };
+  const ports = new Map((spec?.portLevelSettings ?? []).map((part) => [part.port.number, toPortBlocks(part)]));
+  return { ...toPortBlocks(spec), ports };
+}
+
+function toPortBlocks(spec: PolicySpec | null | undefined): Omit<PolicyBlocks, 'ports'> {
+  return { loadBalancer: toLoadBalancer(spec), connectionPool: toConnectionPool(spec), tls: toTls(spec?.tls) };
 }
 
 function toLoadBalancer(spec: PolicySpec | null | undefined): LoadBalancerBlock | null {
@@ -189,12 +210,40 @@ function toConnectionPool(spec: PolicySpec | null | undefined): ConnectionPoolBl
   };
 }
 
-/** A port's settings replace the level's own blocks; a subset's blocks override the rule's, block by block. */
-/** `placementKey`: the attribute that places requests of this protocol where no rule says how. */
+/** ISTIO_MUTUAL needs identities of the mesh's own; MUTUAL is as SIMPLE: encrypted, and the server verified. */
+function toTls(spec: ClientTlsSpec | null | undefined): TlsBlock | null {
+  if (!spec) return null;
+  const isSimple = spec.mode === 'SIMPLE' || spec.mode === 'MUTUAL';
+  return {
+    mode: isSimple ? 'simple' : 'disable',
+    sni: spec.sni ?? '',
+    caFile: spec.caCertificates ?? '',
+    credential: spec.credentialName ?? '',
+    subjectAltNames: spec.subjectAltNames ?? [],
+    verifies: spec.insecureSkipVerify !== true,
+  };
+}
+
+/** Its names are those of the rule, then those of the service, then the SNI. */
+function upstreamTls(block: TlsBlock | null | undefined, service: Service): UpstreamTls | null {
+  if (block?.mode !== 'simple') return null;
+  const sni = block.sni || service.host;
+  if (!block.verifies) return { sni, ca: null, subjectAltNames: [] };
+  const { caFile: file, credential } = block;
+  const names = [block.subjectAltNames, service.subjectAltNames, [sni]].find((list) => list.length > 0)!;
+  return { sni, ca: file ? { file } : credential ? { credential } : 'system', subjectAltNames: names };
+}
+
+/**
+ * A port's settings replace the level's own blocks; a subset's blocks override the rule's, block by block.
+ * `placementKey`: the attribute that places requests of this protocol where no rule says how. `service`: null where it is the workload
+ * itself.
+ */
 export function clusterPolicy(
   policy: DestinationPolicy | null,
   subset: Subset | null,
   port: number,
+  service: Service | null,
   placementKey: string | null = null,
 ): ClusterPolicy {
   const top = policy === null ? null : (policy.policy.ports.get(port) ?? policy.policy);
@@ -210,5 +259,6 @@ export function clusterPolicy(
     maxConnections: pool?.maxConnections ?? DEFAULTS.maxConnections,
     maxPendingRequests: pool?.maxPendingRequests ?? DEFAULTS.maxPendingRequests,
     maxConcurrentStreams: pool?.maxConcurrentStreams ?? DEFAULTS.maxConcurrentStreams,
+    tls: service === null ? null : upstreamTls(own?.tls ?? top?.tls, service),
   };
 }

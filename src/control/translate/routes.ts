@@ -5,8 +5,19 @@ import { parseDurationMs } from '../model/duration.ts';
 import type { MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
 import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknownKey } from './attributes.ts';
+import { findGateway, gatewayName, MESH } from './bindings.ts';
 import { DestinationResolver, hostHint, type Report } from './destinations.ts';
-import type { AttributeMatch, Mutation, PortProtocol, Route, RouteTable, ServicePort } from './mesh.ts';
+import { hostMatches } from './hosts.ts';
+import type {
+  AttributeMatch,
+  Gateway,
+  GatewayRoutes,
+  Mutation,
+  PortProtocol,
+  Route,
+  RouteTable,
+  ServicePort,
+} from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
@@ -15,7 +26,16 @@ type MetaRouter = Resource<MetaRouterSpec>;
 type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
 type AttributeMap = Readonly<Record<string, StringMatchSpec | null>>;
 
-export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<readonly RouteTable[]> {
+export interface CompiledRouter {
+  readonly tables: readonly RouteTable[];
+  readonly gatewayRoutes: readonly GatewayRoutes[];
+}
+
+export function compileRouter(
+  resource: MetaRouter,
+  index: MeshIndex,
+  gateways: readonly Gateway[],
+): Compiled<CompiledRouter> {
   const host = resource.spec.hosts[0]!.toLowerCase();
   const ports = index.services(host).flatMap((service) => service.ports);
   const findings = new Map<string, Finding>();
@@ -33,7 +53,7 @@ export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<
   const tables: RouteTable[] = [];
   for (const port of ports) {
     if (port.protocol.kind !== 'codec') continue;
-    const compiler = new RouteCompiler(port, port.protocol, index, report);
+    const compiler = new RouteCompiler(port, port.protocol, resource.metadata.namespace, index, report);
     const routes = (resource.spec.routes ?? []).map((spec, at) => compiler.compile(spec, at));
     for (const { index: at, message } of findUnreachableRoutes(routes)) report('warning', ['routes', at], message);
     tables.push({
@@ -49,7 +69,48 @@ export function compileRouter(resource: MetaRouter, index: MeshIndex): Compiled<
   }
   if (ports.length > 0 && tables.length === 0)
     report('warning', ['hosts', 0], `no port of ${host} is served by a codec: the router has no effect`);
-  return { findings: [...findings.values()], make: () => tables };
+  const gatewayRoutes = (resource.spec.gateways ?? []).flatMap((text, at) =>
+    atGateway(gatewayName(text, resource.metadata.namespace), at, tables, index, gateways, report),
+  );
+  return { findings: [...findings.values()], make: () => ({ tables, gatewayRoutes }) };
+}
+
+/** A Gateway's port of the same protocol serves the routes of the port that has its number, else of the host's only one. */
+function atGateway(
+  name: string,
+  at: number,
+  tables: readonly RouteTable[],
+  index: MeshIndex,
+  gateways: readonly Gateway[],
+  report: Report,
+): GatewayRoutes[] {
+  // Naming a Gateway does not take the routes from sidecars.
+  if (name === MESH) return [];
+  const gateway = findGateway(name, at, gateways, report);
+  const found = (gateway?.servers ?? []).flatMap((server): GatewayRoutes[] => {
+    const spoken = tables.filter(({ host, port }) => {
+      const service = index.services(host).flatMap(({ ports }) => ports.find(({ number }) => number === port) ?? []);
+      return server.tls !== 'passthrough' && speakSame(service[0]?.protocol, server.protocol);
+    });
+    const served = spoken.filter(({ host }) => server.hosts.some((each) => hostMatches(each.host, host)));
+    const table = served.find(({ port }) => port === server.port) ?? (served.length === 1 ? served[0] : undefined);
+    if (table === undefined) return [];
+    const { source, namespace, exportTo } = table;
+    return [
+      { source, gateway: gateway!.source, server: server.index, namespace, exportTo, routes: { kind: 'table', table } },
+    ];
+  });
+  if (gateway !== null && tables.length > 0 && found.length === 0)
+    report(
+      'warning',
+      ['gateways', at],
+      `no server of Gateway ${name} has the protocol and a host of this router: no effect at it`,
+    );
+  return found;
+}
+
+function speakSame(a: PortProtocol | undefined, b: PortProtocol): boolean {
+  return a?.kind === 'codec' && b.kind === 'codec' && a.manifest.name === b.manifest.name;
 }
 
 export function defaultRoute(host: string, port: number): Route {
@@ -71,10 +132,10 @@ class RouteCompiler {
   readonly #destinations: DestinationResolver;
   readonly #report: Report;
 
-  constructor(port: ServicePort, protocol: CodecProtocol, index: MeshIndex, report: Report) {
+  constructor(port: ServicePort, protocol: CodecProtocol, namespace: string, index: MeshIndex, report: Report) {
     this.#protocol = protocol;
     this.#manifest = protocol.manifest;
-    this.#destinations = new DestinationResolver(port.number, protocol.manifest, index, report);
+    this.#destinations = new DestinationResolver(port.number, protocol.manifest, namespace, index, report);
     this.#report = report;
   }
 

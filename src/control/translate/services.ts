@@ -8,6 +8,9 @@ import type { Endpoint, Service, ServicePort } from './mesh.ts';
 import type { ProtocolTable } from './protocols.ts';
 import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 
+/** Opaque to everybody but their ends. */
+const ENCRYPTED = ['https', 'tls'];
+
 type ServiceEntry = Resource<ServiceEntrySpec>;
 export type WorkloadEntry = Resource<WorkloadSpec>;
 
@@ -31,7 +34,7 @@ export function checkServiceEntry(
       );
     } else if (protocol.kind === 'unsupported') {
       report('notApplied', ['ports', index], `${protocol.name} is not built yet: the port gets no listener`);
-    } else if (protocol.kind === 'tcp' && protocol.meant !== '') {
+    } else if (protocol.kind === 'tcp' && protocol.meant !== '' && !ENCRYPTED.includes(protocol.meant)) {
       report('notApplied', ['ports', index], `${protocol.meant} has no codec here: the port is served as opaque TCP`);
     }
   });
@@ -121,6 +124,7 @@ export function toServices(
       discovery: dns ? 'dns' : resolution === 'STATIC' ? 'endpoints' : 'none',
       endpoints: endpointsOf(resource, host, dns, workloads),
       selector,
+      subjectAltNames: spec.subjectAltNames ?? [],
     }));
 }
 

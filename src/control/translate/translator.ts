@@ -5,6 +5,7 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ApplicationProtocolSpec } from '../model/application-protocol.ts';
 import type { DestinationRuleSpec } from '../model/destination-rule.ts';
+import type { GatewaySpec } from '../model/gateway.ts';
 import type { MetaRouterSpec } from '../model/meta-router.ts';
 import type { RedisDestinationSpec } from '../model/redis-destination.ts';
 import type { RedisServiceSpec } from '../model/redis-service.ts';
@@ -15,8 +16,18 @@ import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { VirtualServiceSpec } from '../model/virtual-service.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import { compileVirtualService } from './http-routes.ts';
-import { isHttp, type Mesh, type RouteTable, type Service, type UpstreamSettings, type Visibility } from './mesh.ts';
+import { Credentials } from './credentials.ts';
+import { reportGatewayConflicts } from './gateway-conflicts.ts';
+import { compileGateway } from './gateways.ts';
+import {
+  type ConnectionTable,
+  isHttp,
+  type Mesh,
+  type RouteTable,
+  type Service,
+  type UpstreamSettings,
+  type Visibility,
+} from './mesh.ts';
 import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
 import { ProtocolTable } from './protocols.ts';
@@ -27,6 +38,7 @@ import { compileRouter } from './routes.ts';
 import { checkServiceEntry, toServices } from './services.ts';
 import { checkSidecar, toSidecarPolicy } from './sidecars.ts';
 import { type GoodVersion, hasError, type Outcome, TranslationRound } from './translation-round.ts';
+import { compileVirtualService, type Ranked } from './virtual-services.ts';
 import { overlaps } from './visibility.ts';
 
 export interface ResourceVerdict {
@@ -73,26 +85,35 @@ export class Translator {
     }));
     const services = claimPorts(entries.flat(), round);
 
-    const rules = round.admit('DestinationRule', (resource: Resource<DestinationRuleSpec>) => ({
-      findings: checkDestinationRule(resource, services),
-      make: () => resource,
-    }));
-    const { policies, findings } = toPolicies(rules);
-    for (const [key, list] of findings) round.report(key, list);
-
-    const index = new MeshIndex({ services, policies, tables: [] });
-    const tables = round
-      .admit('MetaRouter', (resource: Resource<MetaRouterSpec>) => compileRouter(resource, index))
-      .flat();
-    const http = round
-      .admit('VirtualService', (resource: Resource<VirtualServiceSpec>) => compileVirtualService(resource, index))
-      .flat();
-    tables.push(...http.sort((a, b) => b.exactness - a.exactness).map(({ table }) => table));
     const secrets: Secrets = new Map(
       round
         .admit('Secret', (resource: Resource<SecretSpec>) => ({ findings: [], make: () => resource }))
         .map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec]),
     );
+    const credentials = new Credentials(secrets);
+
+    const rules = round.admit('DestinationRule', (resource: Resource<DestinationRuleSpec>) => ({
+      findings: checkDestinationRule(resource, services, credentials),
+      make: () => resource,
+    }));
+    const { policies, findings } = toPolicies(rules);
+    for (const [key, list] of findings) round.report(key, list);
+
+    const gateways = round.admit('Gateway', (resource: Resource<GatewaySpec>) =>
+      compileGateway(resource, protocols, credentials),
+    );
+    const index = new MeshIndex({ services, policies, tables: [], connections: [] });
+    const routers = round.admit('MetaRouter', (resource: Resource<MetaRouterSpec>) =>
+      compileRouter(resource, index, gateways),
+    );
+    const tables = routers.flatMap((router) => router.tables);
+    const virtual = round.admit('VirtualService', (resource: Resource<VirtualServiceSpec>) =>
+      compileVirtualService(resource, index, gateways),
+    );
+    tables.push(...exactFirst(virtual.flatMap(({ http }) => http)));
+    const connections = exactFirst(virtual.flatMap((each) => each.connections));
+    const gatewayRoutes = [...routers, ...virtual].flatMap((each) => each.gatewayRoutes);
+    reportGatewayConflicts(gateways, gatewayRoutes, round);
     tables.push(
       ...round
         .admit('RedisService', (resource: Resource<RedisServiceSpec>) => compileRedisService(resource, index, secrets))
@@ -108,13 +129,25 @@ export class Translator {
       else round.conflict(first.source, settings.source, host);
     }
     reportSharedHosts(tables, round);
+    reportSharedHosts(connections, round);
     const sidecars = round.admit('Sidecar', (resource: Resource<SidecarSpec>) => ({
       findings: checkSidecar(resource, protocols),
       make: () => toSidecarPolicy(resource, protocols),
     }));
 
     this.#good = round.used;
-    const mesh: Mesh = { rootNamespace: this.#rootNamespace, services, policies, tables, sidecars, upstreams };
+    const mesh: Mesh = {
+      rootNamespace: this.#rootNamespace,
+      services,
+      policies,
+      tables,
+      connections,
+      gateways,
+      gatewayRoutes,
+      credentials,
+      sidecars,
+      upstreams,
+    };
     return { mesh, verdicts: this.#verdicts(inventory, round), faults: inventory.faults };
   }
 
@@ -153,9 +186,15 @@ function claimPorts(services: readonly Service[], round: TranslationRound): Serv
   return kept;
 }
 
+type HostTable = RouteTable | ConnectionTable;
+
+function exactFirst<T>(tables: readonly Ranked<T>[]): T[] {
+  return [...tables].sort((a, b) => b.exactness - a.exactness).map(({ table }) => table);
+}
+
 /** All tables stay: for a namespace that sees only the later one, it is the first. */
-function reportSharedHosts(tables: readonly RouteTable[], round: TranslationRound): void {
-  const byHost = new Map<string, RouteTable[]>();
+function reportSharedHosts(tables: readonly HostTable[], round: TranslationRound): void {
+  const byHost = new Map<string, HostTable[]>();
   for (const table of tables) claim(byHost, table, `${table.host} port ${table.port}`, round);
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOST, RULE, router, SERVICE, TestMesh, to } from '../../../test/harness/control-mesh.ts';
-import { hostMatches, MeshIndex } from './mesh-index.ts';
+import { hostMatches } from './hosts.ts';
+import { MeshIndex } from './mesh-index.ts';
 import { isVisible, overlaps, policyFor, tableFor, visibleServices } from './visibility.ts';
 
 describe('exportTo', () => {

@@ -1,5 +1,5 @@
 /** Who sees what: exportTo, and which of several candidates applies to a namespace. */
-import type { DestinationPolicy, RouteTable, Service, Visibility } from './mesh.ts';
+import type { ConnectionTable, DestinationPolicy, RouteTable, Service, Visibility } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
 export const DEFAULT_EXPORT: readonly string[] = Object.freeze(['*']);
@@ -31,6 +31,16 @@ export function visibleServices(services: readonly Service[], namespace: string)
 
 export function tableFor(index: MeshIndex, host: string, port: number, namespace: string): RouteTable | null {
   return index.tables(host).find((table) => table.port === port && isVisible(table, namespace)) ?? null;
+}
+
+/** As `tableFor`, for opaque ports. */
+export function connectionTableFor(
+  index: MeshIndex,
+  host: string,
+  port: number,
+  namespace: string,
+): ConnectionTable | null {
+  return index.connections(host).find((table) => table.port === port && isVisible(table, namespace)) ?? null;
 }
 
 /** Istio's lookup: the client's namespace, then the service's, then the root; levels are never merged. */
