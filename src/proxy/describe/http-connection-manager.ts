@@ -70,7 +70,8 @@ export function readHttpConnectionManager(
     maxStreams: null,
   };
   common?.end('note');
-  manager.ignore('@type');
+  // The listener's.
+  manager.ignore('@type', 'useRemoteAddress');
   manager.end('note');
   return plan;
 }

@@ -37,12 +37,19 @@ export function readListener(listener: Reader): ListenerPlan {
     name: listener.string('name'),
     bind,
     serviceAddress: readServiceAddress(listener) ?? bind,
-    direction: listener.string('trafficDirection') === 'INBOUND' ? ('inbound' as const) : ('outbound' as const),
+    direction: readDirection(listener),
     chains,
   };
   listener.ignore('statPrefix', 'enableReusePort', 'reusePort');
   listener.end('note');
   return plan;
+}
+
+/** Envoy has no word for a listener at the edge: there, callers' addresses are those of their connections. */
+function readDirection(listener: Reader): Direction {
+  if (listener.string('trafficDirection') === 'INBOUND') return 'inbound';
+  const filters = listener.children('filterChains').flatMap((chain) => chain.children('filters'));
+  return filters.some((filter) => filter.child('typedConfig')?.flag('useRemoteAddress')) ? 'gateway' : 'outbound';
 }
 
 function readAddress(address: Reader | null, owner: Reader, field: string): Address {
