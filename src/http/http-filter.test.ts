@@ -89,6 +89,13 @@ describe('answers of the route itself', () => {
     expect(answer).toContain('\r\ncontent-length: 0\r\n');
   });
 
+  it('redirect to another scheme without the port of the first one', () => {
+    const request = GET('/a').replace('h:8080', 'h:80');
+    expect(answered({ redirect: { status: 301, scheme: 'https' } }, request)).toContain(
+      '\r\nlocation: https://h/a\r\n',
+    );
+  });
+
   it('respond directly', () => {
     expect(answered({ direct: { status: 418, body: 'tea' } }, GET('/'))).toMatch(
       /^HTTP\/1.1 418 I'm a Teapot\r\n.*\r\n\r\ntea$/s,

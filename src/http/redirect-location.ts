@@ -12,9 +12,15 @@ export function redirectLocation(
   const to = redirect.scheme ?? scheme;
   const authority = redirect.authority ?? request.get(':authority') ?? '';
   const [, host = '', own = ''] = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
-  const port = redirect.port === null ? own : redirect.port === 'listener' ? `${listenerPort}` : `${redirect.port}`;
-  const implied = port === '' || port === (to === 'https' ? '443' : '80');
+  // The port of the scheme that is left behind means nothing to the other.
+  const kept = own === portOf(scheme) ? '' : own;
+  const port = redirect.port === null ? kept : redirect.port === 'listener' ? `${listenerPort}` : `${redirect.port}`;
+  const implied = port === '' || port === portOf(to);
   const path = request.get(':path') ?? '/';
   const target = redirect.path === null ? path : rewritePath(path, redirect.path);
   return `${to}://${host}${implied ? '' : `:${port}`}${target}`;
+}
+
+function portOf(scheme: 'http' | 'https'): string {
+  return scheme === 'https' ? '443' : '80';
 }

@@ -1,9 +1,10 @@
 /** StatusReport: for every resource whether it runs, where, and if not, why. Plain JSON, served by the admin API. */
 import type { NodeInfo } from '../../xds/node.ts';
 import { shortTypeName } from '../../xds/type-urls.ts';
+import { findUnselected } from '../analyze/gateway-findings.ts';
 import type { Generated, NodeNote, ServiceAddress } from '../generate/generated.ts';
 import { resourceId } from '../generate/generated.ts';
-import { compare, type Finding } from '../model/resource.ts';
+import { compare, type Finding, findingAt } from '../model/resource.ts';
 import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
 import type { Outcome } from '../translate/translation-round.ts';
 import type { ResourceVerdict, Translation } from '../translate/translator.ts';
@@ -85,8 +86,12 @@ export interface ClientView {
 export function buildStatus(translation: Translation, views: readonly ClientView[]): StatusReport {
   const verdicts = [...translation.verdicts.values()].sort(byPlace);
   const indexed = views.map(indexView);
+  const unselected = findUnselected(
+    translation.mesh.gateways,
+    views.map(({ client }) => client.node),
+  );
   return {
-    resources: verdicts.map((verdict) => resourceStatus(verdict, indexed)),
+    resources: verdicts.map((verdict) => resourceStatus(verdict, indexed, unselected.get(verdict.entry.key) ?? null)),
     faults: translation.faults.map(findingStatus),
     proxies: views.map(proxyStatus).sort((a, b) => compare(a.id, b.id)),
   };
@@ -114,8 +119,15 @@ function indexView(view: ClientView): IndexedView {
   };
 }
 
-function resourceStatus({ entry, outcome, findings }: ResourceVerdict, views: readonly IndexedView[]): ResourceStatus {
+/** `unselected`: why no proxy serves this Gateway. */
+function resourceStatus(
+  { entry, outcome, findings: found }: ResourceVerdict,
+  views: readonly IndexedView[],
+  unselected: string | null,
+): ResourceStatus {
   const { document, key } = entry;
+  const findings =
+    unselected === null ? found : [...found, findingAt(document, 'warning', ['spec', 'selector'], unselected)];
   const products = new Set<string>();
   const remarks: ProxyRemark[] = [];
   let proxies = 0;

@@ -77,7 +77,9 @@ function proxyLines(proxy: ProxyStatus): string[] {
     const target =
       address.direction === 'inbound'
         ? `inbound port ${address.port} ${address.host}`.trimEnd()
-        : `${address.host}:${address.port}`;
+        : address.direction === 'gateway'
+          ? address.host
+          : `${address.host}:${address.port}`;
     lines.push(`  connect to ${bindText(address.bind).padEnd(width)} for ${target} (${address.protocol})`);
   }
   for (const text of proxy.unsendable) lines.push(`  cannot be sent: ${text}`);
