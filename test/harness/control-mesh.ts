@@ -59,6 +59,26 @@ export function tcpManifest(): ProtocolManifest {
   return { ...base, attributes: { ...base.attributes, fixed: [] } };
 }
 
+/** Enough of HTTP's for routes. */
+export function httpManifest(): ProtocolManifest {
+  const base = testManifest();
+  const own = [':method', ':pathname', 'content-length'].map((key) => ({ key, description: '', mutable: false }));
+  return {
+    ...base,
+    name: 'http1',
+    aliases: ['http'],
+    family: 'http',
+    options: [],
+    attributes: {
+      fixed: [...own, { key: ':authority', description: '', mutable: true }],
+      open: { description: 'a header', mutable: true },
+      keyCase: 'insensitive',
+      hostKey: ':authority',
+    },
+    capabilities: { ...base.capabilities, requestMutation: true, responseMutation: true },
+  };
+}
+
 export function testNode(overrides: Partial<NodeInfo> = {}): NodeInfo {
   return {
     id: 'proxy-1',

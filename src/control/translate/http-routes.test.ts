@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf, TestMesh, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
-import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import { findingsOf, httpManifest, TestMesh, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
 import type { JsonObject } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { Xds } from '../../xds/xds.ts';
@@ -11,25 +10,6 @@ import { generateMeltemi } from '../generate/meltemi.ts';
 import type { Mesh, Route } from './mesh.ts';
 
 const HOST = 'web.shop.svc.cluster.local';
-
-function httpManifest(): ProtocolManifest {
-  const base = testManifest();
-  const own = [':method', ':pathname', 'content-length'].map((key) => ({ key, description: '', mutable: false }));
-  return {
-    ...base,
-    name: 'http1',
-    aliases: ['http'],
-    family: 'http',
-    options: [],
-    attributes: {
-      fixed: [...own, { key: ':authority', description: '', mutable: true }],
-      open: { description: 'a header', mutable: true },
-      keyCase: 'insensitive',
-      hostKey: ':authority',
-    },
-    capabilities: { ...base.capabilities, requestMutation: true, responseMutation: true },
-  };
-}
 
 const service = (host: string, address: string): string => `
 apiVersion: networking.istio.io/v1
