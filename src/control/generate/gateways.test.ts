@@ -1,0 +1,366 @@
+import { describe, expect, it } from 'vitest';
+import { httpManifest, TestMesh, tcpManifest, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
+import type { JsonObject } from '../../xds/json.ts';
+import type { NodeInfo } from '../../xds/node.ts';
+import { TypeUrl } from '../../xds/type-urls.ts';
+import { Xds } from '../../xds/xds.ts';
+import { bindNames } from './bind.ts';
+import { BindAllocator } from './bind-allocator.ts';
+import type { Generated } from './generated.ts';
+import { generateMeltemi } from './meltemi.ts';
+
+const xds = Xds.load();
+const HOST = 'site.shop.svc.cluster.local';
+
+const SITE = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: site, namespace: shop }
+spec:
+  hosts: [${HOST}]
+  addresses: [127.0.10.9]
+  ports: [{ number: 80, name: http }, { number: 443, name: https }]
+  resolution: STATIC
+  endpoints: [{ address: 127.0.0.1 }]
+`;
+
+const resource = (kind: string, name: string, spec: string, namespace = 'shop'): string => `
+apiVersion: networking.istio.io/v1
+kind: ${kind}
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: ${spec}
+`;
+const gateway = (name: string, servers: string): string => resource('Gateway', name, `{ servers: [${servers}] }`);
+const server = (protocol: string, port: number, name: string, hosts: string, more = ''): string =>
+  `{ port: { number: ${port}, name: ${name}, protocol: ${protocol} }, hosts: [${hosts}]${more && `, ${more}`} }`;
+const http = (name: string, host: string, gateways: string, routes: string): string =>
+  resource('VirtualService', name, `{ hosts: ["${host}"], gateways: [${gateways}], http: [${routes}] }`);
+const to = (port: number): string => `route: [{ destination: { host: site, port: { number: ${port} } } }]`;
+const SIMPLE = 'tls: { mode: SIMPLE, serverCertificate: /c, privateKey: /k }';
+
+function generate(files: readonly string[], node: Partial<NodeInfo> = {}): Generated {
+  const named = Object.fromEntries([SITE, ...files].map((text, at) => [`${at}.yaml`, text]));
+  const { mesh } = new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(named);
+  const binds = new BindAllocator();
+  binds.assign(bindNames(mesh));
+  const manifests = [{ name: 'http1' }, { name: 'thrift' }, { name: 'tcp' }];
+  const generated = generateMeltemi(
+    { mesh, binds, accessLogFile: '' },
+    testNode({ type: 'router', manifests, ...node }),
+  );
+  for (const each of generated.resources) expect(xds.encodeResource(each), each.name).toMatchObject({ ok: true });
+  return generated;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON
+function find(generated: Generated, typeUrl: string, name: string): any {
+  return generated.resources.find((each) => each.typeUrl === typeUrl && each.name === name)?.value;
+}
+
+const names = (generated: Generated, typeUrl: string): string[] =>
+  generated.resources.filter((each) => each.typeUrl === typeUrl).map(({ name }) => name);
+
+describe('servers of HTTP', () => {
+  const generated = generate([
+    gateway('a', server('HTTP', 80, 'http', '"*.test", other.example')),
+    gateway('b', server('HTTP', 80, 'http', 'b.test')),
+    http('one', 'b.test', 'a', `{ ${to(80)} }, { match: [{ uri: { exact: /never } }], ${to(80)} }`),
+    http('two', 'b.test', 'b', `{ match: [{ uri: { prefix: /two } }], redirect: { uri: /x } }`),
+    http('zwide', '*', 'a', `{ match: [{ uri: { prefix: /all } }], ${to(80)} }`),
+  ]);
+
+  it('of one port are one listener at every address, which believes no caller', () => {
+    expect(names(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
+    const listener = find(generated, TypeUrl.Listener, '0.0.0.0_80');
+    expect(listener).toMatchObject({ address: { socketAddress: { address: '0.0.0.0', portValue: 80 } } });
+    expect(listener).not.toHaveProperty('listenerFilters');
+    expect(listener.filterChains).toMatchObject([
+      { filters: [{ typedConfig: { useRemoteAddress: true, rds: { routeConfigName: 'http.80' } } }] },
+    ]);
+    expect(listener.filterChains[0]).not.toHaveProperty('filterChainMatch');
+  });
+
+  it('join the routes of each host, those for everything last', () => {
+    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.80');
+    const routes = (virtualHosts as { name: string; routes: { name: string }[] }[]).map(({ name, routes }) => [
+      name,
+      routes.map((route) => route.name),
+    ]);
+    expect(routes).toEqual([
+      ['*.test:80', ['http-0']],
+      ['b.test:80', ['http-0', 'http-0']],
+      ['other.example:80', ['http-0']],
+    ]);
+    expect(virtualHosts.map(({ domains }: { domains: string[] }) => domains)).toEqual([
+      ['*.test', '*.test:80'],
+      ['b.test', 'b.test:80', 'b.test:*'],
+      ['other.example', 'other.example:80', 'other.example:*'],
+    ]);
+    // What stands behind a route for everything is gone, before others come in between.
+    expect(virtualHosts[1].routes[0].match).toEqual({ prefix: '/two' });
+    expect(virtualHosts[1].routes[1].match).toEqual({ prefix: '/' });
+  });
+
+  it('give routes that answer by themselves a cluster without endpoints', () => {
+    const [redirect] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts[1].routes;
+    expect(redirect.route.cluster).toBe('BlackHoleCluster');
+    expect(find(generated, TypeUrl.Cluster, 'BlackHoleCluster')).toMatchObject({ type: 'STATIC' });
+  });
+
+  it('tell which resources shape them, and where to connect', () => {
+    expect([...generated.products.get('Gateway/shop/b')!]).toContain(`${TypeUrl.Listener} 0.0.0.0_80`);
+    expect(generated.products.get('VirtualService/shop/two')).toContain(`${TypeUrl.RouteConfiguration} http.80`);
+    expect(generated.addresses).toMatchObject([
+      { direction: 'gateway', host: '*.test, other.example', port: 80, protocol: 'http', listener: '0.0.0.0_80' },
+      { host: 'b.test' },
+    ]);
+  });
+
+  it('without routes answer 404, with httpsRedirect always 301', () => {
+    const bare = generate([gateway('a', server('HTTP', 80, 'http', 'a.test'))], { bind: 'loopback' });
+    expect(find(bare, TypeUrl.RouteConfiguration, 'http.80').virtualHosts).toEqual([
+      { name: 'blackhole:80', domains: ['*'], routes: [] },
+    ]);
+    expect(names(bare, TypeUrl.Listener)).toEqual(['127.0.0.1_80']);
+    const redirected = generate([
+      gateway('a', server('HTTP', 80, 'http', '"*.test"', 'tls: { httpsRedirect: true }')),
+      http('one', 'b.test', 'a', `{ ${to(80)} }`),
+    ]);
+    const { virtualHosts } = find(redirected, TypeUrl.RouteConfiguration, 'http.80');
+    for (const { routes } of virtualHosts)
+      expect(routes).toMatchObject([
+        { typedPerFilterConfig: { http: { value: { redirect: { status: 301, scheme: 'https' } } } } },
+      ]);
+    expect(virtualHosts.map(({ name }: { name: string }) => name)).toEqual(['*.test:80', 'b.test:80']);
+  });
+
+  it('are not for other labels, nor for sidecars', () => {
+    const files = [
+      resource('Gateway', 'a', `{ selector: { a: b }, servers: [${server('HTTP', 80, 'http', 'a.test')}] }`),
+    ];
+    expect(names(generate(files), TypeUrl.Listener)).toEqual([]);
+    expect(names(generate(files, { labels: { a: 'b', c: 'd' } }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
+    const sidecar = generate(files, { type: 'sidecar', labels: { a: 'b' } });
+    expect(names(sidecar, TypeUrl.Listener)).toEqual(['127.0.10.9_443', '127.0.10.9_80']);
+  });
+});
+
+describe('servers of TLS', () => {
+  const generated = generate([
+    gateway(
+      'a',
+      `${server('HTTPS', 443, 'one', 'one.test', SIMPLE)}, ${server('HTTPS', 443, 'two', '"*"', SIMPLE)},
+       ${server('TLS', 443, 'through', '"*.far.test"', 'tls: {}')}, ${server('HTTP', 443, 'plain', 'plain.test')}`,
+    ),
+    http('one', 'one.test', 'a', `{ ${to(80)} }`),
+    resource(
+      'VirtualService',
+      'far',
+      `{ hosts: ["*.far.test"], gateways: [a], tls: [{ match: [{ sniHosts: [x.far.test, "*.y.far.test"] }],
+         route: [{ destination: { host: site, port: { number: 443 } }, weight: 3 }, { destination: { host: site, port: { number: 80 } }, weight: 1 }] }] }`,
+    ),
+  ]);
+
+  it('are chains by SNI, beside one for plaintext', () => {
+    const { listenerFilters, filterChains } = find(generated, TypeUrl.Listener, '0.0.0.0_443');
+    expect(listenerFilters).toMatchObject([{ name: 'envoy.filters.listener.tls_inspector' }]);
+    expect(
+      filterChains.map(({ name, filterChainMatch, transportSocket }: JsonObject) => [
+        name,
+        filterChainMatch,
+        (transportSocket as JsonObject | undefined)?.name,
+      ]),
+    ).toEqual([
+      ['https.443.one.a.shop', { serverNames: ['one.test'], transportProtocol: 'tls' }, 'envoy.transport_sockets.tls'],
+      ['https.443.two.a.shop', { transportProtocol: 'tls' }, 'envoy.transport_sockets.tls'],
+      [
+        'VirtualService/shop/far.0',
+        { serverNames: ['x.far.test', '*.y.far.test'], transportProtocol: 'tls' },
+        undefined,
+      ],
+      ['http.443', { transportProtocol: 'raw_buffer' }, undefined],
+    ]);
+    expect(filterChains[0].transportSocket.typedConfig).toEqual({
+      '@type': TypeUrl.DownstreamTlsContext,
+      commonTlsContext: {
+        tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2' },
+        alpnProtocols: ['http/1.1'],
+        tlsCertificates: [{ certificateChain: { filename: '/c' }, privateKey: { filename: '/k' } }],
+      },
+    });
+    expect(filterChains[2].filters[0].typedConfig.weightedClusters).toEqual({
+      clusters: [
+        { name: `outbound|443||${HOST}`, weight: 3 },
+        { name: `outbound|80||${HOST}`, weight: 1 },
+      ],
+    });
+  });
+
+  it('take their certificates from Secrets of the router’s namespace', () => {
+    const pem = (word: string): string => `-----BEGIN ${word}-----\\nx\\n-----END ${word}-----`;
+    const secret = (namespace: string): string => `
+apiVersion: v1
+kind: Secret
+metadata: { name: cred, namespace: ${namespace} }
+stringData: { tls.crt: "${pem('CERTIFICATE')}", tls.key: "${pem('PRIVATE KEY')}" }
+`;
+    const files = [
+      gateway(
+        'a',
+        `${server('HTTPS', 443, 'one', 'a.test', 'tls: { mode: SIMPLE, credentialName: cred }')}, ${server('HTTPS', 443, 'two', 'b.test', SIMPLE)}`,
+      ),
+    ];
+    const served = generate([...files, secret('default')]);
+    const [chain] = find(served, TypeUrl.Listener, '0.0.0.0_443').filterChains;
+    expect(chain.transportSocket.typedConfig.commonTlsContext.tlsCertificateSdsSecretConfigs).toEqual([
+      { name: 'kubernetes://cred', sdsConfig: { ads: {}, resourceApiVersion: 'V3' } },
+    ]);
+    expect(find(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toContain('KEY');
+    const lacking = generate([...files, secret('shop')]);
+    expect(names(lacking, TypeUrl.Secret)).toEqual([]);
+    expect(find(lacking, TypeUrl.Listener, '0.0.0.0_443').filterChains).toMatchObject([
+      { name: 'https.443.two.a.shop' },
+    ]);
+    expect(lacking.notes).toEqual([
+      {
+        source: 'Gateway/shop/a',
+        message:
+          'the namespace default of the router has no Secret cred with a certificate and its key: port 443 does not serve a.test',
+      },
+    ]);
+  });
+
+  it('give a name that two want to the first, and say so where the resources could not', () => {
+    const wanting = (name: string, selector: string): string =>
+      resource(
+        'Gateway',
+        name,
+        `{ selector: ${selector}, servers: [${server('HTTPS', 443, 'm', `a.test, ${name}.test`, SIMPLE)}] }`,
+      );
+    const both = generate([wanting('x', '{ a: a }'), wanting('y', '{ b: b }')], { labels: { a: 'a', b: 'b' } });
+    const chains = find(both, TypeUrl.Listener, '0.0.0.0_443').filterChains;
+    expect(chains.map(({ filterChainMatch }: JsonObject) => filterChainMatch)).toEqual([
+      { serverNames: ['a.test', 'x.test'] },
+      { serverNames: ['y.test'] },
+    ]);
+    expect(both.notes.map(({ source, message }) => `${source}: ${message}`)).toEqual([
+      'Gateway/shop/y: port 443 with the SNI a.test belongs to Gateway/shop/x, which comes first',
+      'Gateway/shop/x: Gateway/shop/y wants port 443 with the SNI a.test too; this one comes first and has it',
+    ]);
+  });
+});
+
+describe('what no route leads to', () => {
+  it('is not served, and its Gateway says so', () => {
+    const generated = generate([
+      gateway(
+        'a',
+        `${server('TCP', 5432, 'db', '"*"')}, ${server('thrift', 9090, 'rpc', '"*"')}, ${server('TLS', 443, 'through', 'a.test', 'tls: {}')}`,
+      ),
+    ]);
+    expect(names(generated, TypeUrl.Listener)).toEqual([]);
+    expect(generated.notes.map(({ message }) => message)).toEqual([
+      'no VirtualService has a tcp route for port 5432 and *: it is not served',
+      'no MetaRouter has routes for port 9090 and *: it is not served',
+      'no VirtualService has a tls route for port 443 and a.test: it is not served',
+    ]);
+  });
+});
+
+describe('a sidecar', () => {
+  const chainsOf = (spec: string): JsonObject[] => {
+    const files = [resource('VirtualService', 'site', `{ hosts: [site], ${spec} }`)];
+    return find(generate(files, { type: 'sidecar' }), TypeUrl.Listener, '127.0.10.9_443').filterChains;
+  };
+
+  it('has a chain for each SNI of a service’s routes, and the service for all others', () => {
+    const chains = chainsOf(`tls: [{ match: [{ sniHosts: [${HOST}] }], ${to(80)} }]`);
+    expect(chains).toMatchObject([
+      {
+        name: `${HOST}_443.0`,
+        filterChainMatch: { serverNames: [HOST] },
+        filters: [{ typedConfig: { cluster: `outbound|80||${HOST}` } }],
+      },
+      { name: `${HOST}_443`, filters: [{ typedConfig: { cluster: `outbound|443||${HOST}` } }] },
+    ]);
+  });
+
+  it('sends an opaque port where its tcp route says', () => {
+    expect(chainsOf(`tcp: [{ ${to(80)} }]`)).toMatchObject([
+      { name: `${HOST}_443`, filters: [{ typedConfig: { cluster: `outbound|80||${HOST}` } }] },
+    ]);
+  });
+});
+
+describe('TLS to servers', () => {
+  const rule = (tls: string): string =>
+    resource('DestinationRule', 'site', `{ host: ${HOST}, trafficPolicy: { tls: ${tls} } }`);
+  const socketOf = (tls: string, ...files: string[]): JsonObject | undefined =>
+    find(generate([rule(tls), ...files]), TypeUrl.Cluster, `outbound|443||${HOST}`).transportSocket?.typedConfig;
+
+  it('has SNI, CA and names', () => {
+    expect(
+      socketOf('{ mode: SIMPLE, sni: x.test, caCertificates: /ca, subjectAltNames: [spiffe://a/b, 10.0.0.1, c.test] }'),
+    ).toEqual({
+      '@type': TypeUrl.UpstreamTlsContext,
+      sni: 'x.test',
+      commonTlsContext: {
+        validationContext: {
+          trustedCa: { filename: '/ca' },
+          matchTypedSubjectAltNames: [
+            { sanType: 'URI', matcher: { exact: 'spiffe://a/b' } },
+            { sanType: 'IP_ADDRESS', matcher: { exact: '10.0.0.1' } },
+            { sanType: 'DNS', matcher: { exact: 'c.test' } },
+          ],
+        },
+      },
+    });
+  });
+
+  it('verifies by the system’s CAs that the server is the service, where nothing else is said', () => {
+    expect(socketOf('{ mode: SIMPLE }')).toMatchObject({
+      sni: HOST,
+      commonTlsContext: {
+        validationContext: {
+          systemRootCerts: {},
+          matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: HOST } }],
+        },
+      },
+    });
+    expect(socketOf('{ mode: MUTUAL, clientCertificate: /c, privateKey: /k, sni: a }')).toMatchObject({ sni: 'a' });
+    expect(socketOf('{ mode: SIMPLE, insecureSkipVerify: true }')).toMatchObject({ commonTlsContext: {} });
+  });
+
+  it.each(['{ mode: DISABLE }', '{ mode: ISTIO_MUTUAL }'])('%s is none', (tls) => {
+    expect(socketOf(tls)).toBeUndefined();
+  });
+
+  it('takes the CA of a Secret', () => {
+    const secret = `
+apiVersion: v1
+kind: Secret
+metadata: { name: ca, namespace: default }
+stringData: { ca.crt: "-----BEGIN CERTIFICATE-----" }
+`;
+    const tls = '{ mode: SIMPLE, credentialName: ca }';
+    expect(socketOf(tls, secret)).toMatchObject({
+      commonTlsContext: { validationContext: { trustedCa: { inlineString: '-----BEGIN CERTIFICATE-----' } } },
+    });
+    expect(generate([rule(tls)]).notes).toMatchObject([
+      {
+        source: 'DestinationRule/shop/site',
+        message: 'the namespace default has no Secret ca with ca.crt: no connections',
+      },
+    ]);
+  });
+
+  it('is replaced for one port, and by a subset', () => {
+    const policy = '{ tls: { mode: SIMPLE }, portLevelSettings: [{ port: { number: 80 } }] }';
+    const subset = '[{ name: plain, labels: {}, trafficPolicy: { tls: { mode: DISABLE } } }]';
+    const generated = generate([
+      resource('DestinationRule', 'site', `{ host: ${HOST}, trafficPolicy: ${policy}, subsets: ${subset} }`),
+    ]);
+    const encrypted = generated.resources.filter(({ value }) => value.transportSocket !== undefined);
+    expect(encrypted.map(({ name }) => name)).toEqual([`outbound|443||${HOST}`]);
+  });
+});
