@@ -3,6 +3,7 @@ import type { CodecFactory, Plugin, ProtocolManifest } from 'meltemi/codec';
 import { FIXED_ATTRIBUTES } from './attributes.ts';
 import { BrpcClientCodec, BrpcServerCodec } from './connection.ts';
 import { fieldsOf } from './fields-of.ts';
+import { frameId } from './frame-id.ts';
 import { detectPrpc } from './frame-meter.ts';
 import { BRPC_OPTIONS, type BrpcOptions, parseBrpcOptions } from './options.ts';
 import { codes } from './wire.ts';
@@ -46,6 +47,7 @@ const factory: CodecFactory<BrpcOptions> = {
   detect: detectPrpc,
   parseOptions: parseBrpcOptions,
   fieldsOf,
+  frameId,
   createServerCodec: (sink, out, options) => new BrpcServerCodec(sink, out, options),
   createClientCodec: (sink, out, options, connectionKey) => new BrpcClientCodec(sink, out, options, connectionKey),
 };

@@ -4,14 +4,13 @@ import { capabilityMatrix, readSamples, runConformance, withMatrix } from 'melte
 import { describe, expect, it } from 'vitest';
 import brpc from './codec.ts';
 import { CODE_OF_STATUS } from './reply.ts';
-import { bodyOf, idValue } from './sample-ids.ts';
 import { codes } from './wire.ts';
 
 const samples = await readSamples(fileURLToPath(new URL('samples', import.meta.url)));
 const readme = new URL('README.md', import.meta.url);
 const page = await readFile(readme, 'utf8');
 const [factory] = brpc.codecs;
-const { results } = runConformance({ factory, samples, idValue, bodyOf });
+const { results } = runConformance({ factory, samples });
 
 describe('brpc conforms', () => {
   for (const { name, title, verdict, reason } of results) {

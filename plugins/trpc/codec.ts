@@ -9,6 +9,7 @@ import {
 } from 'meltemi/codec';
 import { ATTRIBUTES } from './attributes.ts';
 import { trpcFields } from './fields.ts';
+import { frameId } from './frame-id.ts';
 import { detectTrpc, type TrpcOptions } from './frame-meter.ts';
 import { TrpcClientCodec, TrpcServerCodec } from './trpc-codec.ts';
 import { FIXED_BYTES, RetCode } from './wire.ts';
@@ -55,6 +56,7 @@ const factory: CodecFactory<TrpcOptions> = {
   detect: detectTrpc,
   parseOptions: (raw) => parseOptions('trpc', OPTIONS, raw),
   fieldsOf: trpcFields,
+  frameId,
   createServerCodec: (sink, out, options) => new TrpcServerCodec(sink, out, options),
   createClientCodec: (sink, out, options) => new TrpcClientCodec(sink, out, options),
 };

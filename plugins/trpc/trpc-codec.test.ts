@@ -3,8 +3,9 @@ import { Reset, Status, statusOf } from 'meltemi/codec';
 import { benchClient, benchServer, feed, readSamples } from 'meltemi/conformance';
 import { describe, expect, it } from 'vitest';
 import trpc from './codec.ts';
+import { frameId } from './frame-id.ts';
 import { RET_OF_STATUS } from './reply.ts';
-import { idValue } from './testing/id-value.ts';
+import { protobufjsId } from './testing/protobufjs-id.ts';
 import { RetCode } from './wire.ts';
 
 const [factory] = trpc.codecs;
@@ -41,18 +42,29 @@ function requestOf(bytes: Buffer) {
 }
 
 describe('ids', () => {
+  it('are found and changed as protobufjs does', () => {
+    for (const { request, response } of exchanges) {
+      for (const { bytes } of response === null ? [request] : [request, response]) {
+        expect(frameId.read(bytes)).toBe(protobufjsId.read(bytes));
+        for (const id of [0n, 1n, 127n, 128n, 0xffff_ffffn]) {
+          expect(frameId.write(bytes, id).equals(protobufjsId.write(bytes, id))).toBe(true);
+        }
+      }
+    }
+  });
+
   it('of the fixed head are left alone in version 0', () => {
     const { head } = requestOf(unary(Buffer.from([0x18, 0x07, 0x3a, 1, 0x66]), 'body', 0));
     const { codec, out } = client();
     codec.encode(300, head);
     const sent = out.take();
     expect(sent.readUInt32BE(10)).toBe(7);
-    expect(idValue.read(sent)).toBe(300n);
+    expect(protobufjsId.read(sent)).toBe(300n);
   });
 
   it('are restored in both places when the request is long gone from its buffer', () => {
     const bench = server();
-    const call = Buffer.from(idValue.write(hello, 0xfffffffen));
+    const call = Buffer.from(protobufjsId.write(hello, 0xfffffffen));
     let head = null as (typeof bench.sink.heads)[0] | null;
     bench.sink.onHead = (_id, request) => {
       head = request as typeof head;
@@ -62,7 +74,7 @@ describe('ids', () => {
     const reply = bench.out.take();
     expect(reply.readUInt32BE(10)).toBe(0xfffffffe);
     expect(reply[14]).toBe(1);
-    expect(idValue.read(reply)).toBe(0xfffffffen);
+    expect(protobufjsId.read(reply)).toBe(0xfffffffen);
   });
 
   it('may be absent, in between and behind, and may not come twice', () => {
@@ -176,7 +188,7 @@ describe('bad frames', () => {
     const [head] = sink.heads;
     codec.encode(1, head!.answer!, head!);
     const reply = out.take();
-    expect(idValue.read(reply)).toBe(77n);
+    expect(protobufjsId.read(reply)).toBe(77n);
     expect(head!.answer!.outcome).toEqual({ code: RetCode.SERVER_DECODE_ERR, ok: false });
     expect(sink.goneAway).toBe(true);
   });
@@ -206,7 +218,7 @@ it('a call given up owes its answer, a oneway call none', () => {
   codec.encode(1, requestOf(hello).head);
   codec.encode(2, requestOf(sample('oneway').request.bytes).head);
   expect([codec.reset(1, Status.timeout), codec.reset(2, Status.timeout)]).toEqual([Reset.Owed, Reset.Done]);
-  feed(codec, idValue.write(answer, 1n));
-  feed(codec, idValue.write(answer, 1n));
+  feed(codec, protobufjsId.write(answer, 1n));
+  feed(codec, protobufjsId.write(answer, 1n));
   expect(sink.headIds).toEqual([1, -1]);
 });

@@ -17,5 +17,5 @@ export {
   runConformance,
   testCodec,
 } from './run-conformance.ts';
-export type { Exchange, HeartbeatSample, Sample, Samples } from './sample.ts';
-export { type Conformance, type IdPlace, type IdValue, Subject } from './subject.ts';
+export type { Exchange, HeartbeatSample, ProtocolTraits, Sample, Samples } from './sample.ts';
+export { type Conformance, Subject } from './subject.ts';

@@ -40,15 +40,43 @@ describe('readSamples', () => {
   });
 
   it.each([
+    ['an answer to nothing', { 'a.request.hex': '01', 'b.response.hex': '01' }, 'b.response: there is no b.request'],
     [
-      'an answer to nothing',
-      { 'a.request.hex': '01', 'b.response.hex': '01' },
-      'b.response: answers nothing that is there',
+      'an unknown role',
+      { 'a.question.hex': '01' },
+      'a.question.hex: question is not one of request, request-sent, response',
     ],
-    ['an unknown role', { 'a.question.hex': '01' }, 'a.question.hex: question is not one of request, response'],
     ['nothing at all', { 'README.md': '' }, 'no file is named NAME.request.hex'],
   ])('refuses %s', async (_what, files, message) => {
     await expect(readSamples(await folderOf(files))).rejects.toThrow(message);
+  });
+
+  it('reads what a message that streams holds and becomes, and what its protocol is like', async () => {
+    const folder = await folderOf({
+      'put.request.hex': '@data = déjà vu\n@trailer sum = 1 \n@end = close\n"PUT\\r\\n#" 00 # a text\n0 1',
+      'put.request-sent.hex': '"PUT"',
+      'put.response.hex': '01',
+      'protocol.json': '{ "followers": { "key": ["hash-key"] }, "dropsHalfRequests": true }',
+    });
+    const { exchanges, traits } = await readSamples(folder);
+    const request = { name: 'put', bytes: Buffer.from('PUT\r\n#\0\x01'), attributes: {}, sent: Buffer.from('PUT') };
+    expect(exchanges[0]!.request).toEqual({
+      ...request,
+      data: Buffer.from('déjà vu'),
+      trailers: { sum: '1' },
+      end: 'close',
+    });
+    expect(traits).toEqual({ followers: { key: ['hash-key'] }, dropsHalfRequests: true });
+  });
+
+  it.each([
+    ['{ "follower": {} }', 'protocol.json: follower is not one of codecOptions, followers, dropsHalfRequests'],
+    ['{ "followers": { "key": "hash-key" } }', 'followers: {"key":"hash-key"} is not an object of lists'],
+    ['[]', 'expected an object'],
+    ['{', 'protocol.json: '],
+  ])('refuses %s as what a protocol is like', async (text, message) => {
+    const folder = await folderOf({ 'a.request.hex': '01', 'protocol.json': text });
+    await expect(readSamples(folder)).rejects.toThrow(message);
   });
 
   it('reads what is expected of a response', () => {
@@ -59,7 +87,10 @@ describe('readSamples', () => {
 
   it.each([
     ['01\nxyz', 'a.hex:2: xyz: not hexadecimal digits'],
-    ['@expect 4\n01', 'a.hex:1: @expect 4: expected @attribute KEY = VALUE, @code = NUMBER or @ok = true or false'],
+    ['@expect 4\n01', 'a.hex:1: @expect 4: expected @attribute KEY = VALUE, @trailer KEY = VALUE, @code = NUMBER'],
+    ['@end = soon\n01', 'a.hex:1: @end = soon: expected'],
+    ['"\\x"', 'a.hex:1: "\\x": not hexadecimal digits, nor text in quotes'],
+    ['"open', 'a.hex:1: "open: not hexadecimal digits'],
     ['012', 'a.hex: 3 hexadecimal digits'],
     ['# nothing', 'a.hex: 0 hexadecimal digits'],
   ])('names the line of %j', (text, message) => {

@@ -1,13 +1,24 @@
 /**
  * readSamples: a folder of samples. `NAME.request.hex` with `NAME.response.hex` is an exchange, without it a oneway request;
- * `NAME.heartbeat.hex` with `NAME.heartbeat-answer.hex` a heartbeat. `.bin` files hold the bytes themselves.
+ * `NAME.heartbeat.hex` with `NAME.heartbeat-answer.hex` a heartbeat; `NAME.request-sent.hex` and `NAME.response-sent.hex` are what
+ * the other side gets of messages that stream. `.bin` files hold the bytes themselves.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Outcome } from '../metaprotocol/message.ts';
+import { readTraits } from './read-traits.ts';
 import type { Exchange, HeartbeatSample, Sample, Samples } from './sample.ts';
 
-const ROLES = ['request', 'response', 'heartbeat', 'heartbeat-answer'] as const;
+/** The roles of files, and whose file must be there too. */
+const ROLES: Readonly<Record<string, string | null>> = {
+  request: null,
+  'request-sent': 'request',
+  response: 'request',
+  'response-sent': 'response',
+  heartbeat: null,
+  'heartbeat-answer': 'heartbeat',
+};
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** Throws an error that names file and line. */
 export async function readSamples(directory: string): Promise<Samples> {
@@ -16,8 +27,8 @@ export async function readSamples(directory: string): Promise<Samples> {
     const match = /^(?<name>.+)\.(?<role>[a-z-]+)\.(?<ending>hex|bin)$/.exec(file);
     if (match === null) continue;
     const { name, role, ending } = match.groups as { name: string; role: string; ending: string };
-    if (!(ROLES as readonly string[]).includes(role)) {
-      throw new Error(`${join(directory, file)}: ${role} is not one of ${ROLES.join(', ')}`);
+    if (!Object.hasOwn(ROLES, role)) {
+      throw new Error(`${join(directory, file)}: ${role} is not one of ${Object.keys(ROLES).join(', ')}`);
     }
     const content = await readFile(join(directory, file));
     const sample =
@@ -28,42 +39,103 @@ export async function readSamples(directory: string): Promise<Samples> {
   const heartbeats: HeartbeatSample[] = [];
   for (const [key, sample] of samples) {
     const { name } = sample;
-    if (key === `${name}.request`) {
-      exchanges.push({ name, request: sample, response: samples.get(`${name}.response`) ?? null });
-    } else if (key === `${name}.heartbeat`) {
-      heartbeats.push({ name, bytes: sample.bytes, answer: samples.get(`${name}.heartbeat-answer`)?.bytes ?? null });
-    } else if (!samples.has(`${name}.${key.endsWith('answer') ? 'heartbeat' : 'request'}`)) {
-      throw new Error(`${join(directory, key)}: answers nothing that is there`);
+    const found = (role: string): Sample | null => {
+      const other = samples.get(`${name}.${role}`);
+      const sent = samples.get(`${name}.${role}-sent`)?.bytes;
+      return other === undefined ? null : sent === undefined ? other : { ...other, sent };
+    };
+    const role = key.slice(name.length + 1);
+    const needed = ROLES[role]!;
+    if (needed !== null && !samples.has(`${name}.${needed}`)) {
+      throw new Error(`${join(directory, key)}: there is no ${name}.${needed}`);
+    }
+    if (role === 'request') {
+      exchanges.push({ name, request: found(role)!, response: found('response') });
+    } else if (role === 'heartbeat') {
+      heartbeats.push({ name, bytes: sample.bytes, answer: found('heartbeat-answer')?.bytes ?? null });
     }
   }
   if (exchanges.length === 0) throw new Error(`${directory}: no file is named NAME.request.hex or NAME.request.bin`);
-  return { exchanges, heartbeats };
+  const traits = await readTraits(directory);
+  return { exchanges, heartbeats, ...(traits === undefined ? {} : { traits }) };
 }
 
 /**
- * Hexadecimal digits with any white space. `# …` is a comment to the end of the line; lines that start with `@` say what must be
- * read: `@attribute method = echo`, `@code = 4`, `@ok = false`.
+ * Hexadecimal digits with any white space, and text in double quotes, as JSON writes it, for its UTF-8 bytes. `# …` is a comment to the
+ * end of the line; lines that start with `@` say what must be read: `@attribute method = echo`, `@code = 4`, `@ok = false`; of
+ * messages that stream `@data = text`, `@trailer key = value`, and `@end = close` or `@end = fin`.
  */
 export function readHexSample(name: string, text: string, place: string): Sample {
-  const attributes: Record<string, string> = Object.create(null);
-  let outcome: Outcome | undefined;
-  let digits = '';
+  const sample: Writable<Sample> = { name, bytes: Buffer.alloc(0), attributes: Object.create(null) };
+  // Two digits for each byte, whatever white space lies between them.
+  let hex = '';
   for (const [index, line] of text.split('\n').entries()) {
     const bad = (message: string) => new Error(`${place}:${index + 1}: ${message}`);
     if (line.startsWith('@')) {
-      const said = /^@(?:attribute (?<key>.+?)|(?<word>code|ok)) = ?(?<value>.*)$/.exec(line.trimEnd());
-      if (said === null) throw bad(`${line}: expected @attribute KEY = VALUE, @code = NUMBER or @ok = true or false`);
-      const { key, word, value = '' } = said.groups!;
-      if (key !== undefined) attributes[key] = value;
-      else if (word === 'code') outcome = { code: Number(value), ok: outcome?.ok ?? Number(value) === 0 };
-      else outcome = { code: outcome?.code ?? 0, ok: value === 'true' };
-      continue;
+      if (!readStatement(line.trimEnd(), sample)) throw bad(`${line}: ${EXPECTED_STATEMENT}`);
+    } else {
+      const digits = lineDigits(line);
+      if (digits === null) throw bad(`${line.trim()}: not hexadecimal digits, nor text in quotes`);
+      hex += digits;
     }
-    const hex = line.replace(/#.*/, '').replace(/\s/g, '');
-    if (!/^[0-9a-fA-F]*$/.test(hex)) throw bad(`${line.trim()}: not hexadecimal digits`);
-    digits += hex;
   }
-  if (digits.length === 0 || digits.length % 2 === 1) throw new Error(`${place}: ${digits.length} hexadecimal digits`);
-  const bytes = Buffer.from(digits, 'hex');
-  return outcome === undefined ? { name, bytes, attributes } : { name, bytes, attributes, outcome };
+  if (hex.length === 0 || hex.length % 2 === 1) throw new Error(`${place}: ${hex.length} hexadecimal digits`);
+  sample.bytes = Buffer.from(hex, 'hex');
+  return sample;
+}
+
+const EXPECTED_STATEMENT =
+  'expected @attribute KEY = VALUE, @trailer KEY = VALUE, @code = NUMBER, @ok = true or false, @data = TEXT, @end = close or fin';
+
+/** False: it is none. */
+function readStatement(line: string, sample: Writable<Sample>): boolean {
+  const said = /^@(?<word>[a-z]+)(?: (?<key>.+?))? = ?(?<value>.*)$/.exec(line);
+  if (said === null) return false;
+  const { word, key, value = '' } = said.groups!;
+  const outcome = sample.outcome;
+  switch (`${word} ${key === undefined ? '' : 'KEY'}`) {
+    case 'attribute KEY':
+      sample.attributes = { ...sample.attributes, [key!]: value };
+      return true;
+    case 'trailer KEY':
+      sample.trailers = { ...sample.trailers, [key!]: value };
+      return true;
+    case 'code ':
+      sample.outcome = { code: Number(value), ok: outcome?.ok ?? Number(value) === 0 };
+      return true;
+    case 'ok ':
+      sample.outcome = { code: outcome?.code ?? 0, ok: value === 'true' };
+      return true;
+    case 'data ':
+      sample.data = Buffer.from(value);
+      return true;
+    case 'end ':
+      if (value !== 'close' && value !== 'fin') return false;
+      sample.end = value;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The digits of a line, those of its texts among them; null: there is something else. */
+function lineDigits(line: string): string | null {
+  let digits = '';
+  for (let rest = line.trim(); rest !== '' && !rest.startsWith('#'); ) {
+    const found = /^[0-9a-fA-F]+|^"(?:[^"\\]|\\.)*"/.exec(rest)?.[0];
+    if (found === undefined) return null;
+    const text = found.startsWith('"') ? hexOfText(found) : found;
+    if (text === null) return null;
+    digits += text;
+    rest = rest.slice(found.length).trimStart();
+  }
+  return digits;
+}
+
+function hexOfText(quoted: string): string | null {
+  try {
+    return Buffer.from(JSON.parse(quoted) as string).toString('hex');
+  } catch {
+    return null;
+  }
 }

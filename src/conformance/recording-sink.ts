@@ -1,7 +1,8 @@
 /** RecordingSink: a Sink for codec tests that writes down every event and fails on what the contract forbids. */
 import type { UpstreamSink } from '../metaprotocol/codec.ts';
-import type { Message, Trailers } from '../metaprotocol/message.ts';
+import { Flag, type Message, type Trailers } from '../metaprotocol/message.ts';
 import type { ProxyStatus } from '../metaprotocol/status.ts';
+import type { Received } from './received.ts';
 
 export type SinkEvent<M extends Message> =
   | { readonly kind: 'head'; readonly id: number; readonly head: M }
@@ -12,6 +13,10 @@ export type SinkEvent<M extends Message> =
   | { readonly kind: 'go-away' }
   | { readonly kind: 'ready'; readonly maxStreams: number }
   | { readonly kind: 'error'; readonly status: ProxyStatus };
+
+type Growing<M extends Message> = { -readonly [Key in keyof Received<M>]: Received<M>[Key] } & {
+  chunks: { readonly chunk: Buffer; readonly end: boolean }[];
+};
 
 /** Serves server and client codecs alike. Heads are kept and chunks copied, as the core does with what outlives a call. */
 export class RecordingSink<M extends Message> implements UpstreamSink {
@@ -39,6 +44,41 @@ export class RecordingSink<M extends Message> implements UpstreamSink {
 
   get goneAway(): boolean {
     return this.events.some((event) => event.kind === 'go-away');
+  }
+
+  /** Every message with all that came of it, in the order of their heads. */
+  get messages(): Received<M>[] {
+    const messages: Growing<M>[] = [];
+    let interim: M[] = [];
+    const of = (id: number) => messages.findLast((message) => message.id === id);
+    for (const event of this.events) {
+      if (event.kind === 'head') {
+        const { id, head } = event;
+        if ((head.flags & Flag.Informational) !== 0) {
+          interim.push(head);
+          continue;
+        }
+        messages.push({
+          id,
+          interim,
+          head,
+          chunks: [],
+          trailers: null,
+          ended: (head.flags & Flag.End) !== 0,
+          reset: null,
+        });
+        interim = [];
+      } else if (event.kind === 'data' || event.kind === 'trailers' || event.kind === 'reset') {
+        const message = of(event.id);
+        if (message === undefined) continue;
+        if (message.ended) throw new Error(`codec emitted ${event.kind} of a message that had ended`);
+        message.ended = event.kind !== 'data' || event.end;
+        if (event.kind === 'data') message.chunks.push({ chunk: event.chunk, end: event.end });
+        else if (event.kind === 'trailers') message.trailers = event.trailers;
+        else message.reset = event.status;
+      }
+    }
+    return messages;
   }
 
   /** The data of one stream, joined. */

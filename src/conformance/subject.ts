@@ -1,46 +1,22 @@
 /** Subject: the codec under test with its samples, and the steps that checks share. */
-import type { CodecFactory } from '../metaprotocol/codec.ts';
+import type { CodecFactory, FrameId } from '../metaprotocol/codec.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../metaprotocol/message.ts';
+import { Status } from '../metaprotocol/status.ts';
 import { expectThat, fail } from './check.ts';
 import { benchClient, benchServer, type CodecBench } from './codec-bench.ts';
-import { feed } from './feed.ts';
-import type { Exchange, Samples } from './sample.ts';
-
-/** Where a frame carries its id. */
-export interface IdPlace {
-  readonly at: number;
-  readonly bytes: number;
-}
-
-/** An id whose size depends on its value (a varint): written anew, with the lengths around it. */
-export interface IdValue {
-  /** Of the widest id. */
-  readonly bytes: number;
-  /** `frame` may be followed by other bytes. */
-  readonly read: (frame: Buffer) => bigint;
-  /** A copy of `frame` under this id. */
-  readonly write: (frame: Buffer, id: bigint) => Buffer;
-}
+import { feed, feedBytewise } from './feed.ts';
+import { frameIdOf } from './frame-ids.ts';
+import { type Received, writeBody } from './received.ts';
+import type { RecordingOutput } from './recording-output.ts';
+import type { Exchange, Sample, Samples } from './sample.ts';
 
 export interface Conformance {
   readonly factory: CodecFactory;
   readonly samples: Samples;
-  /** Raw codec options, as from configuration. */
-  readonly codecOptions?: Readonly<Record<string, unknown>>;
   /** Of random input; a failure names it. Default: 1. */
   readonly seed?: number;
   /** How many random and mutated inputs. Default: 2,000. */
   readonly fuzzInputs?: number;
-  /** Every place of a frame where its id lies, for codecs without `fieldsOf`. All samples have as many, of the same size. */
-  readonly idOf?: (frame: Buffer) => readonly IdPlace[];
-  /** Instead of `idOf`, where ids have no fixed size. */
-  readonly idValue?: IdValue;
-  /** Attributes that are worked out from another one and change with it: Redis's `hash-key` from `key`. */
-  readonly followers?: Readonly<Record<string, readonly string[]>>;
-  /** The protocol's servers drop half a request in front of a caller's end without a word, and so does the codec. */
-  readonly dropsHalfRequests?: boolean;
-  /** The part of a frame that a mutation must never touch, for codecs without `fieldsOf`. */
-  readonly bodyOf?: (frame: Buffer) => Buffer;
 }
 
 const DEFAULT_SEED = 1;
@@ -48,20 +24,36 @@ const DEFAULT_FUZZ_INPUTS = 2_000;
 
 export type ServerBench = ReturnType<typeof benchServer>;
 export type ClientBench = ReturnType<typeof benchClient>;
+export type AnsweredExchange = Exchange & { readonly response: Sample };
+
+/** What went over a connection: its bytes, and whether it ended behind them. */
+export interface Wire {
+  readonly bytes: Buffer;
+  readonly fin: boolean;
+}
+
+/** A request as it was received, with the codec and the sink that received it. */
+export interface ReceivedRequest extends CodecBench<ServerBench['codec'], RequestMessage> {
+  readonly message: Received<RequestMessage>;
+  readonly head: RequestMessage;
+}
 
 export class Subject {
   readonly factory: CodecFactory;
   readonly samples: Samples;
   readonly seed: number;
   readonly fuzzInputs: number;
-  readonly #conformance: Conformance;
+  /** How frames carry their ids; null: nobody tells, or they have none. */
+  readonly frameId: FrameId | null;
+  #opensAtStart: boolean | null = null;
 
-  constructor(conformance: Conformance) {
-    this.#conformance = conformance;
-    this.factory = conformance.factory;
-    this.samples = conformance.samples;
-    this.seed = conformance.seed ?? DEFAULT_SEED;
-    this.fuzzInputs = conformance.fuzzInputs ?? DEFAULT_FUZZ_INPUTS;
+  constructor({ factory, samples, seed, fuzzInputs }: Conformance) {
+    this.factory = factory;
+    this.samples = samples;
+    this.seed = seed ?? DEFAULT_SEED;
+    this.fuzzInputs = fuzzInputs ?? DEFAULT_FUZZ_INPUTS;
+    const [first] = samples.exchanges;
+    this.frameId = first === undefined ? null : frameIdOf(factory, first.request.bytes);
   }
 
   get exchanges(): readonly Exchange[] {
@@ -69,15 +61,32 @@ export class Subject {
   }
 
   /** Those that are routed and answered. */
-  get answered(): readonly (Exchange & { readonly response: NonNullable<Exchange['response']> })[] {
+  get answered(): readonly AnsweredExchange[] {
     const answered = this.exchanges.filter((exchange) => exchange.response !== null && this.routed(exchange));
     if (answered.length === 0) fail('the samples hold no request with its response');
-    return answered as readonly (Exchange & { readonly response: NonNullable<Exchange['response']> })[];
+    return answered as readonly AnsweredExchange[];
+  }
+
+  /** Those of which several fit on one connection. */
+  get repeatable(): readonly AnsweredExchange[] {
+    return this.answered.filter(({ request, response }) => request.end === undefined && response.end === undefined);
+  }
+
+  /** Bytes without messages: each connection is one stream, which begins before any byte came. */
+  get isOpaque(): boolean {
+    this.#opensAtStart ??= this.server().sink.heads.length > 0;
+    return this.#opensAtStart;
+  }
+
+  /** How many requests a connection to a server may carry at once. */
+  get upstreamStreams(): number {
+    const { events } = this.client().sink;
+    return Math.max(0, ...events.map((event) => (event.kind === 'ready' ? event.maxStreams : 0)));
   }
 
   /** Options as configured, with these besides. */
   options(more: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
-    return { ...this.#conformance.codecOptions, ...more };
+    return { ...this.samples.traits?.codecOptions, ...more };
   }
 
   server(more?: Readonly<Record<string, unknown>>): ServerBench {
@@ -95,37 +104,48 @@ export class Subject {
     return bench;
   }
 
-  /** The only request in these bytes. */
-  requestIn(
-    bytes: Buffer,
-    what: string,
-  ): CodecBench<ServerBench['codec'], RequestMessage> & { readonly head: RequestMessage } {
+  /** A client that has sent this request, and what it sent. */
+  asking(request: Received<RequestMessage>, id = 1): ClientBench & { readonly sent: Wire } {
+    const client = this.client(request.head.connectionKey);
+    client.codec.encode(id, request.head);
+    writeBody(client.codec, id, request);
+    return { ...client, sent: takeWire(client.out) };
+  }
+
+  /** The only request on this connection. */
+  requestIn(wire: Wire, what: string): ReceivedRequest {
     const bench = this.server();
-    feed(bench.codec, bytes);
-    const { heads, error } = bench.sink;
-    expectThat(error === null, `${what}: refused: ${error?.detail}`);
-    expectThat(heads.length === 1, `${what}: ${heads.length} requests, expected 1`);
-    return { ...bench, head: heads[0]! };
+    feedWire(bench, wire);
+    const message = onlyMessage(bench, what, 'requests');
+    return { ...bench, message, head: message.head };
   }
 
-  request(exchange: Exchange): ReturnType<Subject['requestIn']> {
-    return this.requestIn(exchange.request.bytes, `request of ${exchange.name}`);
+  request(exchange: Exchange): ReceivedRequest {
+    return this.requestIn(wireOf(exchange.request), `request of ${exchange.name}`);
   }
 
-  /** The only response in these bytes, which answer `exchange`'s request. */
-  responseIn(bytes: Buffer, exchange: Exchange, what: string): ResponseMessage {
-    const { head } = this.request(exchange);
-    const client = this.client(head.connectionKey);
-    client.codec.encode(1, head);
-    feed(client.codec, this.withIdOf(bytes, client.out.take()));
-    const { heads, error } = client.sink;
-    expectThat(error === null, `${what}: refused: ${error?.detail}`);
-    expectThat(heads.length === 1, `${what}: ${heads.length} responses, expected 1`);
-    return heads[0]!;
+  /** The only response on this connection, which answers `exchange`'s request. */
+  responseIn(wire: Wire, exchange: Exchange, what: string): Received<ResponseMessage> {
+    const { message } = this.request(exchange);
+    const client = this.asking(message);
+    feedWire(client, { ...wire, bytes: this.withIdOf(wire.bytes, client.sent.bytes) });
+    return onlyMessage(client, what, 'responses');
   }
 
-  response(exchange: Exchange): ResponseMessage {
-    return this.responseIn(exchange.response!.bytes, exchange, `response of ${exchange.name}`);
+  response(exchange: AnsweredExchange): Received<ResponseMessage> {
+    return this.responseIn(wireOf(exchange.response), exchange, `response of ${exchange.name}`);
+  }
+
+  /** What the caller gets for this response. */
+  delivered(
+    { codec, out, message }: ReceivedRequest,
+    response: Received<ResponseMessage>,
+    head: ResponseMessage = response.head,
+  ): Wire {
+    for (const interim of response.interim) codec.encode(message.id, interim, message.head);
+    codec.encode(message.id, head, message.head);
+    writeBody(codec, message.id, response);
+    return takeWire(out);
   }
 
   /** Not answered by the codec itself. */
@@ -134,41 +154,30 @@ export class Subject {
   }
 
   /** What goes upstream for this request. */
-  sent(request: RequestMessage, id = 1): Buffer {
-    const { codec, out } = this.client(request.connectionKey);
-    codec.encode(id, request);
-    return out.take();
+  sent(request: Received<RequestMessage>, id = 1): Wire {
+    return this.asking(request, id).sent;
   }
 
   followersOf(key: string): readonly string[] {
-    const { followers = {} } = this.#conformance;
+    const { followers = {} } = this.samples.traits ?? {};
     return Object.hasOwn(followers, key) ? followers[key]! : [];
   }
 
-  get dropsHalfRequests(): boolean {
-    return this.#conformance.dropsHalfRequests ?? false;
+  get followers(): readonly string[] {
+    return Object.values(this.samples.traits?.followers ?? {}).flat();
   }
 
-  /** Of ids without a fixed size. */
-  get idValue(): IdValue | null {
-    return this.#conformance.idValue ?? null;
+  get dropsHalfRequests(): boolean {
+    return this.samples.traits?.dropsHalfRequests ?? false;
   }
 
   /** Bytes of an id; 0: the protocol has none. */
-  idBytesOf(frame: Buffer): number {
-    return this.idValue?.bytes ?? this.idOf(frame)[0]?.bytes ?? 0;
-  }
-
-  /** None: the protocol has no ids, or they have no fixed size. */
-  idOf(frame: Buffer): readonly IdPlace[] {
-    if (this.idValue !== null) return [];
-    if (this.#conformance.idOf !== undefined) return this.#conformance.idOf(frame);
-    return this.factory.fieldsOf?.(frame).filter(({ name }) => name === 'id') ?? [];
+  get idBytes(): number {
+    return this.frameId?.bytes ?? 0;
   }
 
   /** The body of a frame; null: nobody says where it is. */
   bodyOf(frame: Buffer): Buffer | null {
-    if (this.#conformance.bodyOf !== undefined) return this.#conformance.bodyOf(frame);
     if (this.factory.fieldsOf === undefined) return null;
     const body = this.factory.fieldsOf(frame).find(({ name }) => name === 'body');
     return body === undefined ? Buffer.alloc(0) : frame.subarray(body.at, body.at + body.bytes);
@@ -176,65 +185,83 @@ export class Subject {
 
   /** A copy of `frame` under the id that `other` carries. */
   withIdOf(frame: Buffer, other: Buffer): Buffer {
-    if (this.idValue !== null) return this.idValue.write(frame, this.idValue.read(other));
-    const from = this.idOf(other);
-    const copy = Buffer.from(frame);
-    for (const [index, { at }] of this.idOf(frame).entries()) {
-      const place = from[index];
-      if (place !== undefined) other.copy(copy, at, place.at, place.at + place.bytes);
-    }
-    return copy;
-  }
-
-  /** A copy of `frame` under this id. */
-  withId(frame: Buffer, id: Buffer): Buffer {
-    if (this.idValue !== null) return this.idValue.write(frame, BigInt(`0x${id.toString('hex')}`));
-    const copy = Buffer.from(frame);
-    for (const { at, bytes } of this.idOf(frame)) id.copy(copy, at, 0, bytes);
-    return copy;
+    return this.frameId === null ? frame : this.frameId.write(frame, this.frameId.read(other));
   }
 
   /** The whole way: caller, server codec, client codec, an upstream, and back. Gives what the upstream and the caller read. */
   roundTrip(
-    requestBytes: Buffer,
-    exchange: Exchange,
+    request: Wire,
+    exchange: AnsweredExchange,
     coreId: number,
-  ): { upstream: Buffer; caller: Buffer; id: number } {
-    const server = this.requestIn(requestBytes, `request of ${exchange.name}`);
-    const client = this.client(server.head.connectionKey);
-    client.codec.encode(coreId, server.head);
-    const upstream = client.out.take();
-    const peer = this.requestIn(upstream, `request of ${exchange.name} as sent upstream`);
-    peer.codec.encode(1, this.response(exchange), peer.head);
-    feed(client.codec, peer.out.take());
-    const { heads, headIds, error } = client.sink;
-    expectThat(error === null, `response of ${exchange.name}: refused: ${error?.detail}`);
-    expectThat(heads.length === 1, `response of ${exchange.name}: ${heads.length} responses, expected 1`);
-    server.codec.encode(1, heads[0]!, server.head);
-    return { upstream, caller: server.out.take(), id: headIds[0]! };
+  ): { readonly upstream: Wire; readonly caller: Wire; readonly id: number } {
+    const server = this.requestIn(request, `request of ${exchange.name}`);
+    const client = this.asking(server.message, coreId);
+    const answer = wireOf(exchange.response);
+    feedWire(client, { ...answer, bytes: this.withIdOf(answer.bytes, client.sent.bytes) });
+    const response = onlyMessage(client, `response of ${exchange.name}`, 'responses');
+    return { upstream: client.sent, caller: this.delivered(server, response), id: response.id };
   }
 }
 
-/** Attributes in wire order. */
-export function attributesOf(message: Message): [key: string, value: string][] {
-  const attributes: [string, string][] = [];
-  message.entries((key, value) => attributes.push([key, value]));
-  return attributes;
+/** Of a sample as its sender puts it on a connection. */
+export function wireOf({ bytes, end }: Sample): Wire {
+  return { bytes, fin: end === 'fin' };
+}
+
+/** Of a sample as the other side gets it. */
+export function sentBytesOf({ bytes, sent }: Sample): Buffer {
+  return sent ?? bytes;
+}
+
+export function takeWire(out: RecordingOutput): Wire {
+  return { bytes: out.take(), fin: out.ended };
+}
+
+/** `sizes` as in `feed`; 'bytewise': one byte after the other. */
+export function feedWire(
+  { codec, sink }: ServerBench | ClientBench,
+  { bytes, fin }: Wire,
+  sizes: readonly number[] | 'bytewise' = [],
+): void {
+  if (sizes === 'bytewise') feedBytewise(codec, bytes);
+  else feed(codec, bytes, sizes);
+  if (fin && !sink.closed) codec.peerEnded();
 }
 
 export function isOneway(message: Message): boolean {
   return (message.flags & Flag.Oneway) !== 0;
 }
 
-/** A codec that holds after each head goes on at once. */
-export function goOn(
-  codec: { resume(): void },
-  sink: { readonly heads: readonly Message[]; readonly closed: boolean },
-): void {
-  for (let before = -1; before !== sink.heads.length && !sink.closed; ) {
-    const last = sink.heads.at(-1);
-    if (last === undefined || (last.flags & Flag.Hold) === 0) return;
-    before = sink.heads.length;
+/** All of it came, or it became a tunnel, whose bytes are not its own. */
+export function isWhole({ head, ended, reset }: Received<Message>): boolean {
+  return (ended && reset === null) || (head.flags & Flag.Tunnel) !== 0;
+}
+
+function onlyMessage<M extends RequestMessage | ResponseMessage>(
+  { sink }: CodecBench<unknown, M>,
+  what: string,
+  kind: string,
+): Received<M> {
+  const { messages, error } = sink;
+  expectThat(error === null, `${what}: refused: ${error?.detail}`);
+  expectThat(messages.length === 1, `${what}: ${messages.length} ${kind}, expected 1`);
+  const [message] = messages as [Received<M>];
+  expectThat(message.reset === null, `${what}: given up: ${message.reset?.detail}`);
+  expectThat(isWhole(message), `${what}: it did not end with its last byte`);
+  return message;
+}
+
+/** A codec that holds behind a request goes on: when it is resumed, or else when the request has got an answer too. */
+export function goOn({ codec, sink }: ServerBench): void {
+  for (;;) {
+    const { messages } = sink;
+    const last = messages.at(-1);
+    if (sink.closed || last === undefined || (last.head.flags & Flag.Hold) === 0) return;
     codec.resume();
+    if (sink.messages.length > messages.length) continue;
+    if (!last.ended) return;
+    codec.encode(last.id, last.head.answer ?? codec.reply(Status.no_route, last.head), last.head);
+    codec.resume();
+    if (sink.messages.length === messages.length) return;
   }
 }

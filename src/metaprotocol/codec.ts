@@ -130,6 +130,16 @@ export interface FrameField {
   readonly value: string;
 }
 
+/** The id of a frame, for tools that must tell and change it: the conformance kit. */
+export interface FrameId {
+  /** Of the widest id. */
+  readonly bytes: number;
+  /** `frame` may be followed by other bytes. */
+  read(frame: Buffer): bigint;
+  /** A copy of `frame` under this id, with the lengths around it. */
+  write(frame: Buffer, id: bigint): Buffer;
+}
+
 /** Makes the codecs of one protocol. One object for the life of the process; it holds no state of connections. */
 export interface CodecFactory<Options = unknown> {
   readonly manifest: ProtocolManifest;
@@ -145,6 +155,8 @@ export interface CodecFactory<Options = unknown> {
   parseOptions(raw: unknown): Options;
   /** The fields of one frame as far as they can be read, in the order of its bytes. Never throws. */
   fieldsOf?(frame: Buffer): readonly FrameField[];
+  /** Of a protocol with ids, unless `fieldsOf` names them `id` and they have a fixed size. */
+  readonly frameId?: FrameId;
   createServerCodec(sink: Sink<RequestMessage>, out: Output, options: Options, maxStreams: number): ServerCodec;
   createClientCodec(sink: UpstreamSink, out: Output, options: Options, connectionKey: string): ClientCodec;
 }

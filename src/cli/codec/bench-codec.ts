@@ -18,7 +18,7 @@ export async function benchCodec(argv: readonly string[]): Promise<number> {
   process.stdout.write(
     `${factory.manifest.name}: request and answer, server and client codec, ${messages} times each\n`,
   );
-  for (const exchange of subject.answered) {
+  for (const exchange of subject.repeatable) {
     const { nanoseconds, allocatedBytes } = measureCost(subject, exchange, messages);
     const sizes = `${exchange.request.bytes.length} + ${exchange.response.bytes.length} bytes`;
     process.stdout.write(

@@ -56,6 +56,9 @@ request at byte 43, 27 bytes
   it('takes digits, samples with comments, and the bytes themselves', () => {
     const bytes = Buffer.from([0xec, 0x01, 0x00]);
     expect(bytesOf(Buffer.from('@attribute method = say\nec 01 # the magic\n00\n'))).toEqual(bytes);
+    expect(bytesOf(Buffer.from('"\\r\\n" 00'))).toEqual(Buffer.from('\r\n\0'));
     expect(bytesOf(bytes)).toEqual(bytes);
+    const text = Buffer.from('GET / HTTP/1.1\r\n\r\n');
+    expect(bytesOf(text)).toEqual(text);
   });
 });

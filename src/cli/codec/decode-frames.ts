@@ -1,6 +1,7 @@
 /** `meltemi codec decode`: what a codec reads in bytes, field by field with offsets. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { readHexSample } from '../../conformance/read-samples.ts';
 import { RecordingOutput } from '../../conformance/recording-output.ts';
 import { RecordingSink } from '../../conformance/recording-sink.ts';
 import type { Codec, CodecFactory, FrameField } from '../../metaprotocol/codec.ts';
@@ -26,12 +27,13 @@ export async function decodeFrames(argv: readonly string[]): Promise<number> {
   return ok ? ExitCode.Ok : ExitCode.Failure;
 }
 
-/** Hexadecimal digits, also as samples are written, or else the bytes themselves. */
+/** Of a sample, which hexadecimal digits alone are too, or else the bytes themselves. */
 export function bytesOf(input: Buffer): Buffer {
-  const digits = input.toString('latin1').replace(/^@.*$/gm, '').replace(/#.*/g, '').replace(/\s/g, '');
-  return digits.length > 0 && digits.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(digits)
-    ? Buffer.from(digits, 'hex')
-    : input;
+  try {
+    return readHexSample('input', input.toString(), 'input').bytes;
+  } catch {
+    return input;
+  }
 }
 
 interface Reading {

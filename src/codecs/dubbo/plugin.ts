@@ -3,6 +3,7 @@ import type { CodecFactory } from '../../metaprotocol/codec.ts';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { Plugin } from '../../metaprotocol/plugin.ts';
 import { DubboClientCodec, DubboServerCodec } from './codec.ts';
+import { dubboFields } from './fields-of.ts';
 import { detectDubbo } from './frame-meter.ts';
 import { DUBBO_OPTIONS, type DubboOptions, parseDubboOptions } from './options.ts';
 import { ResponseStatus } from './wire.ts';
@@ -54,6 +55,7 @@ export const dubboFactory: CodecFactory<DubboOptions> = {
   concurrency: { downstream: 1_024, upstream: 1_024 },
   detect: detectDubbo,
   parseOptions: parseDubboOptions,
+  fieldsOf: dubboFields,
   createServerCodec: (sink, out, options) => new DubboServerCodec(sink, out, options),
   createClientCodec: (sink, out, options) => new DubboClientCodec(sink, out, options),
 };

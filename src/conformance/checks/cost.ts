@@ -1,12 +1,12 @@
 /** Cost: what a message may leave behind and allocate on its way through. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Output, UpstreamSink } from '../../metaprotocol/codec.ts';
-import type { RequestMessage } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { type Check, expectThat } from '../check.ts';
-import type { Exchange } from '../sample.ts';
-import type { Subject } from '../subject.ts';
+import { answerer } from '../frame-ids.ts';
+import { Line } from '../line.ts';
+import type { AnsweredExchange, Subject } from '../subject.ts';
+import { expectAlone } from './framing.ts';
 
 const MESSAGES = 20_000;
 /** What a connection may have grown by when everything on it was answered or given up. */
@@ -25,8 +25,10 @@ export interface Cost {
 export const costCheck: Check = {
   name: 'bounded-memory',
   title: `${MESSAGES} exchanges leave nothing behind and allocate at most ${ALLOCATION_LIMIT_BYTES} bytes each`,
+  gate: ({ repeatable }) => (repeatable.length === 0 ? 'a request is alone on its connection' : null),
+  negative: expectAlone,
   run(subject) {
-    for (const exchange of subject.answered.slice(0, 3)) {
+    for (const exchange of subject.repeatable.slice(0, 3)) {
       const { grownBytes, allocatedBytes } = measureCost(subject, exchange, MESSAGES);
       const what = `${MESSAGES} × ${exchange.name}`;
       expectThat(grownBytes <= GROWTH_LIMIT_BYTES, `${what}: ${grownBytes} bytes more are held than before`);
@@ -36,9 +38,9 @@ export const costCheck: Check = {
   },
 };
 
-/** One request and its answer through a server and a client codec of one connection each, `messages` times. Not whole without a response. */
-export function measureCost(subject: Subject, exchange: Exchange, messages: number): Cost {
-  const line = new Line(subject, exchange);
+/** One request and its answer through a server and a client codec of one connection each, `messages` times. */
+export function measureCost(subject: Subject, exchange: AnsweredExchange, messages: number): Cost {
+  const line = new Repeated(subject, exchange);
   line.run(Math.min(messages, 2_000));
   const collect = garbageCollector();
   collect();
@@ -60,13 +62,13 @@ export function measureCost(subject: Subject, exchange: Exchange, messages: numb
   return { exchange: exchange.name, nanoseconds, allocatedBytes: Math.round(allocated / messages), grownBytes };
 }
 
-function heldBytes(): number {
+export function heldBytes(): number {
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }
 
 /** Buffers are swept beside the collection that found them dead: collects until nothing more goes. */
-function garbageCollector(): () => void {
+export function garbageCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   return () => {
@@ -79,112 +81,31 @@ function garbageCollector(): () => void {
   };
 }
 
-/** Two codecs of one connection each, with ends that keep nothing. */
-class Line {
+/** One exchange again and again. */
+class Repeated {
   readonly #request: Buffer;
-  readonly #response: Buffer;
-  readonly #subject: Subject;
-  readonly #serverOut = new ScratchOutput();
-  readonly #clientOut = new ScratchOutput();
-  readonly #server;
-  readonly #client;
-  #coreId = 0;
-  #head: RequestMessage | null = null;
-  #downstreamId = 0;
+  readonly #answerTo: (sent: Buffer) => Buffer;
+  readonly #line: Line;
+  /** Callers may give up where their connection goes on. */
+  readonly #isShared: boolean;
 
-  constructor(subject: Subject, exchange: Exchange) {
-    const { factory } = subject;
-    const options = factory.parseOptions(subject.options());
-    this.#subject = subject;
+  constructor(subject: Subject, exchange: AnsweredExchange) {
     this.#request = Buffer.from(exchange.request.bytes);
-    this.#response = Buffer.from(exchange.response!.bytes);
-    const sink: Omit<UpstreamSink, 'onHead'> = {
-      closed: false,
-      onData() {},
-      onTrailers() {},
-      onReset() {},
-      onWritable() {},
-      onGoAway() {},
-      onReady() {},
-      onError(status) {
-        throw new Error(status.detail);
-      },
-    };
-    const key = subject.request(exchange).head.connectionKey;
-    this.#server = factory.createServerCodec(
-      {
-        ...sink,
-        onHead: (id, head) => {
-          this.#downstreamId = id;
-          this.#head = head;
-          this.#client.encode(++this.#coreId, head);
-        },
-      },
-      this.#serverOut,
-      options,
-      factory.concurrency.downstream,
-    );
-    this.#client = factory.createClientCodec(
-      {
-        ...sink,
-        onHead: (_id, head) => this.#server.encode(this.#downstreamId, head, this.#head),
-      },
-      this.#clientOut,
-      options,
-      key,
-    );
-    this.#server.start();
-    this.#client.start();
-    this.#clientOut.used = 0;
+    this.#answerTo = answerer(subject.factory, exchange.request.bytes, exchange.response.bytes);
+    this.#line = new Line(subject.factory, subject.options(), subject.request(exchange).head.connectionKey);
+    this.#isShared = subject.upstreamStreams > 1;
   }
 
   run(messages: number): void {
-    const places = this.#subject.idOf(this.#response);
-    const sentPlaces = this.#subject.idOf(this.#request);
-    const { idValue } = this.#subject;
+    const { server, client, toCaller, toUpstream } = this.#line;
     for (let done = 0; done < messages; done++) {
-      this.#server.decode(this.#request, true);
-      for (let index = 0; index < places.length; index++) {
-        const { at, bytes } = sentPlaces[index]!;
-        this.#clientOut.slab.copy(this.#response, places[index]!.at, at, at + bytes);
-      }
-      const response =
-        idValue === null ? this.#response : idValue.write(this.#response, idValue.read(this.#clientOut.slab));
+      server.decode(this.#request, true);
+      const response = this.#answerTo(toUpstream.lend());
       // Every eighth caller gives up before its answer comes.
-      if (done % 8 === 7) this.#client.reset(this.#coreId, Status.timeout);
-      this.#client.decode(response, true);
-      this.#server.resume();
-      this.#serverOut.used = 0;
-      this.#clientOut.used = 0;
+      if (this.#isShared && done % 8 === 7) client.reset(this.#line.coreId, Status.timeout);
+      client.decode(response, true);
+      server.resume();
+      toCaller.lend();
     }
   }
-}
-
-class ScratchOutput implements Output {
-  slab: Buffer = Buffer.alloc(64 * 1024);
-  used = 0;
-  readonly full = false;
-
-  append(bytes: Buffer, from: number, to: number): number {
-    const at = this.reserve(to - from);
-    bytes.copy(this.slab, at, from, to);
-    return at;
-  }
-
-  reserve(n: number): number {
-    if (this.used + n > this.slab.length) {
-      const grown = Buffer.alloc((this.used + n) * 2);
-      this.slab.copy(grown, 0, 0, this.used);
-      this.slab = grown;
-    }
-    const at = this.used;
-    this.used += n;
-    return at;
-  }
-
-  view(bytes: Buffer): void {
-    this.append(bytes, 0, bytes.length);
-  }
-
-  end(): void {}
 }

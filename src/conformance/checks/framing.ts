@@ -1,75 +1,101 @@
 /** Bytes come as they like; what is read must not depend on it. */
-import type { Message } from '../../metaprotocol/message.ts';
 import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
-import { decodeLent, feed, feedBytewise, WIPED } from '../feed.ts';
-import { attributesOf, goOn, type Subject } from '../subject.ts';
+import { decodeLent, WIPED } from '../feed.ts';
+import { Line } from '../line.ts';
+import { dataOf, shown } from '../received.ts';
+import type { Exchange } from '../sample.ts';
+import {
+  type AnsweredExchange,
+  type ClientBench,
+  feedWire,
+  goOn,
+  type ServerBench,
+  type Subject,
+  sentBytesOf,
+  wireOf,
+} from '../subject.ts';
 
 /** Every two-part split of a longer message would take long and find no more. */
 const MOST_SPLITS = 600;
-
-function shown(head: Message): string {
-  return JSON.stringify([head.flags, head.raw?.toString('hex') ?? null, attributesOf(head)]);
-}
-
-function shownAll(heads: readonly Message[]): string[] {
-  return heads.map(shown);
-}
 
 export const splitPoints: Check = {
   name: 'split-points',
   title: 'a message is the same at every split point and byte by byte',
   run(subject) {
     for (const exchange of subject.exchanges) {
-      const { bytes } = exchange.request;
-      const whole = shown(subject.request(exchange).head);
-      for (const at of splitsOf(bytes.length)) {
-        const { codec, sink } = subject.server();
-        feed(codec, bytes, [at]);
-        expectSame(shownAll(sink.heads), [whole], `request of ${exchange.name}, split at byte ${at}`);
+      const wire = wireOf(exchange.request);
+      const whole = shown(subject.request(exchange).message);
+      for (const split of splitsOf(wire.bytes.length)) {
+        const server = subject.server();
+        feedWire(server, wire, split.sizes);
+        expectSame(server.sink.messages.map(shown), [whole], `request of ${exchange.name}, ${split.where}`);
       }
-      const { codec, sink } = subject.server();
-      feedBytewise(codec, bytes);
-      expectSame(shownAll(sink.heads), [whole], `request of ${exchange.name}, byte by byte`);
     }
     for (const exchange of subject.answered) {
-      const whole = subject.response(exchange);
-      const { head } = subject.request(exchange);
-      for (const at of [...splitsOf(exchange.response.bytes.length), 0]) {
-        const client = subject.client(head.connectionKey);
-        client.codec.encode(1, head);
-        const bytes = subject.withIdOf(exchange.response.bytes, client.out.take());
-        if (at === 0) feedBytewise(client.codec, bytes);
-        else feed(client.codec, bytes, [at]);
-        const where = at === 0 ? 'byte by byte' : `split at byte ${at}`;
-        expectSame(shownAll(client.sink.heads), [shown(whole)], `response of ${exchange.name}, ${where}`);
+      const whole = shown(subject.response(exchange));
+      const { message } = subject.request(exchange);
+      const wire = wireOf(exchange.response);
+      for (const split of splitsOf(wire.bytes.length)) {
+        const client = subject.asking(message);
+        feedWire(client, { ...wire, bytes: subject.withIdOf(wire.bytes, client.sent.bytes) }, split.sizes);
+        expectSame(client.sink.messages.map(shown), [whole], `response of ${exchange.name}, ${split.where}`);
       }
     }
   },
 };
 
-function splitsOf(length: number): number[] {
+interface Split {
+  readonly where: string;
+  readonly sizes: readonly number[] | 'bytewise';
+}
+
+function splitsOf(length: number): Split[] {
   const step = Math.ceil(length / MOST_SPLITS);
-  return Array.from({ length: Math.ceil((length - 1) / step) }, (_, index) => 1 + index * step);
+  const points = Array.from({ length: Math.ceil((length - 1) / step) }, (_, index) => 1 + index * step);
+  return [
+    ...points.map((at) => ({ where: `split at byte ${at}`, sizes: [at] })),
+    { where: 'byte by byte', sizes: 'bytewise' },
+  ];
+}
+
+/** Samples say so themselves, so it is looked at that each of them is alone on its connection. */
+export function expectAlone(subject: Subject): void {
+  for (const exchange of subject.answered) {
+    const { request, response } = exchange;
+    const server = subject.server();
+    feedWire(server, { ...wireOf(request), fin: false });
+    const isOpen = server.sink.messages.every(({ ended }) => !ended);
+    if (request.end === 'fin') expectThat(isOpen, `request of ${exchange.name}: it ends before its connection does`);
+    const client = subject.asking(subject.request(exchange).message);
+    feedWire(client, wireOf(response));
+    if (response.end !== undefined) {
+      expectThat(client.sink.goneAway, `response of ${exchange.name}: the client codec would reuse its connection`);
+    }
+  }
 }
 
 export const manyInOneRead: Check = {
   name: 'many-in-one-read',
   title: 'many messages in one read are all read, in order',
+  gate: ({ exchanges }) =>
+    exchanges.every(({ request }) => request.end !== undefined) ? 'a request is alone on its connection' : null,
+  negative: expectAlone,
   run(subject) {
-    const exchanges = subject.exchanges.filter((exchange) => subject.routed(exchange));
-    for (const exchange of exchanges) {
-      const count = 40;
-      const { codec, sink } = subject.server();
-      feed(codec, Buffer.concat(Array.from({ length: count }, () => exchange.request.bytes)));
-      goOn(codec, sink);
-      expectThat(sink.error === null, `${count} × ${exchange.name} in one read: refused: ${sink.error?.detail}`);
-      expectSame(sink.heads.length, count, `requests in one read of ${count} × ${exchange.name}`);
-      expectSame(
-        sink.headIds,
-        Array.from({ length: count }, (_, index) => index + 1),
-        'downstream ids',
-      );
-      const different = shownAll(sink.heads).findIndex((head) => head !== shown(subject.request(exchange).head));
+    for (const exchange of subject.exchanges.filter((one) => subject.routed(one))) {
+      const { bytes, end } = exchange.request;
+      if (end === 'fin') continue;
+      const count = end === 'close' ? 1 : 40;
+      const server = subject.server();
+      feedWire(server, { bytes: Buffer.concat(Array.from({ length: 40 }, () => bytes)), fin: false });
+      goOn(server);
+      const { error, messages, headIds, goneAway } = server.sink;
+      expectThat(error === null, `40 × ${exchange.name} in one read: refused: ${error?.detail}`);
+      expectSame(headIds.length, count, `requests in one read of 40 × ${exchange.name}`);
+      const ids = Array.from({ length: count }, (_, index) => index + 1);
+      expectSame(headIds, ids, 'downstream ids');
+      expectThat(end !== 'close' || goneAway, `behind ${exchange.name} the server codec would read on`);
+      const whole = shown(subject.request(exchange).message);
+      const different = messages.findIndex((message) => shown(message) !== whole);
       expectSame(different, -1, `which of ${count} × ${exchange.name} reads differently`);
     }
   },
@@ -79,69 +105,77 @@ export const passThrough: Check = {
   name: 'pass-through',
   title: 'unmodified messages go both ways byte for byte but for the id, and raw is never written to',
   run(subject) {
+    const { streaming } = subject.factory.manifest.capabilities;
     for (const exchange of subject.answered) {
-      const { head } = subject.request(exchange);
+      const { name } = exchange;
+      const samples = [exchange.request, exchange.response];
+      expectThat(streaming || samples.every(({ sent }) => sent === undefined), `${name}: whole messages have no -sent`);
+      const { message, head } = subject.request(exchange);
       const before = head.raw === null ? null : Buffer.from(head.raw);
-      const { upstream, caller } = subject.roundTrip(exchange.request.bytes, exchange, 5);
-      expectBytes(upstream, subject.withIdOf(exchange.request.bytes, upstream), `request of ${exchange.name} upstream`);
-      expectBytes(caller, exchange.response.bytes, `response of ${exchange.name} downstream`);
-      subject.sent(head, 77);
-      if (before !== null) expectBytes(head.raw!, before, `raw of ${exchange.name} after it was sent`);
-      if (before !== null) expectBytes(before, exchange.request.bytes, `raw of ${exchange.name}`);
+      const { upstream, caller } = subject.roundTrip(wireOf(exchange.request), exchange, 5);
+      const [request, response] = samples.map((sample) => sentBytesOf(sample!)) as [Buffer, Buffer];
+      expectBytes(upstream.bytes, subject.withIdOf(request, upstream.bytes), `request of ${name} upstream`);
+      expectBytes(caller.bytes, response, `response of ${name} downstream`);
+      subject.sent(message, 77);
+      if (before !== null) expectBytes(head.raw!, before, `raw of ${name} after it was sent`);
+      if (before !== null) expectBytes(before, exchange.request.bytes, `raw of ${name}`);
+      if (exchange.request.sent !== undefined) expectCanonical(subject, exchange, request);
     }
   },
 };
+
+/** The other spelling of a message is the same message, and nothing of it changes any more. */
+function expectCanonical(subject: Subject, exchange: AnsweredExchange, sent: Buffer): void {
+  const what = `request of ${exchange.name} as sent upstream`;
+  const again = subject.requestIn({ bytes: sent, fin: exchange.request.end === 'fin' }, what);
+  expectBytes(dataOf(again.message), dataOf(subject.request(exchange).message), `data of the ${what}`);
+  expectBytes(subject.sent(again.message).bytes, sent, `${what}, sent on once more`);
+}
 
 export const lentBytes: Check = {
   name: 'lent-bytes',
   title: 'messages can be sent on at once, and outlive their bytes after keep()',
   run(subject) {
     for (const exchange of subject.answered) {
-      expectForwarded(subject, exchange.name, exchange.request.bytes);
-      const { head } = subject.request(exchange);
-      const { codec, sink, out } = subject.server();
+      const { name } = exchange;
+      const line = new Line(subject.factory, subject.options(), subject.request(exchange).head.connectionKey);
       // Sent on at once, a request is never kept: its bytes are gone when its answer is encoded.
-      let lent: typeof head | null = null;
-      sink.onHead = (_id, request) => {
-        lent = request as typeof head;
-      };
-      feed(codec, exchange.request.bytes);
-      const client = subject.client(head.connectionKey);
-      client.codec.encode(1, head);
-      const bytes = subject.withIdOf(exchange.response.bytes, client.out.take());
-      client.sink.onHead = (_id, response) => {
-        codec.encode(1, response as Parameters<typeof codec.encode>[1], lent);
-      };
-      decodeLent(client.codec, bytes);
-      expectBytes(out.take(), exchange.response.bytes, `response of ${exchange.name}, forwarded while it was lent`);
+      decodeLent(line.server, exchange.request.bytes);
+      if (exchange.request.end === 'fin') line.server.peerEnded();
+      const sent = Buffer.from(line.toUpstream.lend());
+      const expected = subject.withIdOf(sentBytesOf(exchange.request), sent);
+      expectBytes(sent, expected, `request of ${name}, forwarded while it was lent`);
+      decodeLent(line.client, subject.withIdOf(exchange.response.bytes, sent));
+      if (exchange.response.end === 'fin') line.client.peerEnded();
+      const answer = sentBytesOf(exchange.response);
+      expectBytes(line.toCaller.lend(), answer, `response of ${name}, forwarded while it was lent`);
     }
-    expectKept(subject);
+    for (const exchange of subject.exchanges) expectKept(subject, exchange);
+    for (const exchange of subject.answered) {
+      const client = subject.asking(subject.request(exchange).message);
+      const bytes = subject.withIdOf(exchange.response.bytes, client.sent.bytes);
+      expectSameAfterWipe(client, bytes, `response of ${exchange.name}`);
+    }
   },
 };
 
-function expectForwarded(subject: Subject, name: string, bytes: Buffer): void {
-  const { codec, sink } = subject.server();
-  let sent: Buffer | null = null;
-  // The sink's own onHead would keep the message.
-  sink.onHead = (_id, head) => {
-    sent = subject.sent(head as Parameters<Subject['sent']>[0]);
-  };
-  decodeLent(codec, bytes);
-  expectThat(sent !== null, `request of ${name}: not read`);
-  expectBytes(sent!, subject.withIdOf(bytes, sent!), `request of ${name}, forwarded while it was lent`);
+function expectKept(subject: Subject, { name, request }: Exchange): void {
+  const server = subject.server();
+  expectSameAfterWipe(server, request.bytes, `request of ${name}`);
+  const [message] = server.sink.messages;
+  // What only its connection ends is not whole yet.
+  if (request.end === 'fin') return;
+  const sent = subject.sent(message!);
+  const expected = subject.withIdOf(sentBytesOf(request), sent.bytes);
+  expectBytes(sent.bytes, expected, `request of ${name}, sent after keep()`);
 }
 
-function expectKept(subject: Subject): void {
-  for (const exchange of subject.exchanges) {
-    const { codec, sink } = subject.server();
-    const chunk = Buffer.from(exchange.request.bytes);
-    codec.decode(chunk, true);
-    const head = sink.heads[0]!;
-    const before = shown(head);
-    chunk.fill(WIPED);
-    head.keep();
-    expectSame(shown(head), before, `request of ${exchange.name} after keep() and a second keep()`);
-    const sent = subject.sent(head);
-    expectBytes(sent, subject.withIdOf(exchange.request.bytes, sent), `request of ${exchange.name}, sent after keep()`);
-  }
+/** The recording sink keeps each head. */
+function expectSameAfterWipe({ codec, sink }: ServerBench | ClientBench, bytes: Buffer, what: string): void {
+  const chunk = Buffer.from(bytes);
+  codec.decode(chunk, true);
+  const before = sink.messages.map(shown);
+  chunk.fill(WIPED);
+  for (const { head } of sink.messages) head.keep();
+  expectSame(sink.messages.map(shown), before, `${what} after keep() and a second keep()`);
 }

@@ -1,8 +1,12 @@
 /** What samples must be read as, and what a codec promises of itself. */
-import { Flag } from '../../metaprotocol/message.ts';
+import type { Message } from '../../metaprotocol/message.ts';
 import { type Check, expectBytes, expectSame, expectThat, fail } from '../check.ts';
+import { attributesOf, dataOf, type Received } from '../received.ts';
 import type { Sample } from '../sample.ts';
-import { attributesOf, isOneway, type Subject } from '../subject.ts';
+import { isOneway, type Subject, sentBytesOf } from '../subject.ts';
+
+/** Of bytes without lengths a window is all the limit there is. */
+const LIMIT = /Limit(Bytes)?$|^windowBytes$/;
 
 export const manifestCheck: Check = {
   name: 'manifest',
@@ -20,8 +24,8 @@ export const manifestCheck: Check = {
       expectThat(twice === undefined, `${what} ${twice} is declared twice`);
     }
     factory.parseOptions(undefined);
-    const limits = manifest.options.filter(({ key, type }) => type === 'integer' && /Limit(Bytes)?$/.test(key));
-    expectThat(limits.length > 0, 'no option ends in LimitBytes: limits are mandatory');
+    const limits = manifest.options.filter(({ key, type }) => type === 'integer' && LIMIT.test(key));
+    expectThat(limits.length > 0, 'no option ends in LimitBytes or is a window: limits are mandatory');
     const bad = [{ 'no-such-option': 1 }, ...manifest.options.map(({ key }) => ({ [key]: { not: 'a value' } }))];
     for (const raw of bad) expectRefused(factory, raw);
   },
@@ -45,8 +49,8 @@ export const goldenRequests: Check = {
   title: 'sample requests are read as what they are',
   run(subject) {
     for (const exchange of subject.exchanges) {
-      const { head, codec, out } = subject.request(exchange);
-      expectAttributes(head, exchange.request, `request of ${exchange.name}`);
+      const { message, head, codec, out } = subject.request(exchange);
+      expectGolden(message, exchange.request, `request of ${exchange.name}`);
       if (exchange.response === null && head.answer === null) {
         expectThat(isOneway(head), `request of ${exchange.name}: not oneway, but the samples hold no response`);
       }
@@ -55,7 +59,7 @@ export const goldenRequests: Check = {
       }
       if (head.answer !== null && exchange.response !== null) {
         codec.encode(1, head.answer, head);
-        expectBytes(out.take(), exchange.response.bytes, `own answer to ${exchange.name}`);
+        expectBytes(out.take(), sentBytesOf(exchange.response), `own answer to ${exchange.name}`);
       }
     }
   },
@@ -66,21 +70,25 @@ export const goldenResponses: Check = {
   title: 'sample responses are read as what they are',
   run(subject) {
     for (const exchange of subject.answered) {
-      const head = subject.response(exchange);
-      expectAttributes(head, exchange.response, `response of ${exchange.name}`);
+      const message = subject.response(exchange);
+      const { head, trailers, ended } = message;
+      expectGolden(message, exchange.response, `response of ${exchange.name}`);
+      const found = head.outcome ?? trailers?.outcome ?? null;
       const { outcome } = exchange.response;
-      if (outcome !== undefined) expectSame(head.outcome, outcome, `outcome of ${exchange.name}`);
-      expectThat(
-        head.outcome !== null || (head.flags & Flag.End) === 0,
-        `response of ${exchange.name}: ended without an outcome`,
-      );
+      if (outcome !== undefined) expectSame(found, outcome, `outcome of ${exchange.name}`);
+      const isTold = found !== null || !ended || subject.isOpaque;
+      expectThat(isTold, `response of ${exchange.name}: ended without an outcome`);
     }
   },
 };
 
-function expectAttributes(head: Parameters<typeof attributesOf>[0], sample: Sample, what: string): void {
+function expectGolden(message: Received<Message>, sample: Sample, what: string): void {
   for (const [key, value] of Object.entries(sample.attributes)) {
-    expectSame(head.get(key), value, `${what}: attribute ${key}`);
+    expectSame(message.head.get(key), value, `${what}: attribute ${key}`);
+  }
+  if (sample.data !== undefined) expectBytes(dataOf(message), sample.data, `${what}: data`);
+  for (const [key, value] of Object.entries(sample.trailers ?? {})) {
+    expectSame(message.trailers?.get(key), value, `${what}: trailer ${key}`);
   }
 }
 
@@ -92,17 +100,22 @@ export const attributesCheck: Check = {
     const known = new Set(fixed.map(({ key }) => key));
     const heads = [
       ...subject.exchanges.map((exchange) => subject.request(exchange).head),
-      ...subject.answered.map((exchange) => subject.response(exchange)),
+      ...subject.answered.map((exchange) => subject.response(exchange).head),
     ];
     for (const head of heads) {
       const seen = new Set<string>();
       for (const [key, value] of attributesOf(head)) {
         expectThat(known.has(key) || open !== null, `attribute ${key} is not in the manifest, which has no open ones`);
-        if (!seen.has(key)) expectSame(head.get(key), value, `get(${JSON.stringify(key)}) against entries()`);
+        // Repeated fields may combine.
+        const isRepeated = attributesOf(head).filter(([other]) => other === key).length > 1;
+        const got = isRepeated ? head.get(key)?.slice(0, value.length) : head.get(key);
+        if (!seen.has(key)) expectSame(got, value, `get(${JSON.stringify(key)}) against entries()`);
         seen.add(key);
       }
       for (const key of known) {
-        if (!seen.has(key)) expectSame(head.get(key), undefined, `get(${JSON.stringify(key)}), absent from entries()`);
+        // What another one tells already need not be listed.
+        if (seen.has(key) || subject.followers.includes(key)) continue;
+        expectSame(head.get(key), undefined, `get(${JSON.stringify(key)}), absent from entries()`);
       }
       const absent = 'conformance-absent-key';
       expectSame(head.get(absent), undefined, `get of a key that no message has`);

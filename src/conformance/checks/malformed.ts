@@ -1,9 +1,11 @@
 /** Malformed, truncated and oversize input: refused early, said clearly, and never the end of more than its connection. */
+import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { type Check, CheckFailure, expectSame, expectThat, fail } from '../check.ts';
 import { feed, feedBytewise, WIPED } from '../feed.ts';
 import { Random } from '../random.ts';
-import { attributesOf, type ClientBench, type ServerBench, type Subject } from '../subject.ts';
+import { attributesOf, writeBody } from '../received.ts';
+import { type ClientBench, goOn, isWhole, type ServerBench, type Subject } from '../subject.ts';
 
 /** Refused: an error, or a last request that the codec answers itself. */
 function isRefused({ sink }: ServerBench | ClientBench): boolean {
@@ -13,6 +15,11 @@ function isRefused({ sink }: ServerBench | ClientBench): boolean {
 export const oversizeCheck: Check = {
   name: 'oversize',
   title: 'a frame over the limit is refused by its head, before its body is buffered',
+  gate: ({ isOpaque }) => (isOpaque ? 'bytes without messages have no size' : null),
+  negative({ factory }) {
+    const { fixed, open } = factory.manifest.attributes;
+    expectThat(fixed.length === 0 && open === null, 'a stream that opens before its first byte has attributes');
+  },
   run(subject) {
     const option = limitOf(subject);
     for (const exchange of subject.exchanges.filter((one) => subject.routed(one))) {
@@ -51,28 +58,35 @@ export const truncatedCheck: Check = {
   name: 'truncated',
   title: 'input that ends inside a message gives no message and is an error',
   run(subject) {
-    for (const exchange of subject.exchanges) {
+    for (const exchange of subject.exchanges.filter(({ request }) => request.end !== 'fin')) {
       const { bytes } = exchange.request;
       for (const length of prefixesOf(bytes.length)) {
         const bench = subject.server();
         feed(bench.codec, bytes.subarray(0, length));
         const what = `the first ${length} of ${bytes.length} bytes of ${exchange.name}`;
-        expectSame(bench.sink.heads.filter(({ answer }) => answer === null).length, 0, `requests in ${what}`);
+        const whole = () => bench.sink.messages.filter((one) => one.head.answer === null && isWhole(one)).length;
+        expectSame(whole(), 0, `requests in ${what}`);
+        const hasBegun = bench.sink.heads.length > 0;
         if (!bench.sink.closed) bench.codec.peerEnded();
-        expectThat(isRefused(bench) || subject.dropsHalfRequests, `${what}: the end of the connection went unnoticed`);
+        expectSame(whole(), 0, `requests in ${what} and the end of the connection`);
+        // Who has got a head is owed the end of its message, good or bad.
+        const isTold = isRefused(bench) || bench.sink.messages.some(({ reset }) => reset !== null);
+        const mayDrop = subject.dropsHalfRequests && !hasBegun;
+        expectThat(isTold || mayDrop, `${what}: the end of the connection went unnoticed`);
       }
     }
-    for (const exchange of subject.answered) {
-      const { head } = subject.request(exchange);
+    for (const exchange of subject.answered.filter(({ response }) => response.end !== 'fin')) {
+      const { message } = subject.request(exchange);
       for (const length of prefixesOf(exchange.response.bytes.length)) {
-        const client = subject.client(head.connectionKey);
-        client.codec.encode(1, head);
-        const answer = subject.withIdOf(exchange.response.bytes, client.out.take());
+        const client = subject.asking(message);
+        const answer = subject.withIdOf(exchange.response.bytes, client.sent.bytes);
         // Under a shorter id it is shorter.
         feed(client.codec, answer.subarray(0, Math.min(length, answer.length - 1)));
         const what = `the first ${length} of ${exchange.response.bytes.length} bytes of the response of ${exchange.name}`;
-        expectSame(client.sink.heads.length, 0, `responses in ${what}`);
+        const whole = () => client.sink.messages.filter(isWhole).length;
+        expectSame(whole(), 0, `responses in ${what}`);
         if (!client.sink.closed) client.codec.peerEnded();
+        expectSame(whole(), 0, `responses in ${what} and the end of the connection`);
         const isTold = client.sink.error !== null || client.sink.events.some(({ kind }) => kind === 'reset');
         expectThat(isTold, `${what}: the request that is owed it was neither reset nor failed`);
       }
@@ -137,33 +151,40 @@ function feedRandomly({ codec, sink }: ServerBench | ClientBench, random: Random
 function tryRequests(subject: Subject, random: Random, bytes: Buffer): void {
   const server = subject.server();
   feedRandomly(server, random, bytes);
+  // Half of them stay at what holds the connection.
+  if (random.below(2) === 0) goOn(server);
   if (!server.sink.closed) server.codec.peerEnded();
-  for (const event of server.sink.events) {
-    if (event.kind !== 'head') continue;
-    const { id, head } = event;
+  const last = server.sink.messages.at(-1);
+  for (const message of server.sink.messages) {
+    const { id, head } = message;
     attributesOf(head);
+    if (message.trailers !== null) attributesOf(message.trailers);
     void head.replaySafe;
     head.fork().set('conformance', 'edited');
     if (head.answer !== null) {
       server.codec.encode(id, head.answer, head);
       continue;
     }
-    const { codec } = subject.client(head.connectionKey);
-    codec.encode(1, head);
+    if (message.reset === null) subject.sent(message);
+    // Behind a Hold the others have got their answers.
+    const isHeld = (head.flags & Flag.Hold) !== 0;
+    if (message.reset !== null || (isHeld && message !== last)) continue;
     server.codec.encode(id, server.codec.reply(Status.timeout, head), head);
   }
 }
 
 function tryResponses(subject: Subject, random: Random, bytes: Buffer): void {
-  const { head, codec } = subject.request(subject.answered[0]!);
-  const client = subject.client(head.connectionKey);
-  client.codec.encode(1, head);
+  const { answered } = subject;
+  const server = subject.request(answered[random.below(answered.length)]!);
+  const client = subject.asking(server.message);
   feedRandomly(client, random, bytes);
   if (!client.sink.closed) client.codec.peerEnded();
-  for (const [index, response] of client.sink.heads.entries()) {
-    attributesOf(response);
-    void response.outcome;
-    response.fork().set('conformance', 'edited');
-    if (index === 0) codec.encode(1, response, head);
+  for (const [index, response] of client.sink.messages.entries()) {
+    attributesOf(response.head);
+    void response.head.outcome;
+    response.head.fork().set('conformance', 'edited');
+    if (index !== 0) continue;
+    server.codec.encode(server.message.id, response.head, server.head);
+    writeBody(server.codec, server.message.id, response);
   }
 }

@@ -1,12 +1,12 @@
 /** Mutation: what routes change is changed, and nothing else; what cannot be changed says so. */
 import type { Message, RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
 import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
-import type { Exchange } from '../sample.ts';
-import { attributesOf, type Subject } from '../subject.ts';
+import { attributesOf, dataOf, type Received } from '../received.ts';
+import type { AnsweredExchange, Subject } from '../subject.ts';
 
 type Direction = 'request' | 'response';
 
-const VALUES = ['changed', '', 'ünïcödé ✓', 'long '.repeat(50)];
+const VALUES = ['changed', '', 'ünïcödé ✓', `${'long '.repeat(50)}end`];
 const OPEN_KEY = 'x-conformance';
 
 export const requestMutation: Check = mutationCheck('request');
@@ -30,7 +30,11 @@ function mutationCheck(direction: Direction): Check {
       let applied = 0;
       for (const exchange of subject.answered) {
         for (const key of keysOf(subject, sideOf(subject, exchange, direction).message)) {
-          for (const value of VALUES) applied += tryEdit(subject, exchange, direction, key, value);
+          // What is like the value that is there is of its form: a path stays a path.
+          const { message } = sideOf(subject, exchange, direction);
+          for (const value of [...VALUES, `${message.get(key) ?? ''}-changed`]) {
+            applied += tryEdit(subject, exchange, direction, key, value);
+          }
         }
         expectImmutable(subject, sideOf(subject, exchange, direction).message, direction);
       }
@@ -42,28 +46,35 @@ function mutationCheck(direction: Direction): Check {
 interface Side {
   readonly message: Message;
   /** Goes through the codec and back: the bytes, and the message that the next codec reads in them. */
-  passed(): { readonly bytes: Buffer; readonly message: Message };
+  passed(): Passed;
 }
 
-function sideOf(subject: Subject, exchange: Exchange, direction: Direction): Side {
+interface Passed {
+  readonly bytes: Buffer;
+  readonly received: Received<Message>;
+}
+
+function sideOf(subject: Subject, exchange: AnsweredExchange, direction: Direction): Side {
   if (direction === 'request') {
-    const { head } = subject.request(exchange);
+    const { message } = subject.request(exchange);
     return {
-      message: head,
+      message: message.head,
       passed() {
-        const bytes = subject.sent(head);
-        return { bytes, message: subject.requestIn(bytes, `edited request of ${exchange.name}`).head };
+        const wire = subject.sent(message);
+        return {
+          bytes: wire.bytes,
+          received: subject.requestIn(wire, `edited request of ${exchange.name}`).message,
+        };
       },
     };
   }
   const response = subject.response(exchange);
   return {
-    message: response,
+    message: response.head,
     passed() {
-      const { codec, out, head } = subject.request(exchange);
-      codec.encode(1, response, head);
-      const bytes = out.take();
-      return { bytes, message: subject.responseIn(bytes, exchange, `edited response of ${exchange.name}`) };
+      const wire = subject.delivered(subject.request(exchange), response);
+      const received = subject.responseIn(wire, exchange, `edited response of ${exchange.name}`);
+      return { bytes: wire.bytes, received };
     },
   };
 }
@@ -79,7 +90,13 @@ function keysOf({ factory }: Subject, message: Message): string[] {
 }
 
 /** 1 if the message took it. */
-function tryEdit(subject: Subject, exchange: Exchange, direction: Direction, key: string, value: string): 0 | 1 {
+function tryEdit(
+  subject: Subject,
+  exchange: AnsweredExchange,
+  direction: Direction,
+  key: string,
+  value: string,
+): 0 | 1 {
   const what = `${direction} of ${exchange.name} with ${key} set to ${JSON.stringify(value.slice(0, 20))}`;
   const side = sideOf(subject, exchange, direction);
   const untouched = sideOf(subject, exchange, direction).passed();
@@ -92,38 +109,32 @@ function tryEdit(subject: Subject, exchange: Exchange, direction: Direction, key
   }
   expectSame(side.message.get(key), value, `get after set: ${what}`);
   const edited = side.passed();
-  expectSame(edited.message.get(key), value, `what the next codec reads: ${what}`);
+  expectSame(edited.received.head.get(key), value, `what the next codec reads: ${what}`);
   expectOthersSame(subject, edited, untouched, key, what);
 
   const undone = original === undefined ? side.message.remove(key) : side.message.set(key, original);
   expectThat(undone, `the edit could not be undone: ${what}`);
   const restored = side.passed();
-  expectSame(restored.message.get(key), original, `after the edit was undone: ${what}`);
+  expectSame(restored.received.head.get(key), original, `after the edit was undone: ${what}`);
   expectOthersSame(subject, restored, untouched, key, `${what}, undone`);
   return 1;
 }
 
-function expectOthersSame(
-  subject: Subject,
-  actual: ReturnType<Side['passed']>,
-  expected: ReturnType<Side['passed']>,
-  key: string,
-  what: string,
-): void {
+function expectOthersSame(subject: Subject, actual: Passed, expected: Passed, key: string, what: string): void {
   const touched = [key, ...subject.followersOf(key)];
-  const others = (message: Message) =>
-    attributesOf(message)
+  const others = ({ received }: Passed) =>
+    attributesOf(received.head)
       .filter(([other]) => !touched.includes(other))
       .sort(([a], [b]) => (a < b ? -1 : 1));
-  expectSame(others(actual.message), others(expected.message), `other attributes: ${what}`);
-  expectSame(actual.message.flags, expected.message.flags, `flags: ${what}`);
+  expectSame(others(actual), others(expected), `other attributes: ${what}`);
+  expectSame(actual.received.head.flags, expected.received.head.flags, `flags: ${what}`);
   const body = subject.bodyOf(actual.bytes);
   if (body !== null) expectBytes(body, subject.bodyOf(expected.bytes)!, `body: ${what}`);
-  const { idValue } = subject;
-  if (idValue !== null) expectSame(idValue.read(actual.bytes), idValue.read(expected.bytes), `id: ${what}`);
-  const ids = (frame: Buffer) =>
-    Buffer.concat(subject.idOf(frame).map(({ at, bytes }) => frame.subarray(at, at + bytes)));
-  expectBytes(ids(actual.bytes), ids(expected.bytes), `id: ${what}`);
+  expectBytes(dataOf(actual.received), dataOf(expected.received), `data: ${what}`);
+  const trailers = ({ received }: Passed) => received.trailers && attributesOf(received.trailers);
+  expectSame(trailers(actual), trailers(expected), `trailers: ${what}`);
+  const { frameId } = subject;
+  if (frameId !== null) expectSame(frameId.read(actual.bytes), frameId.read(expected.bytes), `id: ${what}`);
 }
 
 function expectImmutable({ factory }: Subject, message: Message, direction: Direction): void {
@@ -139,19 +150,20 @@ export const forkCheck: Check = {
   title: "a fork's edits never show in the original, nor the other way round",
   run(subject) {
     for (const exchange of subject.answered) {
-      const { head } = subject.request(exchange);
-      expectForks(subject, exchange, 'request', head);
-      expectForks(subject, exchange, 'response', subject.response(exchange));
+      const { message } = subject.request(exchange);
+      subject.sent({ ...message, head: expectForks(subject, exchange, 'request', message.head) });
+      expectForks(subject, exchange, 'response', subject.response(exchange).head);
     }
   },
 };
 
-function expectForks(
+/** Gives a fork with edits of its own. */
+function expectForks<M extends RequestMessage | ResponseMessage>(
   subject: Subject,
-  exchange: Exchange,
+  exchange: AnsweredExchange,
   direction: Direction,
-  message: RequestMessage | ResponseMessage,
-): void {
+  message: M,
+): M {
   const what = `${direction} of ${exchange.name}`;
   const before = attributesOf(message);
   const bytesBefore = message.raw === null ? null : Buffer.from(message.raw);
@@ -170,5 +182,5 @@ function expectForks(
     break;
   }
   if (bytesBefore !== null) expectBytes(message.raw!, bytesBefore, `raw after edits, ${what}`);
-  if (direction === 'request') subject.sent(fork as RequestMessage);
+  return fork as M;
 }

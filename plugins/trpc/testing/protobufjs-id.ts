@@ -1,5 +1,5 @@
-/** The id of a tRPC frame, found and replaced with protobufjs: what the codec does by hand is compared with another's work. */
-import type { IdValue } from 'meltemi/conformance';
+/** The id of a tRPC frame, found and replaced with protobufjs: what this package does by hand is compared with another's work. */
+import type { FrameId } from 'meltemi/codec';
 import protobuf from 'protobufjs';
 
 const FIXED_BYTES = 16;
@@ -28,7 +28,7 @@ function metaOf(frame: Buffer): Buffer {
   return frame.subarray(FIXED_BYTES, FIXED_BYTES + frame.readUInt16BE(8));
 }
 
-export const idValue: IdValue = {
+export const protobufjsId: FrameId = {
   bytes: 4,
   read: (frame) => BigInt(placeOf(metaOf(frame)).id),
   write(frame, id) {
