@@ -102,7 +102,9 @@ export function weightedClusters(clusters: readonly WeightedClusterSpec[]): Json
 }
 
 export function toWeightedCluster(destination: WeightedDestination): WeightedClusterSpec {
-  return { name: clusterOf(destination), weight: destination.weight, changes: toMutations(destination) };
+  const { weight, authority } = destination;
+  const rewrite = authority === undefined ? {} : { hostRewriteLiteral: authority };
+  return { name: clusterOf(destination), weight, changes: { ...toMutations(destination), ...rewrite } };
 }
 
 /** The cluster without endpoints of routes that answer by themselves. */

@@ -80,18 +80,16 @@ export class HttpRouteCompiler {
     spec: HttpRouteSpec,
     headers: NonNullable<HeadersSpec>,
     path: FieldPath,
-  ): Required<Pick<WeightedDestination, 'requestMutation' | 'responseMutation'>> {
+  ): Pick<WeightedDestination, 'requestMutation' | 'responseMutation' | 'authority'> {
     const read = (direction: Direction): Mutation => {
       const own = new Operations();
       this.#read(own, headers[direction], direction, [...path, direction]);
       return own.below(this.#mutation(spec, direction, null));
     };
-    const request = read('request');
+    const mutations = { requestMutation: read('request'), responseMutation: read('response') };
     const authority = routeAuthority(headers);
-    if (authority === undefined || spec.rewrite?.authority || routeAuthority(spec.headers) !== undefined)
-      return { requestMutation: request, responseMutation: read('response') };
-    const set = [...request.set, [':authority', authority] as const];
-    return { requestMutation: { ...request, set }, responseMutation: read('response') };
+    const isOpen = !spec.rewrite?.authority && routeAuthority(spec.headers) === undefined;
+    return authority !== undefined && isOpen ? { ...mutations, authority } : mutations;
   }
 
   #mirrors(spec: HttpRouteSpec, path: FieldPath): readonly Mirror[] {

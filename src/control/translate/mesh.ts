@@ -201,6 +201,8 @@ export interface WeightedDestination extends Destination {
   /** After those of the route; absent: none. */
   readonly requestMutation?: Mutation;
   readonly responseMutation?: Mutation;
+  /** Of HTTP requests; absent: the route's. */
+  readonly authority?: string;
 }
 
 /** Where connections go that are passed on as they are; the first whose condition holds. */

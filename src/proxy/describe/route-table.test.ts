@@ -66,7 +66,7 @@ describe('a route of RouteConfiguration', () => {
       route: {
         weightedClusters: {
           clusters: [
-            { name: 'a', weight: 20 },
+            { name: 'a', weight: 20, hostRewriteLiteral: 'a.test' },
             { name: 'b', weight: 80, requestHeadersToRemove: ['z'] },
           ],
         },
@@ -81,7 +81,12 @@ describe('a route of RouteConfiguration', () => {
     const none = { set: [], add: [], remove: [] };
     expect(routes[0]).toMatchObject({
       clusters: [
-        { cluster: 'a', weight: 20, requestMutation: none, responseMutation: none },
+        {
+          cluster: 'a',
+          weight: 20,
+          requestMutation: { ...none, set: [[':authority', 'a.test']] },
+          responseMutation: none,
+        },
         { cluster: 'b', weight: 80, requestMutation: { ...none, remove: ['z'] }, responseMutation: none },
       ],
       hashOn: ['user'],

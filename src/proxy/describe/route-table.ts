@@ -16,6 +16,8 @@ import type { Reader } from './reader.ts';
 
 /** The attribute that Envoy's path conditions are about. */
 const PATHNAME = { key: ':pathname', invert: false, absentIsEmpty: false } as const;
+/** As HTTP requests carry it. */
+const AUTHORITY = ':authority';
 /** What a route without a timeout of its own gets, as in Envoy. */
 const UNSET_TIMEOUT_MS = 15_000;
 
@@ -111,10 +113,12 @@ export function readWeightedClusters(action: Reader): WeightedCluster[] {
     return [{ cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }];
   }
   const clusters = weighted.children('clusters').map((member): WeightedCluster => {
-    const described = {
+    const request = readMutation(member, 'request');
+    const authority = member.string('hostRewriteLiteral');
+    const described: WeightedCluster = {
       cluster: member.string('name'),
       weight: member.number('weight', 0),
-      requestMutation: readMutation(member, 'request'),
+      requestMutation: authority === '' ? request : { ...request, set: [...request.set, [AUTHORITY, authority]] },
       responseMutation: readMutation(member, 'response'),
     };
     if (described.cluster === '') member.error('names no cluster', 'name');
