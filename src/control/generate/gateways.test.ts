@@ -237,7 +237,10 @@ stringData: { tls.crt: "${pem('CERTIFICATE')}", tls.key: "${pem('PRIVATE KEY')}"
         name,
         `{ selector: ${selector}, servers: [${server('HTTPS', 443, 'm', `a.test, ${name}.test`, SIMPLE)}] }`,
       );
-    const both = generate([wanting('x', '{ a: a }'), wanting('y', '{ b: b }')], { labels: { a: 'a', b: 'b' } });
+    const labels = { a: 'a', b: 'b' };
+    // Where each selects the other's routers the resources themselves say it.
+    expect(generate([wanting('x', '{ a: a }'), wanting('y', '{ a: a, b: b }')], { labels }).notes).toEqual([]);
+    const both = generate([wanting('x', '{ a: a }'), wanting('y', '{ b: b }')], { labels });
     const chains = find(both, TypeUrl.Listener, '0.0.0.0_443').filterChains;
     expect(chains.map(({ filterChainMatch }: JsonObject) => filterChainMatch)).toEqual([
       { serverNames: ['a.test', 'x.test'] },

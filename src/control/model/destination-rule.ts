@@ -73,6 +73,11 @@ const clientTls = z
     const fault = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
     if (tls.credentialName && (tls.caCertificates || tls.clientCertificate))
       fault('credentialName', 'either credentialName or files');
+    if (tls.insecureSkipVerify && (tls.caCertificates || tls.credentialName || tls.subjectAltNames?.length))
+      fault(
+        'insecureSkipVerify',
+        'either it or what servers are verified with: caCertificates, credentialName, subjectAltNames',
+      );
     if (tls.mode === 'MUTUAL' && !tls.credentialName && !(tls.clientCertificate && tls.privateKey))
       fault(
         tls.clientCertificate ? 'privateKey' : 'clientCertificate',

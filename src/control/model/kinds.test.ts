@@ -141,6 +141,12 @@ describe('DestinationRule', () => {
     expect(policy('{ loadBalancer: { consistentHash: { httpHeaderName: a, useSourceIp: true } } }').join()).toContain(
       'expected exactly one of httpHeaderName',
     );
+    const tls = (fields: string): string => policy(`{ tls: { mode: SIMPLE, ${fields} } }`).join();
+    expect(tls('insecureSkipVerify: true, caCertificates: /ca')).toContain(
+      'tls.insecureSkipVerify: actual true, expected either',
+    );
+    expect(tls('credentialName: a, caCertificates: /ca')).toContain('expected either credentialName or files');
+    expect(policy('{ tls: { mode: MUTUAL } }').join()).toContain('tls.clientCertificate');
     expect(findings({ 'd.yaml': RULE.replace('name: v2', 'name: v1') }).join()).toContain(
       'expected each subset name once',
     );

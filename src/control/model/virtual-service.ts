@@ -57,7 +57,7 @@ const match = z.strictObject({
 const destination = z.strictObject({
   host: hostName,
   subset: dnsLabel.nullish(),
-  port: z.strictObject({ number: portNumber.nullish() }).nullish(),
+  port: z.strictObject({ number: portNumber }).nullish(),
 });
 const headerOperations = z.strictObject({
   set: stringMap.nullish(),
@@ -132,6 +132,13 @@ const route = z
     else if (given.length !== 1)
       fault([], `one of route, redirect, directResponse, not ${given.join(' and ') || 'none'}`);
     if (value.rewrite && given[0] !== 'route') fault(['rewrite'], 'a route beside it');
+    const { set, add } = value.headers?.request ?? {};
+    const names = Object.keys({ ...set, ...add }).map((name) => name.toLowerCase());
+    if (value.rewrite?.authority && (names.includes('host') || names.includes(':authority')))
+      fault(['rewrite', 'authority'], 'the authority once, here or in headers');
+    const hasOther = value.match?.some(({ uri }) => typeof uri?.exact === 'string' || uri?.regex);
+    if (value.redirect?.prefixRewrite && hasOther)
+      fault(['redirect', 'prefixRewrite'], 'matches by uri.prefix beside it');
     const parts = value.route ?? [];
     const sum = parts.reduce((total, part) => total + (part.weight ?? 0), 0);
     if (parts.length > 1 && sum === 0) fault(['route'], 'weights that sum to more than 0');

@@ -179,6 +179,14 @@ describe('what is wrong or has no effect', () => {
       /cannot change its attribute content-length/,
     ],
     [`[{ headers: { response: { set: { ":status": "1" } } }, ${ROUTE} }]`, /warning .*:status cannot be changed here/],
+    [
+      `[{ rewrite: { authority: a }, headers: { request: { set: { Host: b } } }, ${ROUTE} }]`,
+      /rewrite.authority: actual "a", expected the authority once/,
+    ],
+    [
+      `[{ match: [{ uri: { exact: /a } }], redirect: { prefixRewrite: /b } }]`,
+      /expected matches by uri.prefix beside it/,
+    ],
     [`[{ delegate: { name: x } }]`, /delegates are not built yet/],
     [`[{ fault: {}, retries: {}, corsPolicy: {}, ${ROUTE} }]`, /notApplied spec.http\[0\].retries/],
     [`[{ ${ROUTE} }, { name: late, ${ROUTE} }]`, /warning spec.http\[1\]: never used: route 0/],
