@@ -1,11 +1,13 @@
 /** `meltemi demo`: a mesh with servers and callers to look at and to change. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, UsageError } from './command.ts';
 import { type DemoMesh, runThriftDemo } from './demo/thrift-demo.ts';
 import { type Mesh, startMesh } from './mesh.ts';
 import { readOptions, writeAddress } from './options.ts';
 import { createProcessLog } from './process-log.ts';
-import { PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
+import { productVersion } from './product-version.ts';
+import { builtInManifests, PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
 
 const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const LISTENER_TIMEOUT_MS = 10_000;
@@ -31,17 +33,38 @@ Examples:
   },
 };
 
-export async function startDemoMesh(configDirectory: string): Promise<DemoMesh> {
+/** `routerLabels`: of a second proxy, which serves the Gateways that select it; none: there is none. */
+export async function startDemoMesh(configDirectory: string, routerLabels: readonly string[] = []): Promise<DemoMesh> {
+  const log = createProcessLog('warn');
+  const optionsOf = (id: string) => ({ ...readOptions([], PROXY_OPTIONS), id, 'drain-time': '1' });
   const mesh = await startMesh({
     directories: [configDirectory],
     xdsListen: ANY_PORT,
     controlAdminListen: ANY_PORT,
     proxyAdminListen: ANY_PORT,
     accessLogFile: '',
-    proxy: readProxyOptions({ ...readOptions([], PROXY_OPTIONS), id: 'demo', 'drain-time': '1' }),
-    log: createProcessLog('warn'),
+    proxy: readProxyOptions(optionsOf('demo')),
+    log,
   });
-  return { whereToConnect: (host, port) => whereToConnect(mesh, host, port), close: () => mesh.close() };
+  const closers = [() => mesh.close()];
+  if (routerLabels.length > 0) {
+    const options = { ...optionsOf('demo-router'), type: 'router', label: routerLabels, bind: 'loopback' };
+    const router = await createProxyProcess({
+      ...readProxyOptions(options),
+      xds: writeAddress(mesh.controlPlane.xdsAddress),
+      version: productVersion(),
+      manifests: builtInManifests(),
+      adminListen: null,
+      log,
+    });
+    closers.unshift(() => router.drain().then(() => router.close()));
+  }
+  return {
+    whereToConnect: (host, port) => whereToConnect(mesh, host, port),
+    close: async () => {
+      for (const close of closers) await close();
+    },
+  };
 }
 
 async function whereToConnect(mesh: Mesh, host: string, port: number): Promise<string> {
