@@ -86,6 +86,56 @@ describe('rule 8: retries', () => {
     expect(first.closed).toBe(true);
   });
 
+  describe('what was lost on a stale connection', () => {
+    /** Three connections that answered once and are idle; the call of id 4 is on one of them. */
+    const start = () => {
+      const mesh = watchLeaks(new IdMesh({ pool: { concurrency: 1 } }));
+      const caller = mesh.newCaller();
+      const { connections } = mesh.upstream();
+      for (const id of [1n, 2n, 3n]) caller.call(id);
+      mesh.settle();
+      for (const connection of connections) connection.answer(connection.takeFrames()[0]!);
+      mesh.settle();
+      caller.takeFrames();
+      caller.call(4n, 'lost');
+      mesh.settle();
+      const lose = () => {
+        connections.find(({ frames }) => frames.length > 0)!.wire.break();
+        mesh.settle();
+      };
+      const answered = () => {
+        const connection = connections.find(({ frames, closed }) => frames.length > 0 && !closed)!;
+        connection.answer(connection.takeFrames()[0]!);
+        mesh.settle();
+        expect(caller.takeTexts()).toEqual(['4 lost']);
+        return connections.indexOf(connection);
+      };
+      return { mesh, lose, answered };
+    };
+
+    it('goes over a new one: the idle ones may have gone stale with it', () => {
+      const { lose, answered } = start();
+      lose();
+      expect(answered()).toBe(3);
+    });
+
+    it('goes over an idle one where no new one may be opened', () => {
+      const { mesh, lose, answered } = start();
+      const description = mesh.describe();
+      const clusters = description.clusters.map((one) => ({ ...one, pool: { ...one.pool, maxConnections: 1 } }));
+      mesh.apply({ ...description, clusters });
+      lose();
+      expect(answered()).toBeLessThan(3);
+    });
+
+    it('goes over an idle one where a new one cannot be connected', () => {
+      const { mesh, lose, answered } = start();
+      mesh.upstream().mode = 'refuse';
+      lose();
+      expect(answered()).toBeLessThan(3);
+    });
+  });
+
   it('gives one free replay where a connection had gone stale, and none to what is not replay-safe', () => {
     const mesh = watchLeaks(new IdMesh());
     const caller = mesh.newCaller();

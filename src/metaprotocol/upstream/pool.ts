@@ -1,7 +1,7 @@
 /**
  * Pool: the connections of one endpoint and connection key. The last one chosen while it gathers this turn's writes; else
  * fewest outstanding, both with a free slot and room to write; else another connection, up to the endpoint's limit; else a
- * queue that is fair to callers; else `overloaded`.
+ * queue that is fair to callers; else `overloaded`. A replay goes over a connection that cannot be as stale as its first one.
  */
 import type { LiveAttempt } from '../attempt.ts';
 import type { ProxyStatus } from '../status.ts';
@@ -19,6 +19,8 @@ export class Pool {
   /** All of this pool but bound ones. */
   readonly #connections: UpstreamConnection[] = [];
   readonly #waiting = new FairQueue<Caller, LiveAttempt>();
+  /** Lost on a stale connection: the other idle ones may be as dead, so they wait for a new one. */
+  #replays: LiveAttempt[] = [];
   #connecting = 0;
   /** Connections that callers have for their own; they come back, or close. */
   #bound = 0;
@@ -40,7 +42,7 @@ export class Pool {
 
   /** Sends the attempt now, later, or fails it with `overloaded`. */
   acquire(attempt: LiveAttempt): void {
-    const connection = attempt.needsOwnConnection ? this.#idle() : this.#choose();
+    const connection = attempt.needsOwnConnection ? this.#idle() : this.#choose(attempt.replayed);
     if (connection !== null) {
       if (attempt.needsOwnConnection) this.#bind(connection, attempt);
       connection.send(attempt);
@@ -55,27 +57,39 @@ export class Pool {
     }
     state.pending++;
     state.stats.pending.add(1);
-    this.#waiting.push(attempt.caller, attempt);
+    if (attempt.replayed) this.#replays.push(attempt);
+    else this.#waiting.push(attempt.caller, attempt);
     this.grow();
+    if (!attempt.replayed || this.#connecting > 0) return;
+    // None may be opened.
+    const other = this.#leastBusy(false);
+    if (other !== null) this.serve(other);
   }
 
   /** The attempt gives up waiting. */
   abandon(attempt: LiveAttempt): void {
     if (this.#waiting.remove(attempt.caller, attempt)) this.#unqueue(1);
+    const at = this.#replays.indexOf(attempt);
+    if (at < 0) return;
+    this.#replays.splice(at, 1);
+    this.#unqueue(1);
   }
 
   /** Opens what the waiting requests need and the limit allows. */
   grow(): void {
     const { pool, factory } = this.site.state;
     const slots = Math.max(1, pool.concurrency ?? factory.concurrency.upstream);
-    while (this.#waiting.size > 0) {
-      const enough = this.#connections.length >= pool.minConnections && this.#waiting.size <= this.#connecting * slots;
+    for (;;) {
+      const waiting = this.#waiting.size + this.#replays.length;
+      if (waiting === 0) return;
+      const enough = this.#connections.length >= pool.minConnections && waiting <= this.#connecting * slots;
       if (enough || !this.#open()) return;
     }
   }
 
   /** A connection has a free slot, or room to write again. */
   serve(connection: UpstreamConnection): void {
+    if (this.#replays.length > 0 && (connection.fresh || this.#connecting === 0)) this.#serveReplays(connection);
     while (this.#waiting.size > 0 && connection.sendable && !connection.output.full) {
       const attempt = this.#waiting.shift()!;
       this.#unqueue(1);
@@ -87,6 +101,14 @@ export class Pool {
         }
         this.#bind(connection, attempt);
       }
+      connection.send(attempt);
+    }
+  }
+
+  #serveReplays(connection: UpstreamConnection): void {
+    while (this.#replays.length > 0 && connection.sendable && !connection.output.full) {
+      const attempt = this.#replays.shift()!;
+      this.#unqueue(1);
       connection.send(attempt);
     }
   }
@@ -110,11 +132,14 @@ export class Pool {
     this.site.state.stats.connections.add(-1);
     if (!ready) {
       this.#connecting--;
-      if (!this.#connections.some((other) => other.sendableEver)) {
-        const failed = this.#waiting.clear();
+      const others = this.#connections.filter((other) => other.sendableEver);
+      if (others.length === 0) {
+        const failed = [...this.#replays.splice(0), ...this.#waiting.clear()];
         this.#unqueue(failed.length);
         for (const attempt of failed) attempt.fail(status);
       }
+      // Replays need not wait for a new one any more.
+      for (const other of others) this.serve(other);
     }
     this.site.onConnectionGone();
   }
@@ -154,19 +179,20 @@ export class Pool {
     return this.site.retired || this.#connections.length > this.site.state.pool.minConnections;
   }
 
-  #choose(): UpstreamConnection | null {
+  #choose(replayed: boolean): UpstreamConnection | null {
+    if (replayed) return this.#leastBusy(true);
     // A burst leaves many connections open: spread over all of them, each call would cost a write of its own.
     const last = this.#last;
     if (last?.output.gathering && last.sendable && !last.output.full) return last;
-    this.#last = this.#leastBusy();
+    this.#last = this.#leastBusy(false);
     return this.#last;
   }
 
-  #leastBusy(): UpstreamConnection | null {
+  #leastBusy(fresh: boolean): UpstreamConnection | null {
     let best: UpstreamConnection | null = null;
     for (let index = this.#connections.length - 1; index >= 0; index--) {
       const connection = this.#connections[index]!;
-      if (!connection.sendable || connection.output.full) continue;
+      if (!connection.sendable || connection.output.full || (fresh && !connection.fresh)) continue;
       if (connection.outstanding === 0) return connection;
       if (best === null || connection.outstanding < best.outstanding) best = connection;
     }
