@@ -1,16 +1,28 @@
 /** Compiles a RuntimeDescription into a Runtime: chains, route tables, clusters. Collects every issue; changes nothing that runs. */
 import { FilterChain } from './chain.ts';
-import type { ChainMatcher } from './chain-match.ts';
+import type { CompiledMatch } from './chain-match.ts';
 import { compileChainMatch } from './chain-match.ts';
 import type { CodecFactory } from './codec.ts';
 import type { ConfigIssue } from './config-error.ts';
 import type { Core } from './core.ts';
-import type { FilterChainDescription, ListenerDescription, RuntimeDescription } from './description.ts';
+import type {
+  ClusterDescription,
+  FilterChainDescription,
+  ListenerDescription,
+  RuntimeDescription,
+  UpstreamTlsDescription,
+} from './description.ts';
 import type { Filter, FilterFactory } from './filter.ts';
 import { statsFilter } from './filters/stats/stats-filter.ts';
+import type { Inspection } from './inspected-wire.ts';
+import { compileInspection } from './inspection.ts';
 import type { Registry } from './registry.ts';
 import { collect, RouteTable } from './router/route-table.ts';
+import type { Counter, StatsScope } from './stats.ts';
+import type { ServerTls } from './tls/server-tls.ts';
+import type { TlsEntries, TlsTable } from './tls/tls-table.ts';
 import { Cluster, ClusterState } from './upstream/cluster.ts';
+import type { Connector } from './wire.ts';
 
 /** A fault of one resource. `routes` are named by their table. */
 export interface RuntimeIssue {
@@ -23,10 +35,22 @@ export interface RuntimeIssue {
 export interface CompiledListener {
   readonly description: ListenerDescription;
   readonly chains: readonly CompiledChain[];
+  /** null: chains are chosen by address alone. */
+  readonly inspection: Inspection | null;
+  readonly stats: ListenerStats;
+}
+
+export interface ListenerStats {
+  readonly noChain: Counter;
+  readonly notAdmitted: Counter;
+  readonly handshakes: Counter;
+  readonly handshakeErrors: Counter;
 }
 
 export interface CompiledChain {
-  readonly matches: ChainMatcher;
+  readonly match: CompiledMatch;
+  /** null: not ended here. */
+  readonly tls: ServerTls | null;
   readonly chain: FilterChain;
 }
 
@@ -38,8 +62,9 @@ export interface Runtime {
   readonly listeners: ReadonlyMap<string, CompiledListener>;
   /** Those that routes name, by cluster name, protocol and codec options. */
   readonly clusters: ReadonlyMap<string, Cluster>;
-  /** All that are configured: the pools of one that no route names now stay warm for the next change. */
-  readonly clusterNames: ReadonlySet<string>;
+  /** All that are configured, with how they are reached: the pools of one that no route names now stay warm for the next change. */
+  readonly clusterTransports: ReadonlyMap<string, string>;
+  readonly tls: TlsEntries;
 }
 
 export interface CompileContext {
@@ -48,6 +73,7 @@ export interface CompileContext {
   writeLog(path: string, line: string): void;
   /** What an earlier runtime left: pools and statistics live on. */
   readonly clusterStates: Map<string, ClusterState>;
+  readonly tls: TlsTable;
 }
 
 export function compileRuntime(
@@ -67,7 +93,21 @@ export function compileRuntime(
     if (listeners.has(listener.name)) {
       issues.push({ kind: 'listener', name: listener.name, path: 'name', message: 'this name appears twice' });
     }
-    listeners.set(listener.name, { description: listener, chains });
+    const inspectionIssues: ConfigIssue[] = [];
+    const inspection = compileInspection(
+      listener.inspection,
+      chains,
+      context.registry,
+      context.core.log,
+      inspectionIssues,
+    );
+    report(issues, 'listener', listener.name, inspectionIssues);
+    listeners.set(listener.name, {
+      description: listener,
+      chains,
+      inspection,
+      stats: listenerStats(context.core.stats.scope({ listener: listener.name })),
+    });
   }
   return {
     runtime: {
@@ -75,9 +115,19 @@ export function compileRuntime(
       generation,
       listeners,
       clusters: clusters.used,
-      clusterNames: clusters.names,
+      clusterTransports: clusters.transports,
+      tls: context.tls.used,
     },
     issues,
+  };
+}
+
+function listenerStats(scope: StatsScope): ListenerStats {
+  return {
+    noChain: scope.counter('downstream_no_chain_total'),
+    notAdmitted: scope.counter('downstream_not_admitted_total'),
+    handshakes: scope.counter('downstream_tls_handshakes_total'),
+    handshakeErrors: scope.counter('downstream_tls_handshake_errors_total'),
   };
 }
 
@@ -131,7 +181,14 @@ function compileChain(
       });
     } else collect(listenerIssues, `${at}.filters[${one.name}]`, () => add(filter, one.options));
   }
-  const matches = compileChainMatch(description.match, `${at}.match`, listenerIssues);
+  const match = compileChainMatch(description.match, `${at}.match`, listenerIssues);
+  let tls: ServerTls | null = null;
+  if (description.tls !== null) {
+    const described = description.tls;
+    collect(listenerIssues, `${at}.tls`, () => {
+      tls = context.tls.server(listener.name, description.name, described);
+    });
+  }
   const { table, issues: routeIssues } = RouteTable.compile(description.routes, {
     clusterOf: (name) => clusters.get(name, factory, codecOptions),
     filters: factories,
@@ -159,21 +216,21 @@ function compileChain(
       slowCallers: scope.counter('downstream_slow_callers_total'),
     },
   });
-  return { matches, chain };
+  return { match, tls, chain };
 }
 
 /** Makes clusters as chains ask for them: one name can be reached by several protocols. */
 class ClusterTable {
   readonly used = new Map<string, Cluster>();
-  readonly names: ReadonlySet<string>;
+  readonly transports: ReadonlyMap<string, string>;
   readonly #context: CompileContext;
   readonly #issues: RuntimeIssue[];
-  readonly #descriptions: ReadonlyMap<string, RuntimeDescription['clusters'][number]>;
+  readonly #descriptions: ReadonlyMap<string, ClusterDescription>;
 
   constructor(description: RuntimeDescription, context: CompileContext, issues: RuntimeIssue[]) {
     this.#context = context;
     this.#issues = issues;
-    this.names = new Set(description.clusters.map((cluster) => cluster.name));
+    this.transports = new Map(description.clusters.map(({ name, tls }) => [name, transportOf(tls)]));
     this.#descriptions = new Map(description.clusters.map((cluster) => [cluster.name, cluster]));
   }
 
@@ -199,20 +256,44 @@ class ClusterTable {
       });
       report(this.#issues, 'cluster', name, issues);
     }
-    const key = JSON.stringify([name, own.manifest.name, options]);
+    const transport = transportOf(description.tls);
+    const key = JSON.stringify([name, own.manifest.name, options, transport]);
     let cluster = this.used.get(key);
     if (cluster === undefined) {
+      const connector = this.#connectorFor(description);
+      if (connector === null) return null;
       const { clusterStates, core } = this.#context;
       let state = clusterStates.get(key);
       if (state === undefined) {
-        state = new ClusterState(core, description, own, options);
+        state = new ClusterState(core, description, own, options, transport);
         clusterStates.set(key, state);
       }
-      cluster = new Cluster(description, state);
+      cluster = new Cluster(description, state, connector);
       this.used.set(key, cluster);
     }
     return cluster;
   }
+
+  #connectorFor({ name, tls }: ClusterDescription): Connector | null {
+    if (tls === null) return this.#context.core.connector;
+    const issues: ConfigIssue[] = [];
+    let connector: Connector | null = null;
+    collect(issues, 'tls', () => {
+      connector = this.#context.tls.connector(name, tls);
+    });
+    report(this.#issues, 'cluster', name, issues);
+    return connector;
+  }
+}
+
+/**
+ * Names a way of connecting. Connections over one never serve a cluster that asks for another; certificates and trusted CAs are
+ * not part of it, so that connections outlive their renewal.
+ */
+function transportOf(tls: UpstreamTlsDescription | null): string {
+  if (tls === null) return '';
+  const { certificate, trustedCa, ...settings } = tls;
+  return JSON.stringify([settings, certificate !== null, trustedCa !== null]);
 }
 
 function report(issues: RuntimeIssue[], kind: RuntimeIssue['kind'], name: string, found: readonly ConfigIssue[]): void {

@@ -19,13 +19,36 @@ export interface ListenerDescription {
   /** What clients mean: the service's own address. */
   readonly serviceAddress: Address;
   readonly direction: Direction;
-  /** The first one whose match holds takes a new connection; none: it is closed and counted. */
+  /** The one whose match is the most specific takes a new connection; none: it is closed and counted. */
   readonly chains: readonly FilterChainDescription[];
+  /** Looked at where a chain needs it: it ends TLS, or matches on more than addresses. */
+  readonly inspection: InspectionDescription;
+}
+
+/** What a connection's first bytes are asked before a chain is chosen, besides whether they are TLS. */
+export interface InspectionDescription {
+  /** Protocols that they may be, in the clear; the first one that recognizes them wins. */
+  readonly detect: readonly DetectedProtocol[];
+  /** Looked at before detection gives up. */
+  readonly detectBytes: number;
+  /** How long they may take. */
+  readonly timeoutMs: number;
+  /** Then the connection goes on as one of no known protocol; else it is closed. */
+  readonly continueOnTimeout: boolean;
+}
+
+export interface DetectedProtocol {
+  /** Name of a codec in the registry. */
+  readonly codec: string;
+  /** What a connection of this protocol has as its application protocols. */
+  readonly applicationProtocols: readonly string[];
 }
 
 export interface FilterChainDescription {
   readonly name: string;
   readonly match: ChainMatch;
+  /** Ended here; null: the bytes are taken as they are, TLS or not. */
+  readonly tls: DownstreamTlsDescription | null;
   /** Name of a codec in the registry. */
   readonly protocol: string;
   /** JSON for CodecFactory.parseOptions. */
@@ -54,7 +77,10 @@ export interface CallerTimeouts {
   readonly tunnelIdleMs: number;
 }
 
-/** Empty lists match all. Chosen after accept and before a codec exists. */
+/**
+ * Empty lists match all. Chosen after accept and before a codec exists, condition by condition in this order; of each the most specific
+ * value that any chain has and that holds, as in Envoy.
+ */
 export interface ChainMatch {
   readonly destinationPort: number | null;
   /** CIDR ranges of the original destination: `10.0.0.0/8`. */
@@ -62,7 +88,53 @@ export interface ChainMatch {
   /** Exact SNI or `*.suffix`. Only TLS connections have one. */
   readonly serverNames: readonly string[];
   readonly transport: 'plaintext' | 'tls' | null;
+  /** One of those that a TLS connection offers (ALPN), or that its first bytes were detected to be. */
   readonly applicationProtocols: readonly string[];
+  /** Only where no other chain matches. */
+  readonly isDefault: boolean;
+}
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+
+/** What both directions have. All certificates and keys are PEM texts: files are read before a description is made. */
+export interface TlsDescription {
+  readonly minVersion: TlsVersion | null;
+  readonly maxVersion: TlsVersion | null;
+  /** OpenSSL names, of TLS up to 1.2; empty: the defaults. */
+  readonly ciphers: readonly string[];
+  /** The preferred one first; empty: none is negotiated. */
+  readonly applicationProtocols: readonly string[];
+  /** Of the peer's certificate, or `SYSTEM_CA`; null: it is not verified. */
+  readonly trustedCa: string | null;
+  /** Of these names the peer's certificate has to have one; empty: any. */
+  readonly subjectAltNames: readonly SubjectAltNameMatch[];
+}
+
+export interface CertificateDescription {
+  /** The certificate, then those of its issuers. */
+  readonly chain: string;
+  readonly key: string;
+}
+
+export interface DownstreamTlsDescription extends TlsDescription {
+  /** At least one. The first that is for the server name is shown, else the first. */
+  readonly certificates: readonly CertificateDescription[];
+  /** With `trustedCa`: callers without a certificate are refused. */
+  readonly requireClientCertificate: boolean;
+  /** From the end of the ClientHello. */
+  readonly handshakeTimeoutMs: number;
+}
+
+export interface UpstreamTlsDescription extends TlsDescription {
+  /** Shown where the server asks for one. */
+  readonly certificate: CertificateDescription | null;
+  /** SNI; null: none is sent. */
+  readonly serverName: string | null;
+}
+
+export interface SubjectAltNameMatch {
+  readonly type: 'dns' | 'uri' | 'ip' | 'email';
+  readonly test: TextTest;
 }
 
 export interface FilterDescription {
@@ -109,10 +181,13 @@ export interface AttributeMatch {
   readonly absentIsEmpty: boolean;
 }
 
-export type AttributeTest =
+export type TextTest =
   | { readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains'; readonly value: string; readonly ignoreCase: boolean }
   /** RE2 syntax, whole value, linear time. */
-  | { readonly kind: 'regex'; readonly value: string }
+  | { readonly kind: 'regex'; readonly value: string };
+
+export type AttributeTest =
+  | TextTest
   /** Integer in [start, end). */
   | { readonly kind: 'range'; readonly start: number; readonly end: number }
   | { readonly kind: 'present' };
@@ -148,6 +223,8 @@ export interface ClusterDescription {
   readonly balancer: BalancerDescription;
   readonly connectTimeoutMs: number;
   readonly pool: PoolDescription;
+  /** null: in the clear. */
+  readonly tls: UpstreamTlsDescription | null;
   /** Upstream codec by name; null: that of the chain. */
   readonly protocol: string | null;
   readonly codecOptions: unknown;
@@ -196,6 +273,27 @@ export const CALLER_TIMEOUTS: CallerTimeouts = Object.freeze({
   requestMs: 0,
   streamIdleMs: 0,
   tunnelIdleMs: 0,
+});
+
+/** In place of a CA's certificates: the authorities that Node trusts by itself. */
+export const SYSTEM_CA = 'system';
+
+/** Where nothing is said. */
+export const INSPECTION: InspectionDescription = Object.freeze({
+  detect: [],
+  detectBytes: 1_024,
+  timeoutMs: 10_000,
+  continueOnTimeout: false,
+});
+
+/** Every connection. */
+export const ANY_CONNECTION: ChainMatch = Object.freeze({
+  destinationPort: null,
+  destinationRanges: [],
+  serverNames: [],
+  transport: null,
+  applicationProtocols: [],
+  isDefault: false,
 });
 
 export const NO_MUTATION: MutationDescription = Object.freeze({ set: [], add: [], remove: [] });

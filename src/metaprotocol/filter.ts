@@ -40,6 +40,8 @@ export interface Address {
 export interface TlsPeer {
   readonly serverName: string | null;
   readonly alpn: string | null;
+  /** Such as `TLSv1.3`; null: it passes through, and only what the caller asked for is known. */
+  readonly version: string | null;
   /** URI SANs of the verified peer certificate, such as SPIFFE ids. */
   readonly uriSans: readonly string[];
 }

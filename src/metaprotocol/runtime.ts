@@ -2,15 +2,18 @@
  * DataPlane: runs one RuntimeDescription after the other. `prepare` compiles and binds and changes nothing that runs;
  * `commit` swaps by one assignment; streams that run end on the runtime they began with.
  */
+import { randomBytes } from 'node:crypto';
+import { Admission, type AdmissionOwner } from './admission.ts';
 import type { FilterChain } from './chain.ts';
+import { type ConnectionFacts, chooseChain } from './chain-match.ts';
 import { type Clock, EventClock } from './clock.ts';
-import type { CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
+import type { CompiledChain, CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
 import { compileRuntime } from './compile.ts';
 import type { Core, Log } from './core.ts';
 import type { RuntimeDescription } from './description.ts';
 import type { DownstreamOwner } from './downstream.ts';
 import { DownstreamConnection } from './downstream.ts';
-import type { Address } from './filter.ts';
+import type { Address, ConnectionInfo } from './filter.ts';
 import type { AcceptContext } from './listener.ts';
 import { BoundSocket, ConnectionInfos } from './listener.ts';
 import { Flusher, SlabPool } from './output.ts';
@@ -19,6 +22,7 @@ import { ReadBuffer, SocketConnector } from './socket-wire.ts';
 import type { StatsStore } from './stats.ts';
 import { Status } from './status.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import { TlsTable } from './tls/tls-table.ts';
 import type { ClusterState } from './upstream/cluster.ts';
 import { addressOf } from './upstream/endpoint.ts';
 import type { Connector, Wire } from './wire.ts';
@@ -32,6 +36,8 @@ export interface DataPlaneOptions {
   writeLog(path: string, line: string): void;
   /** Several workers bind the same addresses. */
   readonly reusePort: boolean;
+  /** 48 random bytes, the same for workers whose callers may resume each other's TLS sessions. Default: own ones. */
+  readonly ticketKeys?: Uint8Array;
   /** Tests replace the network and the turn of the event loop. */
   readonly connector?: Connector;
   readonly schedule?: (run: () => void) => void;
@@ -65,18 +71,22 @@ const EMPTY_RUNTIME: Runtime = {
   generation: {},
   listeners: new Map(),
   clusters: new Map(),
-  clusterNames: new Set(),
+  clusterTransports: new Map(),
+  tls: new Map(),
 };
+const TICKET_KEY_BYTES = 48;
 const DRAIN_POLL_MS = 20;
 /** Before the deadline of a drain, for the calls that run then. */
 const LAST_CALLS_MS = 1_000;
 
-export class DataPlane implements DownstreamOwner {
+export class DataPlane implements DownstreamOwner, AdmissionOwner {
   readonly #options: DataPlaneOptions;
   readonly #core: Core;
   readonly #buffer = new ReadBuffer();
   readonly #infos = new ConnectionInfos();
   readonly #connections = new Set<DownstreamConnection>();
+  readonly #admissions = new Set<Admission>();
+  readonly #ticketKeys: Buffer;
   readonly #clusterStates = new Map<string, ClusterState>();
   readonly #sockets = new Map<string, BoundSocket>();
   #current: Runtime = EMPTY_RUNTIME;
@@ -84,6 +94,7 @@ export class DataPlane implements DownstreamOwner {
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
+    this.#ticketKeys = Buffer.from(options.ticketKeys ?? randomBytes(TICKET_KEY_BYTES));
     this.#core = {
       clock: new EventClock(options.clock),
       wheel: new TimerWheel(options.clock),
@@ -152,17 +163,18 @@ export class DataPlane implements DownstreamOwner {
       wire.destroy();
       return;
     }
-    const info = this.#infos.of(listener.description, context);
-    const match = listener.chains.find((chain) => chain.matches(info));
-    if (match === undefined) {
-      this.#core.stats.counter('downstream_no_chain_total', { listener: listenerName }).add();
-      this.#core.log.warn({ listener: listenerName, source: info.source }, 'no filter chain matches this connection');
-      wire.destroy();
+    const { inspection } = listener;
+    const tls = context.tls ?? null;
+    // Without need for it, or where TLS was ended before, nobody looks at first bytes.
+    if (inspection === null || tls !== null) {
+      const chosen = this.chooseChain(listener, factsOf(listener, context), context);
+      if (chosen === null) wire.destroy();
+      else this.onAdmitted(listener, chosen, wire, context);
       return;
     }
-    const connection = new DownstreamConnection(this.#core, this, match.chain, wire, info);
-    this.#connections.add(connection);
-    connection.open();
+    const admission = new Admission(this.#core, this, listener, inspection, wire, context);
+    this.#admissions.add(admission);
+    admission.start();
   }
 
   /** Where a listener's socket really is: the port that the system chose for port 0. */
@@ -220,7 +232,9 @@ export class DataPlane implements DownstreamOwner {
     this.#sockets.clear();
     const { clock } = this.#core;
     const endMs = clock.nowMs() + deadlineMs;
-    while (this.#connections.size > 0 && clock.nowMs() < endMs) {
+    // Nothing was asked over them yet.
+    if (quietMs === 0) this.#endAdmissions();
+    while (this.#connections.size + this.#admissions.size > 0 && clock.nowMs() < endMs) {
       const isLate = clock.nowMs() >= endMs - LAST_CALLS_MS;
       for (const connection of [...this.#connections]) {
         if (quietMs === 0 || isLate || connection.quietMs >= quietMs) connection.drain();
@@ -235,6 +249,7 @@ export class DataPlane implements DownstreamOwner {
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    this.#endAdmissions();
     for (const connection of [...this.#connections]) connection.close(Status.draining);
     for (const state of this.#clusterStates.values()) state.close();
     this.#clusterStates.clear();
@@ -250,11 +265,50 @@ export class DataPlane implements DownstreamOwner {
 
   onConnectionClosed(connection: DownstreamConnection): void {
     this.#connections.delete(connection);
+    this.#countTls(connection.info, -1);
+  }
+
+  // AdmissionOwner
+
+  chooseChain(listener: CompiledListener, facts: ConnectionFacts, context: AcceptContext): CompiledChain | null {
+    const chosen = chooseChain(listener.chains, facts);
+    if (chosen === null) {
+      const { isTls, serverName, applicationProtocols } = facts;
+      const fields = { listener: listener.description.name, source: context.source, isTls, serverName };
+      listener.stats.noChain.add();
+      this.#core.log.warn({ ...fields, applicationProtocols }, 'no filter chain matches this connection');
+    }
+    return chosen;
+  }
+
+  onAdmitted(listener: CompiledListener, { chain }: CompiledChain, wire: Wire, context: AcceptContext): void {
+    const info = this.#infos.of(listener.description, context);
+    const connection = new DownstreamConnection(this.#core, this, chain, wire, info);
+    this.#connections.add(connection);
+    this.#countTls(info, 1);
+    connection.open();
+    // Agreeing on TLS took its time.
+    if (chain.generation !== this.#current.generation && this.#successor(connection) === undefined) connection.drain();
+  }
+
+  onAdmissionOver(admission: Admission): void {
+    this.#admissions.delete(admission);
+  }
+
+  /** Of connections whose TLS ends here. */
+  #countTls({ listener, tls }: ConnectionInfo, change: number): void {
+    if (tls === null || tls.version === null) return;
+    this.#core.stats.gauge('downstream_tls_connections', { listener }).add(change);
+  }
+
+  #endAdmissions(): void {
+    for (const admission of [...this.#admissions]) admission.destroy();
   }
 
   #compile(description: RuntimeDescription): { runtime: Runtime; issues: RuntimeIssue[] } {
-    const { registry, writeLog } = this.#options;
-    const context = { core: this.#core, registry, writeLog, clusterStates: this.#clusterStates };
+    const { registry, writeLog, stats } = this.#options;
+    const tls = new TlsTable(this.#current.tls, { buffer: this.#buffer, stats, ticketKeys: this.#ticketKeys });
+    const context = { core: this.#core, registry, writeLog, clusterStates: this.#clusterStates, tls };
     return compileRuntime(description, context);
   }
 
@@ -262,7 +316,7 @@ export class DataPlane implements DownstreamOwner {
     this.#current = runtime;
     for (const cluster of runtime.clusters.values()) cluster.activate();
     for (const [key, state] of this.#clusterStates) {
-      if (runtime.clusters.has(key) || runtime.clusterNames.has(state.name)) continue;
+      if (runtime.clusters.has(key) || runtime.clusterTransports.get(state.name) === state.transport) continue;
       this.#clusterStates.delete(key);
       state.retireAllBut(new Set());
     }
@@ -277,4 +331,14 @@ export class DataPlane implements DownstreamOwner {
     const listener: CompiledListener | undefined = this.#current.listeners.get(connection.info.listener);
     return listener?.chains.find(({ chain }) => chain.identity === identity)?.chain;
   }
+}
+
+function factsOf(listener: CompiledListener, context: AcceptContext): ConnectionFacts {
+  const tls = context.tls ?? null;
+  return {
+    destination: context.originalDestination ?? listener.description.serviceAddress,
+    isTls: tls !== null,
+    serverName: tls?.serverName ?? null,
+    applicationProtocols: tls === null || tls.alpn === null ? [] : [tls.alpn],
+  };
 }

@@ -2,7 +2,6 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Address } from './filter.ts';
-import { UpstreamSocket } from './upstream-socket.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -80,10 +79,16 @@ class DuplexWire implements Wire {
   destroy(): void {
     this.#duplex.destroy();
   }
+
+  detach(): Duplex {
+    this.#duplex.pause();
+    this.#duplex.removeAllListeners('data');
+    return this.#duplex;
+  }
 }
 
 /** A socket whose reads land in the shared buffer. The socket is made with `onread`, so it needs the wire first. */
-class SharedReadWire extends DuplexWire {
+export class SharedReadWire extends DuplexWire {
   protected override listen(socket: Duplex): void {
     // With `onread` there is no 'data' event; reading starts when the stream flows.
     socket.resume();
@@ -131,16 +136,16 @@ export class SocketConnector implements Connector {
 
   connect(to: Address): Wire {
     let wire: ConnectingWire | null = null;
-    const options = {
-      allowHalfOpen: true,
+    const socket = net.connect({
+      host: to.host,
+      port: to.port,
       noDelay: true,
+      allowHalfOpen: true,
       onread: {
         buffer: this.#buffer.bytes,
         callback: (length: number, bytes: Uint8Array) => wire?.onRead(bytes as Buffer, length) ?? true,
       },
-    };
-    const socket = new UpstreamSocket(options as unknown as net.SocketConstructorOpts);
-    socket.connect({ host: to.host, port: to.port });
+    });
     wire = new ConnectingWire(socket);
     return wire;
   }

@@ -1,4 +1,5 @@
 /** Wire: a byte stream as the core needs it. Sockets implement it in socket-wire.ts, tests in memory. */
+import type { Duplex } from 'node:stream';
 import type { Address } from './filter.ts';
 
 /** Told of what happens on a wire. Never called from inside a call to the wire itself, but for `open`. */
@@ -28,6 +29,11 @@ export interface Wire {
   end(): void;
   /** Closes at once and forgets what is queued. */
   destroy(): void;
+  /**
+   * Gives away the stream below, paused: nothing is read here any more, and whoever has it closes it. TLS is spoken over the stream
+   * itself, so that no byte takes a detour. Absent: there is none.
+   */
+  detach?(): Duplex;
 }
 
 /** Opens upstream wires. Failures arrive as `onClose(error)` before any `onOpen`. */

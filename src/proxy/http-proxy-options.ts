@@ -2,9 +2,11 @@
 
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import {
+  ANY_CONNECTION,
   type AttributeMatch,
   type AttributeTest,
   type CallerTimeouts,
+  INSPECTION,
   NO_MUTATION,
   type RouteDescription,
   type RuntimeDescription,
@@ -100,6 +102,7 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
       maxBound: 1_024,
       idleTimeoutMs: IDLE_TIMEOUT_MS,
     },
+    tls: null,
     protocol: null,
     codecOptions: null,
   }));
@@ -119,16 +122,12 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
         bind: options.listen,
         serviceAddress: options.listen,
         direction: 'gateway',
+        inspection: INSPECTION,
         chains: [
           {
             name: LISTENER,
-            match: {
-              destinationPort: null,
-              destinationRanges: [],
-              serverNames: [],
-              transport: null,
-              applicationProtocols: [],
-            },
+            match: ANY_CONNECTION,
+            tls: null,
             protocol: 'http1',
             codecOptions: options.codecOptions,
             routes: { name: LISTENER, virtualHosts },

@@ -24,6 +24,7 @@ import { prometheusText } from './prometheus-text.ts';
 import { refusedMutations } from './refused-mutations.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
+import { TlsMaterials } from './tls-materials.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { WorkerGroups } from './workers/worker-groups.ts';
 import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
@@ -76,6 +77,7 @@ export class ProxyProcess {
   readonly #stats = new StatsStore((definition) => this.#totals.define('main', definition));
   readonly #logFiles: LogFiles;
   readonly #names: DnsNames;
+  readonly #tls: TlsMaterials;
   readonly #groups: WorkerGroups;
   readonly #pluginWatches: PluginWatch[] = [];
   readonly #rollout: Rollout;
@@ -99,6 +101,12 @@ export class ProxyProcess {
       onChange: () => this.#rollout.refresh(),
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
+    this.#tls = new TlsMaterials({
+      clock: this.#clock,
+      log,
+      stats: this.#stats,
+      onChange: () => this.#rollout.refresh(),
+    });
     this.#groups = new WorkerGroups({
       plugins: options.plugins ?? [],
       createGroup: (plugin, lives) => this.#createGroup(plugin, lives),
@@ -108,6 +116,7 @@ export class ProxyProcess {
     this.#rollout = new Rollout({
       group: this.#groups,
       names: this.#names,
+      tls: this.#tls,
       log,
       clock: this.#clock,
       onRevised: (result) => {
@@ -160,6 +169,7 @@ export class ProxyProcess {
     this.#remarks?.cancel();
     this.#rollout.close();
     this.#names.close();
+    this.#tls.close();
     await this.#groups.close();
     await this.#logFiles.close();
     await this.#saved;
@@ -264,7 +274,7 @@ export class ProxyProcess {
   }
 
   #notes(): ResourceRemark[] {
-    return [...this.#rollout.result.notes, ...refusedMutations(this.#totals)];
+    return [...this.#rollout.result.notes, ...this.#tls.notes(), ...refusedMutations(this.#totals)];
   }
 
   #notReady(): string {

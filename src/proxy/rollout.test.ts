@@ -5,14 +5,14 @@ import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { recordingLog } from './testing/recording-log.ts';
-import { Fixtures, resources } from './testing/resources.ts';
+import { Fixtures, resources, running } from './testing/resources.ts';
 
 const fixtures = new Fixtures();
 const listener = fixtures.listener('L', 1_000, 'R');
 const routes = fixtures.routesTo('R', 'C');
 const cluster = fixtures.cluster('C');
 const endpoints = fixtures.endpoints('C', 9);
-const good = resources(listener, routes, cluster, endpoints);
+const good = running(listener, routes, cluster, endpoints);
 
 /** Refuses what it is told to refuse; commits when told to. */
 class FakeGroup {
@@ -42,8 +42,9 @@ function bench() {
   const names = { watch: async () => {}, addressesOf: (host: string) => addresses.get(host) ?? [] };
   const log = recordingLog();
   const clock = new FakeClock();
+  const tls = { load: async () => [], use: () => {}, textsOf: () => [] };
   const revised: RolloutResult[] = [];
-  const rollout = new Rollout({ group, names, log, clock, onRevised: (result) => revised.push(result) });
+  const rollout = new Rollout({ group, names, tls, log, clock, onRevised: (result) => revised.push(result) });
   return { group, addresses, log, clock, revised, rollout };
 }
 

@@ -13,11 +13,13 @@ import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
+import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
 import type { WorkerGroup } from './workers/worker-group.ts';
 
 export interface RolloutOptions {
   readonly group: Pick<WorkerGroup, 'prepare' | 'commit'>;
   readonly names: Pick<DnsNames, 'watch' | 'addressesOf'>;
+  readonly tls: Pick<TlsMaterials, 'load' | 'use' | 'textsOf'>;
   readonly log: Log;
   readonly clock: Clock;
   /** Another attempt at the same resources ended differently: names moved, or an address became free. */
@@ -80,7 +82,7 @@ export class Rollout {
     });
   }
 
-  /** The same resources again, since DNS names changed. */
+  /** The same resources again, since DNS names or files changed. */
   refresh(): void {
     void this.inTurn(async () => {
       const before = this.#result;
@@ -112,14 +114,21 @@ export class Rollout {
     for (;;) {
       const settled = this.#settler.settle(wanted, accepted, refused);
       await this.#options.names.watch(namesOf(settled));
-      const description = describe(settled, (name) => this.#options.names.addressesOf(name));
-      if (description.version === this.#version) {
-        return this.#done(settled, this.#result.live);
-      }
-      const issues = await this.#prepare(description, settled.used, accepted);
+      let issues: Fault[] = (await this.#options.tls.load(tlsOf(settled))).map((fault) => ({
+        ...fault,
+        isBind: false,
+      }));
       if (issues.length === 0) {
-        this.#version = description.version;
-        return this.#done(settled, this.#options.group.commit());
+        const { names, tls, group } = this.#options;
+        const description = describe(settled, (name) => names.addressesOf(name), tls.textsOf);
+        if (description.version === this.#version) {
+          return this.#done(settled, this.#result.live);
+        }
+        issues = await this.#prepare(description, settled.used, accepted);
+        if (issues.length === 0) {
+          this.#version = description.version;
+          return this.#done(settled, group.commit());
+        }
       }
       if (issues.some(({ isBind }) => isBind)) {
         this.#retry = this.#options.clock.setTimer(BIND_RETRY_MS, () => this.refresh());
@@ -142,6 +151,7 @@ export class Rollout {
     const { used, refused, notes } = settled;
     const before = this.#result;
     this.#accepted = used;
+    this.#options.tls.use(tlsOf(settled));
     if (live === before.live && sameResources(used, before.used) && textOf(refused) === textOf(before.refused)) {
       return before;
     }
@@ -201,6 +211,14 @@ function namesOf({ clusters }: Settled): Map<string, number> {
     }
   }
   return refreshMsByName;
+}
+
+function tlsOf({ listeners, clusters }: Settled): OwnedTls[] {
+  const downstream = listeners.flatMap(({ name, chains }) =>
+    chains.flatMap(({ tls }) => (tls === null ? [] : [{ typeUrl: TypeUrl.Listener, name, tls }])),
+  );
+  const upstream = clusters.flatMap(({ name, tls }) => (tls === null ? [] : [{ typeUrl: TypeUrl.Cluster, name, tls }]));
+  return [...downstream, ...upstream];
 }
 
 function changed(used: Resources, accepted: Resources, message: string): Fault[] {

@@ -17,6 +17,8 @@ export const TypeUrl = {
   UpstreamTlsContext: `${prefix}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`,
   TlsInspector: `${prefix}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector`,
   DownstreamTlsContext: `${prefix}envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`,
+  HttpInspector: `${prefix}envoy.extensions.filters.listener.http_inspector.v3.HttpInspector`,
+  ProtocolInspector: `${prefix}meltemi.listener.v1.ProtocolInspector`,
   /** The one that Istio and Aeraki write. */
   TypedStruct: `${prefix}xds.type.v3.TypedStruct`,
   UdpaTypedStruct: `${prefix}udpa.type.v1.TypedStruct`,

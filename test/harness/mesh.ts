@@ -2,10 +2,12 @@
 import { expect } from 'vitest';
 import type { CodecFactory } from '../../src/metaprotocol/codec.ts';
 import {
+  ANY_CONNECTION,
   type BalancerDescription,
   CALLER_TIMEOUTS,
   type CallerTimeouts,
   type ClusterDescription,
+  INSPECTION,
   type ListenerDescription,
   NO_MUTATION,
   type PoolDescription,
@@ -232,6 +234,7 @@ export class Mesh<P extends RawPeer> {
       balancer: balancer ?? { policy: 'round_robin' },
       connectTimeoutMs: connectTimeoutMs ?? 1_000,
       pool: { ...DEFAULT_POOL, ...pool },
+      tls: null,
       protocol: null,
       codecOptions: null,
     };
@@ -244,16 +247,12 @@ export class Mesh<P extends RawPeer> {
       bind: { host: '127.0.0.1', port: 80 },
       serviceAddress: { host: '10.0.0.1', port: 80 },
       direction: 'outbound',
+      inspection: INSPECTION,
       chains: [
         {
           name: 'chain',
-          match: {
-            destinationPort: null,
-            destinationRanges: [],
-            serverNames: [],
-            transport: null,
-            applicationProtocols: [],
-          },
+          match: ANY_CONNECTION,
+          tls: null,
           protocol: factory.manifest.name,
           codecOptions,
           routes: {

@@ -65,7 +65,8 @@ export function compileMatcher(match: AttributeMatch): Matcher {
   return new TestMatcher(match, compileTest(match.test));
 }
 
-function compileTest(test: Exclude<AttributeTest, { kind: 'present' }>): (value: string) => boolean {
+/** Throws ConfigError for what cannot be compiled. */
+export function compileTest(test: Exclude<AttributeTest, { kind: 'present' }>): (value: string) => boolean {
   switch (test.kind) {
     case 'regex':
       return compileRegex(test.value);

@@ -5,6 +5,7 @@ import type { CodecFactory } from '../codec.ts';
 import type { Core } from '../core.ts';
 import type { ClusterDescription, PoolDescription } from '../description.ts';
 import type { Counter, Gauge, Histogram } from '../stats.ts';
+import type { Connector } from '../wire.ts';
 import { addressOf, Endpoint } from './endpoint.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 
@@ -33,7 +34,11 @@ export class ClusterState {
   readonly name: string;
   readonly factory: CodecFactory;
   readonly codecOptions: unknown;
+  /** The way of connecting, by which it differs from others of its name. */
+  readonly transport: string;
   readonly stats: ClusterStats;
+  /** Opens connections from now on. */
+  connector: Connector;
   connectTimeoutMs: number;
   pool: PoolDescription;
   /** Requests that wait for a connection. */
@@ -42,8 +47,16 @@ export class ClusterState {
   bound = 0;
   readonly #byAddress = new Map<string, EndpointPools>();
 
-  constructor(core: Core, description: ClusterDescription, factory: CodecFactory, codecOptions: unknown) {
+  constructor(
+    core: Core,
+    description: ClusterDescription,
+    factory: CodecFactory,
+    codecOptions: unknown,
+    transport: string,
+  ) {
     this.core = core;
+    this.connector = core.connector;
+    this.transport = transport;
     this.name = description.name;
     this.factory = factory;
     this.codecOptions = codecOptions;
@@ -101,8 +114,10 @@ export class Cluster {
   readonly balancer: Balancer;
   /** Endpoints that the balancer chooses from. */
   readonly usableCount: number;
+  readonly #connector: Connector;
 
-  constructor(description: ClusterDescription, state: ClusterState) {
+  constructor(description: ClusterDescription, state: ClusterState, connector: Connector) {
+    this.#connector = connector;
     this.name = description.name;
     this.description = description;
     this.state = state;
@@ -116,6 +131,7 @@ export class Cluster {
 
   /** Makes this version the one whose numbers and endpoints count. */
   activate(): void {
+    this.state.connector = this.#connector;
     this.state.pool = this.description.pool;
     this.state.connectTimeoutMs = this.description.connectTimeoutMs;
     this.state.retireAllBut(new Set(this.endpoints.map((endpoint) => endpoint.address)));

@@ -1,5 +1,5 @@
 /** Header matchers of a route, as matches on a message's attributes. */
-import type { AttributeMatch, AttributeTest } from '../../metaprotocol/description.ts';
+import type { AttributeMatch, AttributeTest, TextTest } from '../../metaprotocol/description.ts';
 import type { Reader } from './reader.ts';
 
 /** The older fields of `HeaderMatcher` that stand beside `string_match`. */
@@ -19,7 +19,7 @@ export function readAttributeMatch(matcher: Reader): AttributeMatch | null {
   const tests: AttributeTest[] = [];
   const stringMatch = matcher.child('stringMatch');
   if (stringMatch !== null) {
-    const test = readStringMatch(stringMatch);
+    const test = readTextTest(stringMatch);
     if (test !== null) tests.push(test);
   }
   for (const [field, kind] of Object.entries(LEGACY)) {
@@ -41,9 +41,10 @@ export function readAttributeMatch(matcher: Reader): AttributeMatch | null {
   return { key, test: tests[0] ?? { kind: 'present' }, invert, absentIsEmpty };
 }
 
-function readStringMatch(match: Reader): AttributeTest | null {
+/** A StringMatcher. */
+export function readTextTest(match: Reader): TextTest | null {
   const ignoreCase = match.flag('ignoreCase');
-  let test: AttributeTest | null = null;
+  let test: TextTest | null = null;
   for (const kind of ['exact', 'prefix', 'suffix', 'contains'] as const) {
     if (match.has(kind)) test = { kind, value: match.string(kind), ignoreCase };
   }
@@ -57,7 +58,7 @@ function readStringMatch(match: Reader): AttributeTest | null {
   return test;
 }
 
-export function readRegex(regex: Reader): AttributeTest {
+export function readRegex(regex: Reader): TextTest {
   // RE2 is the only engine; its own settings object says nothing more.
   regex.ignore('googleRe2');
   const value = regex.string('regex');

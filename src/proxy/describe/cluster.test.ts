@@ -111,10 +111,6 @@ describe('a cluster', () => {
       'respectDnsTtl',
     ]);
   });
-
-  it('refuses TLS rather than to send in the clear', () => {
-    expect(read({ transportSocket: { name: 'tls' } }).errors).toMatchObject([{ path: 'transportSocket' }]);
-  });
 });
 
 describe('endpoints', () => {

@@ -4,9 +4,11 @@ import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { messageNameOf, optionsOf } from './any.ts';
 import { type EndpointPlan, readEndpoints } from './endpoints.ts';
 import type { Reader } from './reader.ts';
+import { readUpstreamTls, type UpstreamTlsPlan } from './tls.ts';
 
-export interface ClusterPlan extends Omit<ClusterDescription, 'endpoints'> {
+export interface ClusterPlan extends Omit<ClusterDescription, 'endpoints' | 'tls'> {
   readonly discovery: Discovery;
+  readonly tls: UpstreamTlsPlan | null;
 }
 
 export type Discovery =
@@ -31,21 +33,18 @@ const HTTP_OPTIONS = messageName(TypeUrl.HttpProtocolOptions);
 
 export function readCluster(cluster: Reader): ClusterPlan {
   const name = cluster.string('name');
-  if (cluster.has('transportSocket')) {
-    // Sending in the clear what shall be encrypted is worse than not sending it.
-    cluster.error('TLS to upstreams is not supported yet', 'transportSocket');
-  }
   const plan: ClusterPlan = {
     name,
     discovery: readDiscovery(cluster, name),
     balancer: readBalancer(cluster),
     connectTimeoutMs: cluster.durationMs('connectTimeout', CONNECT_TIMEOUT_MS),
     pool: readPool(cluster),
+    tls: readUpstreamTls(cluster),
     // As the chain that uses it.
     protocol: null,
     codecOptions: readCodecOptions(cluster),
   };
-  cluster.ignore('altStatName', 'transportSocket');
+  cluster.ignore('altStatName');
   cluster.end('note');
   return plan;
 }

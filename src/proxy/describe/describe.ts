@@ -10,25 +10,27 @@ import type {
 import type { ClusterPlan } from './cluster.ts';
 import type { ListenerPlan } from './listener.ts';
 import type { Settled } from './settle.ts';
+import { fillTls, type TextsOf } from './tls.ts';
 
 /** The IP addresses that a DNS name has now; none while it has not been found. */
 export type AddressesOf = (host: string) => readonly string[];
 
 /** Its version is a hash of all the rest. */
-export function describe(settled: Settled, addressesOf: AddressesOf): RuntimeDescription {
+export function describe(settled: Settled, addressesOf: AddressesOf, textsOf: TextsOf): RuntimeDescription {
   const content = {
-    listeners: settled.listeners.map((listener) => describeListener(listener, settled)),
-    clusters: settled.clusters.map((cluster) => describeCluster(cluster, settled, addressesOf)),
+    listeners: settled.listeners.map((listener) => describeListener(listener, settled, textsOf)),
+    clusters: settled.clusters.map((cluster) => describeCluster(cluster, settled, addressesOf, textsOf)),
   };
   const version = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 16);
   return { version, ...content };
 }
 
-function describeListener(listener: ListenerPlan, { tables }: Settled): ListenerDescription {
+function describeListener(listener: ListenerPlan, { tables }: Settled, textsOf: TextsOf): ListenerDescription {
   return {
     ...listener,
     chains: listener.chains.map((chain) => ({
       ...chain,
+      tls: chain.tls === null ? null : fillTls(chain.tls, textsOf),
       routes: typeof chain.routes === 'string' ? tables.get(chain.routes)! : chain.routes,
     })),
   };
@@ -38,8 +40,13 @@ function describeCluster(
   { discovery, ...cluster }: ClusterPlan,
   { assignments }: Settled,
   addressesOf: AddressesOf,
+  textsOf: TextsOf,
 ): ClusterDescription {
-  return { ...cluster, endpoints: endpointsOf(discovery, assignments, addressesOf) };
+  return {
+    ...cluster,
+    endpoints: endpointsOf(discovery, assignments, addressesOf),
+    tls: cluster.tls === null ? null : fillTls(cluster.tls, textsOf),
+  };
 }
 
 function endpointsOf(

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { ANY_CONNECTION } from '../../metaprotocol/description.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { readHttpConnectionManager } from './http-connection-manager.ts';
 import { Reader, Report } from './reader.ts';
 
-const MATCH = {
-  destinationPort: null,
-  destinationRanges: [],
-  serverNames: [],
-  transport: null,
-  applicationProtocols: [],
-};
+const START = { name: 'chain', match: ANY_CONNECTION, tls: null };
 const ROUTER = { name: 'envoy.filters.http.router', typedConfig: { '@type': TypeUrl.HttpRouter } };
 
 function own(name: string, type: string, value: object): object {
@@ -19,7 +14,7 @@ function own(name: string, type: string, value: object): object {
 function read(manager: object) {
   const report = new Report();
   const reader = new Reader({ '@type': TypeUrl.HttpConnectionManager, ...manager }, '', report);
-  const plan = readHttpConnectionManager(reader, 'chain', MATCH, (owner) => {
+  const plan = readHttpConnectionManager(reader, START, (owner) => {
     owner.ignore('rds');
     return 'routes';
   });

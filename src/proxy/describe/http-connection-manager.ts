@@ -1,14 +1,9 @@
 /** HttpConnectionManager into a chain of the HTTP codec. Its filters are those of this proxy, by name. */
-import {
-  CALLER_TIMEOUTS,
-  type CallerTimeouts,
-  type ChainMatch,
-  type FilterDescription,
-} from '../../metaprotocol/description.ts';
+import { CALLER_TIMEOUTS, type CallerTimeouts, type FilterDescription } from '../../metaprotocol/description.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
 import { messageNameOf, optionsOf } from './any.ts';
-import type { ChainPlan } from './listener.ts';
+import type { ChainPlan, ChainStart } from './listener.ts';
 import type { Reader } from './reader.ts';
 
 /** The codec of every HTTP listener. */
@@ -35,8 +30,7 @@ function readTimeouts(manager: Reader, common: Reader | null): CallerTimeouts {
 
 export function readHttpConnectionManager(
   manager: Reader,
-  chainName: string,
-  match: ChainMatch,
+  start: ChainStart,
   readRoutes: (owner: Reader) => ChainPlan['routes'],
 ): ChainPlan {
   const codec = manager.string('codecType', 'AUTO');
@@ -59,13 +53,12 @@ export function readHttpConnectionManager(
   }
   const common = manager.child('commonHttpProtocolOptions');
   const plan: ChainPlan = {
-    name: chainName,
-    match,
+    ...start,
     protocol: HTTP_CODEC,
     codecOptions,
     routes: readRoutes(manager),
     filters: [...filters, ...readAccessLogs(manager)],
-    statPrefix: manager.string('statPrefix', chainName),
+    statPrefix: manager.string('statPrefix', start.name),
     timeouts: readTimeouts(manager, common),
     maxStreams: null,
   };

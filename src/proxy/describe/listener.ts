@@ -1,5 +1,10 @@
 /** Listener resources into the core's listeners: where to bind, and the chains that a connection may take. */
-import type { ChainMatch, FilterChainDescription, RouteTableDescription } from '../../metaprotocol/description.ts';
+import type {
+  ChainMatch,
+  FilterChainDescription,
+  InspectionDescription,
+  RouteTableDescription,
+} from '../../metaprotocol/description.ts';
 import { CALLER_TIMEOUTS, NO_MUTATION } from '../../metaprotocol/description.ts';
 import type { Address, Direction } from '../../metaprotocol/filter.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
@@ -7,8 +12,10 @@ import { readAccessLogs } from './access-log.ts';
 import { messageNameOf, optionsOf } from './any.ts';
 import { readHttpConnectionManager } from './http-connection-manager.ts';
 import { readInlineRoutes } from './inline-routes.ts';
+import { readInspection } from './inspection.ts';
 import type { Reader } from './reader.ts';
 import { readWeightedClusters } from './route-table.ts';
+import { type DownstreamTlsPlan, readDownstreamTls } from './tls.ts';
 
 /** A listener whose route tables are still named, not filled in. */
 export interface ListenerPlan {
@@ -17,21 +24,28 @@ export interface ListenerPlan {
   readonly serviceAddress: Address;
   readonly direction: Direction;
   readonly chains: readonly ChainPlan[];
+  readonly inspection: InspectionDescription;
 }
 
-export interface ChainPlan extends Omit<FilterChainDescription, 'routes'> {
+export interface ChainPlan extends Omit<FilterChainDescription, 'routes' | 'tls'> {
+  readonly tls: DownstreamTlsPlan | null;
   /** The name of a RouteConfiguration, or the table itself where the listener carries it. */
   readonly routes: string | RouteTableDescription;
 }
+
+/** What a chain says before its network filter. */
+export type ChainStart = Pick<ChainPlan, 'name' | 'match' | 'tls'>;
 
 /** In front of the name of a filter of this proxy, in the type of its options. */
 const OWN_FILTER = 'meltemi.filter.';
 
 export function readListener(listener: Reader): ListenerPlan {
   const bind = readAddress(listener.child('address'), listener, 'address');
-  const chains = listener.children('filterChains').flatMap((chain, index) => readChain(chain, `chain-${index}`) ?? []);
+  const chains = listener
+    .children('filterChains')
+    .flatMap((chain, index) => readChain(chain, `chain-${index}`, false) ?? []);
   const last = listener.child('defaultFilterChain');
-  if (last !== null) chains.push(...(readChain(last, 'default') ?? []));
+  if (last !== null) chains.push(...(readChain(last, 'default', true) ?? []));
   if (chains.length === 0 && listener.report.errors.length === 0) listener.error('has no filter chain', 'filterChains');
   const plan = {
     name: listener.string('name'),
@@ -39,6 +53,7 @@ export function readListener(listener: Reader): ListenerPlan {
     serviceAddress: readServiceAddress(listener) ?? bind,
     direction: readDirection(listener),
     chains,
+    inspection: readInspection(listener),
   };
   listener.ignore('statPrefix', 'enableReusePort', 'reusePort');
   listener.end('note');
@@ -72,9 +87,12 @@ function readServiceAddress(listener: Reader): Address | null {
   return read;
 }
 
-function readChain(chain: Reader, unnamed: string): ChainPlan[] | null {
-  const name = chain.string('name', unnamed);
-  const match = readChainMatch(chain.child('filterChainMatch'));
+function readChain(chain: Reader, unnamed: string, isDefault: boolean): ChainPlan[] | null {
+  const start: ChainStart = {
+    name: chain.string('name', unnamed),
+    match: { ...readChainMatch(chain.child('filterChainMatch')), isDefault },
+    tls: readDownstreamTls(chain),
+  };
   const filters = chain.children('filters');
   chain.ignore('metadata');
   chain.end('error');
@@ -91,10 +109,10 @@ function readChain(chain: Reader, unnamed: string): ChainPlan[] | null {
     return null;
   }
   const kind = messageNameOf(config);
-  if (kind === messageName(TypeUrl.MetaProtocolProxy)) return [readMetaProtocolProxy(config, name, match)];
-  if (kind === messageName(TypeUrl.TcpProxy)) return [readTcpProxy(config, name, match)];
+  if (kind === messageName(TypeUrl.MetaProtocolProxy)) return [readMetaProtocolProxy(config, start)];
+  if (kind === messageName(TypeUrl.TcpProxy)) return [readTcpProxy(config, start)];
   if (kind === messageName(TypeUrl.HttpConnectionManager)) {
-    return [readHttpConnectionManager(config, name, match, readRoutes)];
+    return [readHttpConnectionManager(config, start, readRoutes)];
   }
   config.error(
     `network filter ${kind} is not supported; expected HttpConnectionManager, MetaProtocolProxy or TcpProxy`,
@@ -102,9 +120,9 @@ function readChain(chain: Reader, unnamed: string): ChainPlan[] | null {
   return null;
 }
 
-function readChainMatch(match: Reader | null): ChainMatch {
+function readChainMatch(match: Reader | null): Omit<ChainMatch, 'isDefault'> {
   const transport = match?.string('transportProtocol') ?? '';
-  const read: ChainMatch = {
+  const read = {
     destinationPort: match?.has('destinationPort') ? match.number('destinationPort', 0) : null,
     destinationRanges:
       match?.children('prefixRanges').map((range) => {
@@ -113,7 +131,7 @@ function readChainMatch(match: Reader | null): ChainMatch {
         return cidr;
       }) ?? [],
     serverNames: match?.strings('serverNames') ?? [],
-    transport: transport === 'tls' ? 'tls' : transport === 'raw_buffer' ? 'plaintext' : null,
+    transport: transport === 'tls' ? ('tls' as const) : transport === 'raw_buffer' ? ('plaintext' as const) : null,
     applicationProtocols: match?.strings('applicationProtocols') ?? [],
   };
   if (transport !== '' && read.transport === null) {
@@ -124,7 +142,7 @@ function readChainMatch(match: Reader | null): ChainMatch {
   return read;
 }
 
-function readMetaProtocolProxy(proxy: Reader, chainName: string, match: ChainMatch): ChainPlan {
+function readMetaProtocolProxy(proxy: Reader, start: ChainStart): ChainPlan {
   const protocol = proxy.child('protocol');
   const codec = protocol?.child('codec') ?? proxy.child('codec');
   const codecConfig = codec?.child('config') ?? null;
@@ -133,13 +151,12 @@ function readMetaProtocolProxy(proxy: Reader, chainName: string, match: ChainMat
   const name = codecName === '' ? (protocol?.string('name') ?? proxy.string('applicationProtocol')) : codecName;
   if (name === '') proxy.error('names no protocol', 'protocol.codec.name');
   const plan: ChainPlan = {
-    name: chainName,
-    match,
+    ...start,
     protocol: name,
     codecOptions: codecConfig === null ? {} : optionsOf(codecConfig),
     routes: readRoutes(proxy),
     filters: [...proxy.children('metaProtocolFilters').flatMap(readFilter), ...readAccessLogs(proxy)],
-    statPrefix: proxy.string('statPrefix', chainName),
+    statPrefix: proxy.string('statPrefix', start.name),
     timeouts: { ...CALLER_TIMEOUTS, idleMs: proxy.durationMs('idleTimeout', CALLER_TIMEOUTS.idleMs) },
     maxStreams: null,
   };
@@ -174,7 +191,7 @@ function readFilter(filter: Reader): { name: string; options: unknown }[] {
   return [];
 }
 
-function readTcpProxy(proxy: Reader, chainName: string, match: ChainMatch): ChainPlan {
+function readTcpProxy(proxy: Reader, start: ChainStart): ChainPlan {
   const route = {
     name: 'tcp',
     match: [],
@@ -189,13 +206,12 @@ function readTcpProxy(proxy: Reader, chainName: string, match: ChainMatch): Chai
   };
   const idleMs = proxy.durationMs('idleTimeout', CALLER_TIMEOUTS.idleMs);
   const plan: ChainPlan = {
-    name: chainName,
-    match,
+    ...start,
     protocol: 'tcp',
     codecOptions: {},
-    routes: { name: chainName, virtualHosts: [{ name: 'tcp', domains: ['*'], routes: [route] }] },
+    routes: { name: start.name, virtualHosts: [{ name: 'tcp', domains: ['*'], routes: [route] }] },
     filters: readAccessLogs(proxy),
-    statPrefix: proxy.string('statPrefix', chainName),
+    statPrefix: proxy.string('statPrefix', start.name),
     // A connection is one stream, and a tunnel once the server spoke.
     timeouts: { ...CALLER_TIMEOUTS, streamIdleMs: idleMs, tunnelIdleMs: idleMs },
     maxStreams: null,

@@ -1,19 +1,20 @@
 import { expect, describe as group, it } from 'vitest';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import type { Resources } from '../ads-resources.ts';
-import { Fixtures, resources } from '../testing/resources.ts';
+import { Fixtures, resources, running } from '../testing/resources.ts';
 import { describe } from './describe.ts';
 import { Settler } from './settle.ts';
 
 const fixtures = new Fixtures();
 const nothing: Resources = new Map();
+const noFiles = () => [];
 const noNames = () => [];
 
 const listener = fixtures.listener('L', 1_000, 'R');
 const routes = fixtures.routesTo('R', 'C');
 const cluster = fixtures.cluster('C');
 const endpoints = fixtures.endpoints('C', 9);
-const good = resources(listener, routes, cluster, endpoints);
+const good = running(listener, routes, cluster, endpoints);
 
 /** A second team's service, which no fault of the first may touch. */
 const other = [
@@ -25,7 +26,7 @@ const other = [
 
 function describeAll(wanted: Resources, accepted: Resources = nothing) {
   const settled = new Settler().settle(wanted, accepted);
-  return { settled, description: describe(settled, noNames) };
+  return { settled, description: describe(settled, noNames, noFiles) };
 }
 
 group('settling', () => {
@@ -88,7 +89,7 @@ group('settling', () => {
   it('keeps what was removed while something that runs still names it', () => {
     const { settled } = describeAll(resources(listener), good);
     expect(settled.used).toEqual(good);
-    expect(describeAll(resources(...other), good).settled.used).toEqual(resources(...other));
+    expect(describeAll(resources(...other), good).settled.used).toEqual(running(...other));
   });
 
   it('lets a listener wait for its routes, or go on as it was', () => {
@@ -117,7 +118,7 @@ group('settling', () => {
     };
     const change = { type: 'STRICT_DNS', dnsLookupFamily: 'V4_ONLY', loadAssignment: assignment };
     const settled = new Settler().settle(resources(fixtures.cluster('C', change)), nothing);
-    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2', '::5'] : []));
+    const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2', '::5'] : []), noFiles);
     expect(clusters[0]!.endpoints.map(({ host, port }) => `${host}:${port}`)).toEqual(['10.0.0.1:5', '10.0.0.2:5']);
   });
 });

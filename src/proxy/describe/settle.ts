@@ -14,6 +14,7 @@ import { HTTP_CODEC } from './http-connection-manager.ts';
 import { type ListenerPlan, readListener } from './listener.ts';
 import { Reader, Report } from './reader.ts';
 import { clustersOf, needsHttp, readRouteTable } from './route-table.ts';
+import { mapSources, type PemSource, pemUnitsOf, readSecret, type SecretPlan, type TlsPlan } from './tls.ts';
 
 export interface Settled {
   /** Runs when all goes well: the `accepted` of the next call. */
@@ -21,6 +22,7 @@ export interface Settled {
   /** Newest versions that do not run. */
   readonly refused: readonly ResourceRemark[];
   readonly notes: readonly ResourceRemark[];
+  /** Their TLS names files and PEM texts only. */
   readonly listeners: readonly ListenerPlan[];
   readonly clusters: readonly ClusterPlan[];
   readonly tables: ReadonlyMap<string, RouteTableDescription>;
@@ -32,6 +34,7 @@ const READERS = {
   [TypeUrl.RouteConfiguration]: readRouteTable,
   [TypeUrl.Cluster]: readCluster,
   [TypeUrl.ClusterLoadAssignment]: (assignment: Reader) => readEndpoints(assignment, 'address'),
+  [TypeUrl.Secret]: readSecret,
 } as const;
 type Kind = keyof typeof READERS;
 type PlanOf<K extends Kind> = ReturnType<(typeof READERS)[K]>;
@@ -95,6 +98,7 @@ export class Settler {
       const discovery = this.#plan(TypeUrl.Cluster, cluster)?.discovery;
       if (discovery?.kind === 'eds') keep(TypeUrl.ClusterLoadAssignment, discovery.assignment, used, accepted);
     }
+    for (const [, { secret }] of this.#namedSecrets(used)) keep(TypeUrl.Secret, secret, used, accepted);
     return used;
   }
 
@@ -119,6 +123,11 @@ export class Settler {
         name,
         message: `names unknown cluster ${[...clusters].map((one) => `"${one}"`).join(', ')}`,
       });
+    }
+    for (const [{ typeUrl, name }, { secret, part }] of this.#namedSecrets(used)) {
+      if (this.#secretPart(used, secret, part) !== null) continue;
+      const what = used.get(TypeUrl.Secret)!.has(secret) ? `without ${PART_NAMES[part]}` : 'unknown';
+      faults.push({ typeUrl, name, message: `names secret "${secret}", which is ${what}` });
     }
     faults.push(...this.#misplacedTables(used), ...this.#bindConflicts(used, accepted));
     return faults;
@@ -176,8 +185,18 @@ export class Settler {
       used,
       refused,
       notes,
-      listeners: [...this.#plans(TypeUrl.Listener, used).values()],
-      clusters: [...this.#plans(TypeUrl.Cluster, used).values()],
+      listeners: [...this.#plans(TypeUrl.Listener, used).values()].map((listener) => ({
+        ...listener,
+        chains: listener.chains.map((chain) => {
+          return chain.tls === null
+            ? chain
+            : { ...chain, tls: mapSources(chain.tls, (source) => this.#found(used, source)) };
+        }),
+      })),
+      clusters: [...this.#plans(TypeUrl.Cluster, used).values()].map((cluster) => {
+        const { tls } = cluster;
+        return tls === null ? cluster : { ...cluster, tls: mapSources(tls, (source) => this.#found(used, source)) };
+      }),
       tables: this.#plans(TypeUrl.RouteConfiguration, used),
       assignments: this.#plans(TypeUrl.ClusterLoadAssignment, used),
     };
@@ -196,6 +215,27 @@ export class Settler {
     }
   }
 
+  /** Each secret that used TLS names. */
+  *#namedSecrets(used: Resources): Iterable<[VersionedResource, Extract<PemSource, { secret: string }>]> {
+    for (const kind of [TypeUrl.Listener, TypeUrl.Cluster] as const) {
+      for (const resource of used.get(kind)!.values()) {
+        for (const tls of tlsOf(this.#plan(kind, resource))) {
+          for (const source of pemUnitsOf(tls).flat()) if ('secret' in source) yield [resource, source];
+        }
+      }
+    }
+  }
+
+  #secretPart(used: Resources, secret: string, part: keyof SecretPlan): PemSource | null {
+    const resource = used.get(TypeUrl.Secret)!.get(secret);
+    return resource === undefined ? null : this.#plan(TypeUrl.Secret, resource)[part];
+  }
+
+  /** Secrets that are not there were faults before. */
+  #found(used: Resources, source: PemSource): PemSource {
+    return 'secret' in source ? this.#secretPart(used, source.secret, source.part)! : source;
+  }
+
   #plans<K extends Kind>(kind: K, used: Resources): Map<string, PlanOf<K>> {
     return new Map([...used.get(kind)!].map(([name, resource]) => [name, this.#plan(kind, resource)]));
   }
@@ -212,6 +252,13 @@ export class Settler {
     this.#readings.set(resource, reading);
     return reading;
   }
+}
+
+const PART_NAMES = { chain: 'a certificate', key: 'a key', trustedCa: 'a CA' } as const;
+
+function tlsOf(plan: ListenerPlan | ClusterPlan): TlsPlan[] {
+  const all: (TlsPlan | null)[] = 'chains' in plan ? plan.chains.map(({ tls }) => tls) : [plan.tls];
+  return all.filter((tls) => tls !== null);
 }
 
 function routeNamesOf(listener: ListenerPlan): string[] {

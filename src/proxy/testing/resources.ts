@@ -24,6 +24,11 @@ export function resources(...all: readonly VersionedResource[]): Resources {
   return byType;
 }
 
+/** As what runs is told: with the kinds that have none. */
+export function running(...all: readonly VersionedResource[]): Resources {
+  return new Map([[TypeUrl.Secret, new Map()], ...resources(...all)]);
+}
+
 /** A listener, route, cluster and endpoints of one service, each to be changed by its field. */
 export class Fixtures {
   readonly xds = Xds.load();

@@ -2,7 +2,12 @@
 import { http1Plugin } from '../../../src/codecs/http1/plugin.ts';
 import { httpFilter } from '../../../src/http/http-filter.ts';
 import { SystemClock } from '../../../src/metaprotocol/clock.ts';
-import { CALLER_TIMEOUTS, type RuntimeDescription } from '../../../src/metaprotocol/description.ts';
+import {
+  ANY_CONNECTION,
+  CALLER_TIMEOUTS,
+  INSPECTION,
+  type RuntimeDescription,
+} from '../../../src/metaprotocol/description.ts';
 import { Registry } from '../../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../../src/metaprotocol/stats.ts';
@@ -56,16 +61,12 @@ function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unk
       bind: { host: `127.0.0.${at + 1}`, port: 0 },
       serviceAddress: { host: '127.0.0.1', port: 80 },
       direction: 'outbound',
+      inspection: INSPECTION,
       chains: [
         {
           name,
-          match: {
-            destinationPort: null,
-            destinationRanges: [],
-            serverNames: [],
-            transport: null,
-            applicationProtocols: [],
-          },
+          match: ANY_CONNECTION,
+          tls: null,
           protocol: 'http1',
           codecOptions,
           routes: {
@@ -93,6 +94,7 @@ function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unk
       balancer: { policy: 'round_robin' },
       connectTimeoutMs: 1_000,
       pool: DEFAULT_POOL,
+      tls: null,
       protocol: null,
       codecOptions: null,
     })),

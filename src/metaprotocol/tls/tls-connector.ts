@@ -1,0 +1,151 @@
+/** TlsConnector: opens upstream connections with TLS of one cluster. They are open when the server is known to be the right one. */
+import type { TcpNetConnectOpts } from 'node:net';
+import {
+  type ConnectionOptions as ConnectOptions,
+  checkServerIdentity,
+  connect,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
+import { ConfigError, type ConfigIssue } from '../config-error.ts';
+import type { UpstreamTlsDescription } from '../description.ts';
+import type { Address } from '../filter.ts';
+import { collect } from '../router/route-table.ts';
+import { type ReadBuffer, SharedReadWire } from '../socket-wire.ts';
+import type { Counter, StatsScope } from '../stats.ts';
+import { addressOf } from '../upstream/endpoint.ts';
+import type { Connector, Wire, WireHandler } from '../wire.ts';
+import { readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
+import {
+  compileSubjectAltName,
+  readSubjectAltNames,
+  type SubjectAltNameTest,
+  subjectAltNamesText,
+} from './subject-alt-names.ts';
+
+export class TlsConnector implements Connector {
+  readonly #description: UpstreamTlsDescription;
+  readonly #context: SecureContext;
+  readonly #names: readonly SubjectAltNameTest[];
+  readonly #buffer: ReadBuffer;
+  readonly #handshakes: Counter;
+  readonly #resumed: Counter;
+  readonly #errors: Counter;
+  /** The newest of each endpoint, of servers that were verified. */
+  readonly #sessions = new Map<string, Buffer>();
+
+  /** Throws ConfigError with every fault. */
+  constructor(description: UpstreamTlsDescription, buffer: ReadBuffer, stats: StatsScope) {
+    const issues: ConfigIssue[] = [];
+    const names: SubjectAltNameTest[] = [];
+    const { certificate, subjectAltNames, trustedCa } = description;
+    for (const [index, match] of subjectAltNames.entries()) {
+      collect(issues, `subjectAltNames[${index}]`, () => names.push(compileSubjectAltName(match)));
+    }
+    if (names.length > 0 && trustedCa === null) {
+      issues.push({ path: 'subjectAltNames', message: 'anybody can claim a name: expected trustedCa too' });
+    }
+    let context: SecureContext | null = null;
+    collect(issues, certificate === null ? '' : 'certificate', () => {
+      const identity = certificate === null ? null : readIdentity(certificate);
+      context = secureContextOf(description, identity);
+    });
+    if (issues.length > 0 || context === null) throw new ConfigError(issues);
+    this.#description = description;
+    this.#context = context;
+    this.#names = names;
+    this.#buffer = buffer;
+    this.#handshakes = stats.counter('upstream_tls_handshakes_total');
+    this.#resumed = stats.counter('upstream_tls_sessions_resumed_total');
+    this.#errors = stats.counter('upstream_tls_handshake_errors_total');
+  }
+
+  connect(to: Address): Wire {
+    const { applicationProtocols, serverName, trustedCa } = this.#description;
+    const place = addressOf(to);
+    const session = this.#sessions.get(place);
+    let wire: TlsClientWire | null = null;
+    const options: ConnectOptions & TcpNetConnectOpts = {
+      host: to.host,
+      port: to.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      secureContext: this.#context,
+      rejectUnauthorized: trustedCa !== null,
+      checkServerIdentity: (_host, certificate) => this.#faultOf(certificate),
+      onread: {
+        buffer: this.#buffer.bytes,
+        callback: (length, bytes) => wire?.onRead(bytes as Buffer, length) ?? true,
+      },
+      ...(serverName === null ? {} : { servername: serverName }),
+      ...(applicationProtocols.length === 0 ? {} : { ALPNProtocols: [...applicationProtocols] }),
+      ...(session === undefined ? {} : { session }),
+    };
+    const socket = connect(options);
+    this.#watch(socket, place);
+    wire = new TlsClientWire(socket);
+    return wire;
+  }
+
+  #watch(socket: TLSSocket, place: string): void {
+    let isConnected = false;
+    let isSecure = false;
+    let unverified: Buffer | null = null;
+    socket.once('connect', () => {
+      isConnected = true;
+    });
+    socket.once('secureConnect', () => {
+      isSecure = true;
+      this.#handshakes.add();
+      if (socket.isSessionReused()) this.#resumed.add();
+      if (unverified !== null) this.#sessions.set(place, unverified);
+    });
+    // A resumed session is not verified again, so only one of a verified server is kept. TLS 1.2 tells it before that is known.
+    socket.on('session', (session) => {
+      if (isSecure) this.#sessions.set(place, session);
+      else unverified = session;
+    });
+    // The first to hear of it: what the caller's answer and the access log say is this text.
+    socket.on('error', (error) => {
+      if (!isConnected || isSecure) return;
+      this.#errors.add();
+      this.#sessions.delete(place);
+      error.message = `TLS: ${faultText(error)}`;
+    });
+  }
+
+  /** undefined: it is whom we want. Called for certificates of trusted issuers, and for any if none are named. */
+  #faultOf(certificate: PeerCertificate): Error | undefined {
+    const { serverName, trustedCa } = this.#description;
+    if (trustedCa === null) return undefined;
+    if (this.#names.length === 0) {
+      return serverName === null ? undefined : checkServerIdentity(serverName, certificate);
+    }
+    const names = readSubjectAltNames(certificate.subjectaltname ?? '');
+    if (names.some((name) => this.#names.some((test) => test(name)))) return undefined;
+    const wanted = this.#description.subjectAltNames.map(({ type, test }) => `${type} ${test.kind} ${test.value}`);
+    return new Error(`the certificate is for ${subjectAltNamesText(names)}; expected ${wanted.join(' or ')}`);
+  }
+}
+
+class TlsClientWire extends SharedReadWire {
+  readonly #socket: TLSSocket;
+
+  constructor(socket: TLSSocket) {
+    super(socket);
+    this.#socket = socket;
+  }
+
+  override open(handler: WireHandler): void {
+    this.#socket.once('secureConnect', () => handler.onOpen());
+    super.open(handler);
+  }
+}
+
+/** Codes of OpenSSL's verification say what kind of fault it is; its handshake errors have a library. */
+function faultText(error: Error): string {
+  const { code = '' } = error as { code?: string };
+  const isVerification = /^[A-Z_]+$/.test(code) && !/^(?:ERR_|E[A-Z]+$)/.test(code);
+  return isVerification ? `the certificate is not accepted: ${error.message}` : tlsErrorText(error);
+}
