@@ -2,6 +2,7 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Address } from './filter.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -136,16 +137,16 @@ export class SocketConnector implements Connector {
 
   connect(to: Address): Wire {
     let wire: ConnectingWire | null = null;
-    const socket = net.connect({
-      host: to.host,
-      port: to.port,
-      noDelay: true,
+    const options = {
       allowHalfOpen: true,
+      noDelay: true,
       onread: {
         buffer: this.#buffer.bytes,
         callback: (length: number, bytes: Uint8Array) => wire?.onRead(bytes as Buffer, length) ?? true,
       },
-    });
+    };
+    const socket = new UpstreamSocket(options as unknown as net.SocketConstructorOpts);
+    socket.connect({ host: to.host, port: to.port });
     wire = new ConnectingWire(socket);
     return wire;
   }

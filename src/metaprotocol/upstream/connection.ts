@@ -65,6 +65,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   #idleSinceMs = 0;
   /** At least one answer came in full, and nothing was read since: the next close is a stale keep-alive. */
   #quietAfterAnswer = false;
+  #answered = false;
   #readSinceCheck = true;
   #oneways: LiveAttempt[] = [];
 
@@ -112,6 +113,11 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   /** True once the whole of the last answer came and not a byte since. */
   get stale(): boolean {
     return this.#quietAfterAnswer;
+  }
+
+  /** Nothing was answered on it yet: its peer has no reason to close it. */
+  get fresh(): boolean {
+    return !this.#answered;
   }
 
   /** What a stream asks of its codec. */
@@ -201,6 +207,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   onBytes(chunk: Buffer, lent: boolean): void {
     if (this.closed) return;
     this.#quietAfterAnswer = false;
+    this.#answered = true;
     this.#readSinceCheck = true;
     const { clock } = this.pool.site.core;
     clock.stop();
