@@ -30,7 +30,7 @@ class HttpFilter implements Filter {
     }
     const { downstream } = stream;
     const scheme = downstream.tls !== null || request.get(':scheme') === 'https' ? 'https' : 'http';
-    if (request.get('x-request-id') === undefined) request.set('x-request-id', randomUUID());
+    if (request.get('x-request-id') === undefined) request.add('x-request-id', randomUUID());
     if (downstream.direction === 'gateway') {
       // From outside: the address is added to what the caller claims, its scheme is known here only.
       const claimed = request.get('x-forwarded-for');
@@ -38,10 +38,9 @@ class HttpFilter implements Filter {
       request.set('x-forwarded-for', claimed === undefined ? host : `${claimed}, ${host}`);
       request.set('x-forwarded-proto', scheme);
     } else if (request.get('x-forwarded-proto') === undefined) {
-      request.set('x-forwarded-proto', scheme);
+      request.add('x-forwarded-proto', scheme);
     }
-    const { path, authority, redirect, direct } =
-      (stream.route?.optionsOf(this.#index) as HttpRouteOptions | undefined) ?? this.#options;
+    const { path, authority, redirect, direct } = this.#optionsOf(stream);
     if (direct !== null) {
       stream.reply(statusOf(Status.no_error, direct.body, direct.status));
       return FilterStatus.Stop;
@@ -57,9 +56,14 @@ class HttpFilter implements Filter {
   }
 
   onResponse(stream: Stream, response: ResponseMessage): FilterStatus {
+    if (this.#optionsOf(stream).redirect === null) return FilterStatus.Continue;
     const location = stream.slots[this.#index];
     if (typeof location === 'string') response.set('location', location);
     return FilterStatus.Continue;
+  }
+
+  #optionsOf(stream: Stream): HttpRouteOptions {
+    return (stream.route?.optionsOf(this.#index) as HttpRouteOptions | undefined) ?? this.#options;
   }
 }
 

@@ -15,6 +15,8 @@ export interface DirectionHooks<M> {
   readonly head: readonly HeadHook<M>[];
   readonly data: readonly DataHook[];
   readonly trailers: readonly TrailersHook[];
+  /** No filter looks at data or trailers. */
+  readonly headOnly: boolean;
   /** No filter looks at this direction at all. */
   readonly empty: boolean;
 }
@@ -94,5 +96,6 @@ function direction<M>(
   data: readonly DataHook[],
   trailers: readonly TrailersHook[],
 ): DirectionHooks<M> {
-  return { head, data, trailers, empty: head.length + data.length + trailers.length === 0 };
+  const headOnly = data.length + trailers.length === 0;
+  return { head, data, trailers, headOnly, empty: headOnly && head.length === 0 };
 }

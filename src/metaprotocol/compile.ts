@@ -16,6 +16,7 @@ import type { Filter, FilterFactory } from './filter.ts';
 import { statsFilter } from './filters/stats/stats-filter.ts';
 import type { Inspection } from './inspected-wire.ts';
 import { compileInspection } from './inspection.ts';
+import type { LogWriter } from './log-writer.ts';
 import type { Registry } from './registry.ts';
 import { collect, RouteTable } from './router/route-table.ts';
 import type { Counter, StatsScope } from './stats.ts';
@@ -70,7 +71,7 @@ export interface Runtime {
 export interface CompileContext {
   readonly core: Core;
   readonly registry: Registry;
-  writeLog(path: string, line: string): void;
+  openLog(path: string): LogWriter;
   /** What an earlier runtime left: pools and statistics live on. */
   readonly clusterStates: Map<string, ClusterState>;
   readonly tls: TlsTable;
@@ -168,7 +169,7 @@ function compileChain(
     const options = filter.parseOptions(raw);
     factories.push(filter);
     const index = filters.length;
-    filters.push(filter.create(options, { index, stats: scope, clock, random, writeLog: context.writeLog }));
+    filters.push(filter.create(options, { index, stats: scope, clock, random, openLog: context.openLog }));
   };
   // Nobody asks for statistics, and every stream has them.
   add(statsFilter, undefined);

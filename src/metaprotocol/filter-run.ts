@@ -1,8 +1,31 @@
 /** FilterRun: takes the head, data and trailers of one direction of one stream through its filters, with pause and resume. */
-import type { DirectionHooks } from './chain.ts';
+import type { DirectionHooks, HeadHook } from './chain.ts';
 import type { Stream } from './filter.ts';
 import { FilterStatus } from './filter.ts';
 import type { Message, Trailers } from './message.ts';
+
+/** What `passHead` gives besides the index of the hook that a paused head goes on at. */
+export const HEAD_PASSED = -1;
+export const HEAD_STOPPED = -2;
+/** A hook answered or ended the stream. */
+export const HEAD_OVER = -3;
+
+/** Takes a head through its hooks, from index `from` on. Throws what a hook throws. */
+export function passHead<M>(
+  stream: Stream & { readonly ended: boolean },
+  hooks: readonly HeadHook<M>[],
+  head: M,
+  from: number,
+): number {
+  const { response } = stream;
+  for (let index = from; index < hooks.length; index++) {
+    const status = hooks[index]!(stream, head);
+    if (stream.ended || stream.response !== response) return HEAD_OVER;
+    if (status === FilterStatus.Pause) return index + 1;
+    if (status === FilterStatus.Stop) return HEAD_STOPPED;
+  }
+  return HEAD_PASSED;
+}
 
 /** What stands behind the filters of this direction. */
 export interface RunTarget<M> {
@@ -28,7 +51,7 @@ type Held =
   | { readonly kind: 'trailers'; readonly trailers: Trailers; readonly from: number };
 
 export class FilterRun<M extends Message> {
-  readonly #stream: Stream;
+  readonly #stream: Stream & { readonly ended: boolean };
   readonly #hooks: DirectionHooks<M>;
   readonly #target: RunTarget<M>;
   readonly #head: M;
@@ -38,7 +61,7 @@ export class FilterRun<M extends Message> {
   #headFrom = 0;
   #held: Held[] = [];
 
-  constructor(stream: Stream, hooks: DirectionHooks<M>, target: RunTarget<M>, head: M) {
+  constructor(stream: Stream & { readonly ended: boolean }, hooks: DirectionHooks<M>, target: RunTarget<M>, head: M) {
     this.#stream = stream;
     this.#hooks = hooks;
     this.#target = target;
@@ -51,28 +74,28 @@ export class FilterRun<M extends Message> {
 
   /** Runs the head from where it stands. */
   start(): void {
-    const { head } = this.#hooks;
-    for (let index = this.#headFrom; index < head.length; index++) {
-      let status: FilterStatus;
-      try {
-        status = head[index]!(this.#stream, this.#head);
-      } catch (error) {
-        this.#fail(error);
-        return;
-      }
-      if (this.#stopped) return;
-      if (status === FilterStatus.Pause) {
-        this.#headFrom = index + 1;
-        this.#pause();
-        return;
-      }
-      if (status === FilterStatus.Stop) {
-        this.#stopped = true;
-        return;
-      }
+    let at: number;
+    try {
+      at = passHead(this.#stream, this.#hooks.head, this.#head, this.#headFrom);
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
-    this.#headFrom = -1;
-    this.#target.passHead(this.#head);
+    if (this.#stopped || at === HEAD_OVER) return;
+    if (at === HEAD_PASSED) {
+      this.#headFrom = -1;
+      this.#target.passHead(this.#head);
+    } else this.halt(at);
+  }
+
+  /** The head passed some hooks before this run was made: a hook paused it, to go on at `at`, or stopped it. */
+  halt(at: number): void {
+    if (at === HEAD_STOPPED) {
+      this.#stopped = true;
+      return;
+    }
+    this.#headFrom = at;
+    this.#pause();
   }
 
   data(chunk: Buffer, end: boolean, lent: boolean): void {

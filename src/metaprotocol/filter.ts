@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from './clock.ts';
+import type { LogWriter } from './log-writer.ts';
 import type { Message, RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import type { StatsScope } from './stats.ts';
 import type { ProxyStatus } from './status.ts';
@@ -77,7 +78,9 @@ export interface Stream {
   readonly attempts: readonly Attempt[];
   /** No retry any more: a head was forwarded, or the replay limit passed. */
   readonly committed: boolean;
-  /** Milliseconds since the request head was decoded. Of the whole stream in `onEnd`. */
+  /** When the request head was decoded, on the core's monotonic clock. */
+  readonly startMs: number;
+  /** Milliseconds since then. Of the whole stream in `onEnd`. */
   readonly elapsedMs: number;
   /** Why the stream ended or was answered locally; `no_error` when the upstream's answer was delivered. */
   readonly status: ProxyStatus;
@@ -115,8 +118,8 @@ export interface FilterContext {
   readonly stats: StatsScope;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Writes one line of an access log named in the chain's description; buffered, in order. */
-  writeLog(path: string, line: string): void;
+  /** Where the lines of an access log named in the chain's description go; buffered, in order. */
+  openLog(path: string): LogWriter;
 }
 
 export interface FilterFactory<Options = unknown> {

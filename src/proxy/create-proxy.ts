@@ -9,6 +9,7 @@ import { ConfigError } from '../metaprotocol/config-error.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import type { Address } from '../metaprotocol/filter.ts';
+import { noLog } from '../metaprotocol/log-writer.ts';
 import { Registry } from '../metaprotocol/registry.ts';
 import { DataPlane } from '../metaprotocol/runtime.ts';
 import { StatsStore } from '../metaprotocol/stats.ts';
@@ -51,7 +52,7 @@ export async function createProxy(options: HttpProxyOptions, log: Log = warnings
     random: Math.random,
     stats,
     log,
-    writeLog: () => {},
+    openLog: noLog,
     reusePort: false,
   });
   await run(plane, describeHttpProxy(options));

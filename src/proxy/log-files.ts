@@ -4,22 +4,24 @@ import type { Log } from '../metaprotocol/core.ts';
 import type { Counter } from '../metaprotocol/stats.ts';
 
 /** Queued for each file before lines are dropped. */
-const QUEUE_LIMIT_CHARACTERS = 8 * 1_048_576;
+const QUEUE_LIMIT_BYTES = 8 * 1_048_576;
 
 export interface LogFilesOptions {
   readonly log: Log;
   readonly dropped: Counter;
-  /** Appends text to a file; tests have their own. */
+  /** Opens a file to append to; tests have their own. */
   readonly open?: (path: string) => Promise<Appender>;
 }
 
 export interface Appender {
-  append(text: string): Promise<void>;
+  append(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
 interface Queue {
-  text: string;
+  parts: Uint8Array[];
+  bytes: number;
+  lines: number;
   /** Set while it writes. */
   writing: Promise<void> | null;
   failed: boolean;
@@ -36,18 +38,20 @@ export class LogFiles {
     this.#open = options.open ?? openAppender;
   }
 
-  /** `text` is `count` whole lines. Texts of one path are written in order. */
-  write(path: string, text: string, count: number): void {
+  /** `bytes` are `count` whole lines, and this file's from now on. Those of one path are written in order. */
+  write(path: string, bytes: Uint8Array, count: number): void {
     let queue = this.#queues.get(path);
     if (queue === undefined) {
-      queue = { text: '', writing: null, failed: false };
+      queue = { parts: [], bytes: 0, lines: 0, writing: null, failed: false };
       this.#queues.set(path, queue);
     }
-    if (queue.text.length + text.length > QUEUE_LIMIT_CHARACTERS) {
+    if (queue.bytes + bytes.length > QUEUE_LIMIT_BYTES) {
       this.#options.dropped.add(count);
       return;
     }
-    queue.text += text;
+    queue.parts.push(bytes);
+    queue.bytes += bytes.length;
+    queue.lines += count;
     queue.writing ??= this.#drain(path, queue);
   }
 
@@ -64,15 +68,17 @@ export class LogFiles {
   }
 
   async #drain(path: string, queue: Queue): Promise<void> {
-    while (queue.text !== '') {
-      const text = queue.text;
-      queue.text = '';
+    while (queue.parts.length > 0) {
+      const { parts, lines } = queue;
+      queue.parts = [];
+      queue.bytes = 0;
+      queue.lines = 0;
       try {
-        await (await this.#appenderOf(path)).append(text);
+        await (await this.#appenderOf(path)).append(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
         queue.failed = false;
       } catch (error) {
         this.#appenders.delete(path);
-        this.#options.dropped.add(text.split('\n').length - 1);
+        this.#options.dropped.add(lines);
         // Once for each run of failures: a full disk must not fill the process log too.
         if (!queue.failed) this.#options.log.error({ path, error: (error as Error).message }, 'access log not written');
         queue.failed = true;
@@ -101,15 +107,15 @@ async function openAppender(path: string): Promise<Appender> {
   if (path === '/dev/stdout') return streamAppender(process.stdout);
   if (path === '/dev/stderr') return streamAppender(process.stderr);
   const file: FileHandle = await open(path, 'a');
-  return { append: (text) => file.appendFile(text), close: () => file.close() };
+  return { append: (bytes) => file.appendFile(bytes), close: () => file.close() };
 }
 
 function streamAppender(stream: NodeJS.WriteStream): Appender {
   // Each write hears of its failure itself; without this a reader that left would end the whole proxy.
   stream.on('error', () => {});
   return {
-    append: (text) =>
-      new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve()))),
+    append: (bytes) =>
+      new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve()))),
     close: async () => {},
   };
 }

@@ -186,7 +186,7 @@ export class ProxyProcess {
       log: plugin === null ? log : logWith(log, { plugin: plugin.reference }),
       stats: this.#totals,
       restarts: this.#stats.counter('worker_restarts_total'),
-      writeLines: (path, text, count) => this.#logFiles.write(path, text, count),
+      writeLines: (path, bytes, count) => this.#logFiles.write(path, bytes, count),
       plugin,
       shareAddresses: plugin !== null && watchPlugins,
       // A plugin's later group takes the place of one that has its addresses.

@@ -15,6 +15,7 @@ import {
   type RuntimeDescription,
 } from '../../src/metaprotocol/description.ts';
 import type { Address, Filter, FilterFactory } from '../../src/metaprotocol/filter.ts';
+import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../src/metaprotocol/stats.ts';
@@ -81,6 +82,11 @@ export class Mesh<P extends RawPeer> {
   /** What every draw of the engine gives. */
   random = 0;
   readonly plane: DataPlane;
+  /** Delivers each line by itself. */
+  readonly #log: LogWriter = new LogWriter(
+    (bytes) => this.lines.push(bytes.toString('utf8', 0, bytes.length - 1)),
+    () => this.#log.flush(),
+  );
   readonly #options: MeshOptions<P>;
   readonly #upstreams = new Map<string, FakeUpstream<P>>();
   #callers = 0;
@@ -110,7 +116,7 @@ export class Mesh<P extends RawPeer> {
         warn: (_fields, text) => this.log.push(`warn ${text}`),
         error: (_fields, text) => this.log.push(`error ${text}`),
       },
-      writeLog: (_path, line) => this.lines.push(line),
+      openLog: () => this.#log,
       reusePort: false,
       connector: { connect: (to) => this.#connect(to) },
       schedule: this.world.defer,

@@ -7,6 +7,7 @@ import type { Pool } from './pool.ts';
 export class AffinityLane {
   readonly #caller: Caller;
   readonly #pool: Pool;
+  /** Where what is in flight went; with nothing in flight it ties the caller no more. */
   #connection: UpstreamConnection | null = null;
   /** The attempt for which the pool finds a connection. */
   #scout: LiveAttempt | null = null;
@@ -33,11 +34,10 @@ export class AffinityLane {
 
   /** A replayed attempt stands before everything that was not sent yet, behind the replays before it. */
   start(attempt: LiveAttempt): void {
-    const connection = this.#connection;
     if (attempt.replayed) this.#queue.splice(this.#replays++, 0, attempt);
-    else if (this.#queue.length === 0 && this.#scout === null && connection?.sendable === true) {
+    else if (this.#inFlight > 0 && this.#scout === null && this.#queue.length === 0 && this.#connection?.sendable) {
       // The common case: more of the same on a connection with room.
-      connection.send(attempt);
+      this.#connection.send(attempt);
       return;
     } else this.#queue.push(attempt);
     this.serve();
@@ -63,6 +63,7 @@ export class AffinityLane {
       this.#scoutSent = true;
     }
     if (this.#connection !== connection) {
+      this.#connection?.lanes.delete(this);
       this.#connection = connection;
       connection.lanes.add(this);
     }
@@ -71,13 +72,13 @@ export class AffinityLane {
 
   /** An attempt's bytes are out: those that waited behind the scout follow it. */
   onEncoded(): void {
-    if (this.#scoutSent) this.serve();
+    if (this.#scoutSent && this.#queue.length > 0) this.serve();
   }
 
   /** A sent attempt ended, however. */
   onEnded(): void {
     this.#inFlight--;
-    if (this.#inFlight === 0 || this.#queue.length > 0) this.serve();
+    if (this.#queue.length > 0 || this.#connection === null || this.#caller.closed) this.serve();
   }
 
   /** The pool failed the scout: there is no connection for those behind it either. */
@@ -91,19 +92,29 @@ export class AffinityLane {
   }
 
   onConnectionClosed(connection: UpstreamConnection): void {
-    if (this.#connection === connection) this.#connection = null;
+    if (this.#connection !== connection) return;
+    this.#connection = null;
+    this.leaveIfIdle();
+  }
+
+  /** The lane outlives what is in flight, since most callers ask again; its connection's end or its caller's ends it. */
+  leaveIfIdle(): void {
+    if (this.#queue.length > 0 || this.#inFlight > 0 || this.#scout !== null) return;
+    this.#connection?.lanes.delete(this);
+    this.#connection = null;
+    this.#caller.lanes.delete(this.#pool);
   }
 
   /** Sends what may go now, in order. */
   serve(): void {
     this.#scoutSent = false;
-    if (this.#inFlight === 0) this.#leaveConnection();
     while (this.#queue.length > 0 && this.#scout === null) {
       const connection = this.#connection;
-      if (connection === null) {
-        if (this.#inFlight > 0) return;
+      if (this.#inFlight === 0) {
         this.#scout = this.#next();
         this.#pool.acquire(this.#scout);
+      } else if (connection === null) {
+        return;
       } else if (connection.sendable) {
         connection.send(this.#next());
       } else {
@@ -112,16 +123,11 @@ export class AffinityLane {
         return;
       }
     }
-    if (this.#queue.length === 0 && this.#inFlight === 0 && this.#scout === null) this.#caller.lanes.delete(this.#pool);
+    if (this.#caller.closed || this.#connection === null) this.leaveIfIdle();
   }
 
   #next(): LiveAttempt {
     if (this.#replays > 0) this.#replays--;
     return this.#queue.shift()!;
-  }
-
-  #leaveConnection(): void {
-    this.#connection?.lanes.delete(this);
-    this.#connection = null;
   }
 }

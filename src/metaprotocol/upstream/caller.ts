@@ -17,9 +17,10 @@ export interface BoundCaller {
 
 export class Caller {
   readonly connection: BoundCaller;
-  /** One for each pool that has requests of this caller in flight, for protocols with affinity. */
+  /** One for each pool that this caller asked, for protocols with affinity. */
   readonly lanes = new Map<Pool, AffinityLane>();
   binding: Binding | null = null;
+  closed = false;
 
   constructor(connection: BoundCaller) {
     this.connection = connection;
@@ -27,6 +28,8 @@ export class Caller {
 
   /** The caller went away: nobody else may have its bound connection. */
   close(): void {
+    this.closed = true;
+    for (const lane of [...this.lanes.values()]) lane.leaveIfIdle();
     this.binding?.close();
   }
 }

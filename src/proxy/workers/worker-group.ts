@@ -28,7 +28,7 @@ export interface WorkerGroupOptions {
   readonly plugin: PluginReference | null;
   /** Its addresses may be shared, with other workers of its own or the group that takes its place. */
   readonly shareAddresses: boolean;
-  readonly writeLines: (path: string, text: string, count: number) => void;
+  readonly writeLines: (path: string, bytes: Uint8Array, count: number) => void;
   /** Why we alone cannot bind there; null: we can. Asked once for each new address that several workers shall share. */
   readonly probe: (bind: Address) => Promise<string | null>;
 }
@@ -232,7 +232,7 @@ export class WorkerGroup {
         this.#options.log[message.level]({ worker: member.index, ...message.fields }, message.text);
         break;
       case 'lines':
-        this.#options.writeLines(message.path, message.text, message.count);
+        this.#options.writeLines(message.path, message.bytes, message.count);
         break;
       case 'prepared':
         if (message.issues.length === 0) member.preparedRound = message.round;

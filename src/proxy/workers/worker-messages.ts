@@ -52,6 +52,6 @@ export type FromWorker =
   | { readonly type: 'defined'; readonly definition: StatDefinition }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: object; readonly text: string }
   /** Whole lines of an access log that goes to one of the process's own streams; files a worker writes itself. */
-  | { readonly type: 'lines'; readonly path: string; readonly text: string; readonly count: number };
+  | { readonly type: 'lines'; readonly path: string; readonly bytes: Uint8Array; readonly count: number };
 
 export type LogLevel = 'info' | 'warn' | 'error';

@@ -29,9 +29,9 @@ export class WorkerSession {
     const stats = new StatsStore((definition) => post({ type: 'defined', definition }));
     this.#post = post;
     this.#logFiles = new LogFiles({ log, dropped: stats.counter('access_log_lines_dropped_total') });
-    this.#lines = new LineBatcher(options.clock, (path, text, count) => {
-      if (isProcessStream(path)) post({ type: 'lines', path, text, count });
-      else this.#logFiles.write(path, text, count);
+    this.#lines = new LineBatcher(options.clock, (path, bytes, count) => {
+      if (isProcessStream(path)) post({ type: 'lines', path, bytes: new Uint8Array(bytes), count });
+      else this.#logFiles.write(path, bytes, count);
     });
     this.#dataPlane = options.createDataPlane({
       registry: options.registry,
@@ -39,7 +39,7 @@ export class WorkerSession {
       random: Math.random,
       stats,
       log,
-      writeLog: (path, line) => this.#lines.write(path, line),
+      openLog: (path) => this.#lines.open(path),
       reusePort: options.reusePort,
     });
     post({ type: 'ready' });

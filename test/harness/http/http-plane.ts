@@ -2,12 +2,14 @@
 import { http1Plugin } from '../../../src/codecs/http1/plugin.ts';
 import { httpFilter } from '../../../src/http/http-filter.ts';
 import { SystemClock } from '../../../src/metaprotocol/clock.ts';
+import type { RuntimeDescription } from '../../../src/metaprotocol/description.ts';
 import {
   ANY_CONNECTION,
   CALLER_TIMEOUTS,
   INSPECTION,
   type RuntimeDescription,
 } from '../../../src/metaprotocol/description.ts';
+import { noLog } from '../../../src/metaprotocol/log-writer.ts';
 import { Registry } from '../../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../../src/metaprotocol/stats.ts';
@@ -30,7 +32,7 @@ export class HttpPlane {
       random: Math.random,
       stats: new StatsStore(),
       log: { info: note, warn: note, error: note },
-      writeLog: () => {},
+      openLog: noLog,
       reusePort: false,
     });
   }

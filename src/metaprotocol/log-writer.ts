@@ -1,0 +1,105 @@
+/**
+ * LogWriter: gathers the lines of one access log as bytes, so that a line costs no system call, no message and no string of its
+ * own. Every line is written at once, between `beginLine` and `endLine`.
+ */
+
+const BATCH_BYTES = 65_536;
+const EMPTY = Buffer.alloc(0);
+/** Up to here a loop costs less than a call of `set`. */
+const LOOP_BYTES = 16;
+/** No character takes more bytes in UTF-8 for one unit of a string. */
+const UTF8_BYTES = 3;
+const END_OF_LINE = 0x0a;
+const ZERO = 0x30;
+/** Below this the digits are made with 32-bit integers. */
+const INTEGER_LIMIT = 1_000_000_000;
+
+export class LogWriter {
+  readonly #deliver: (bytes: Buffer, count: number) => void;
+  readonly #onFirst: () => void;
+  #bytes: Buffer = EMPTY;
+  #length = 0;
+  #lineAt = 0;
+  #count = 0;
+
+  /** `deliver` gets whole lines, in bytes that are its own; `onFirst` is told when lines wait where none did before. */
+  constructor(deliver: (bytes: Buffer, count: number) => void, onFirst: () => void) {
+    this.#deliver = deliver;
+    this.#onFirst = onFirst;
+  }
+
+  /** What a writer that failed left of a line is forgotten. */
+  beginLine(): void {
+    this.#length = this.#lineAt;
+  }
+
+  text(text: string): void {
+    this.#reserve(text.length * UTF8_BYTES);
+    this.#length += this.#bytes.write(text, this.#length);
+  }
+
+  copy(from: Uint8Array): void {
+    this.#reserve(from.length);
+    const at = this.#length;
+    this.#length += from.length;
+    if (from.length > LOOP_BYTES) this.#bytes.set(from, at);
+    else for (let index = 0; index < from.length; index++) this.#bytes[at + index] = from[index]!;
+  }
+
+  /** A whole number, not negative. */
+  number(value: number): void {
+    if (!(value < INTEGER_LIMIT)) {
+      this.text(value.toString());
+      return;
+    }
+    let digits = 1;
+    for (let rest = value; rest >= 10; digits++) rest = (rest / 10) | 0;
+    this.#reserve(digits);
+    this.#length += digits;
+    for (let at = this.#length - 1, rest = value; digits > 0; digits--, at--) {
+      const tens = (rest / 10) | 0;
+      this.#bytes[at] = ZERO + rest - tens * 10;
+      rest = tens;
+    }
+  }
+
+  endLine(): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = END_OF_LINE;
+    this.#lineAt = this.#length;
+    if (this.#count++ === 0) this.#onFirst();
+  }
+
+  /** Delivers the lines that are there. */
+  flush(): void {
+    if (this.#count === 0) return;
+    const lines = this.#bytes.subarray(0, this.#lineAt);
+    const count = this.#count;
+    this.#bytes = EMPTY;
+    this.#length = 0;
+    this.#lineAt = 0;
+    this.#count = 0;
+    this.#deliver(lines, count);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes > this.#bytes.length) this.#makeRoom(bytes);
+  }
+
+  /** The line that is being written moves on; those before it go. */
+  #makeRoom(bytes: number): void {
+    const begun = this.#bytes.subarray(this.#lineAt, this.#length);
+    this.flush();
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, (begun.length + bytes) * 2));
+    this.#bytes.set(begun);
+    this.#length = begun.length;
+  }
+}
+
+/** For a data plane that keeps no access logs. */
+export function noLog(): LogWriter {
+  return new LogWriter(
+    () => {},
+    () => {},
+  );
+}
