@@ -2,7 +2,6 @@
 import { http1Plugin } from '../../../src/codecs/http1/plugin.ts';
 import { httpFilter } from '../../../src/http/http-filter.ts';
 import { SystemClock } from '../../../src/metaprotocol/clock.ts';
-import type { RuntimeDescription } from '../../../src/metaprotocol/description.ts';
 import {
   ANY_CONNECTION,
   CALLER_TIMEOUTS,
