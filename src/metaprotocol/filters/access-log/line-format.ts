@@ -49,6 +49,10 @@ const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
   /** Microseconds, rounded. */
   DURATION_US: number((stream) => Math.round(stream.elapsedMs * 1_000)),
   DOWNSTREAM_REMOTE_ADDRESS: varying((stream) => stream.downstream.sourceText),
+  /** SNI, also of TLS that passes through. */
+  REQUESTED_SERVER_NAME: steady((stream) => stream.downstream.tls?.serverName ?? '-', true),
+  /** Of TLS that ended here. */
+  DOWNSTREAM_TLS_VERSION: steady((stream) => stream.downstream.tls?.version ?? '-'),
   UPSTREAM_CLUSTER: steady((stream) => lastAttempt(stream)?.cluster ?? '-'),
   UPSTREAM_HOST: steady((stream) => lastAttempt(stream)?.endpoint.address ?? '-'),
   ATTEMPTS: number((stream) => stream.attempts.length),
