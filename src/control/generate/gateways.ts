@@ -4,6 +4,7 @@ import type { XdsResource } from '../../xds/resource.ts';
 import { compare } from '../model/resource.ts';
 import { isNested, sharedSubject } from '../translate/gateway-conflicts.ts';
 import {
+  type CodecProtocol,
   type ConnectionRoute,
   type Destination,
   type Gateway,
@@ -17,7 +18,7 @@ import { defaultRoute } from '../translate/routes.ts';
 import { isVisible, labelsMatch } from '../translate/visibility.ts';
 import type { Bind } from './bind.ts';
 import type { ServiceAddress } from './generated.ts';
-import { type ChainSpec, type CodecProtocol, listenerResource } from './listeners.ts';
+import { type ChainSpec, listenerResource } from './listeners.ts';
 import { gatewayDomainsOf } from './names.ts';
 import { routeResources, toWeightedCluster, type VirtualHost } from './routes.ts';
 import { secretResource } from './transport-sockets.ts';

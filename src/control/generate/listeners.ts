@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../xds/json.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import type { CodecOptions, PortProtocol, ServerTls, TableFilter } from '../translate/mesh.ts';
+import { type CodecOptions, type CodecProtocol, isHttp, type ServerTls, type TableFilter } from '../translate/mesh.ts';
 import type { Bind } from './bind.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
 import { HTTP_LOG_FORMAT, httpConnectionManager } from './http-connection-manager.ts';
@@ -10,6 +10,7 @@ import { type WeightedClusterSpec, weightedClusters } from './routes.ts';
 import { downstreamTls } from './transport-sockets.ts';
 
 const TYPE = 'type.googleapis.com/';
+const DETECT_TIMEOUT = '5s';
 
 export interface ListenerSpec {
   readonly name: string;
@@ -18,6 +19,8 @@ export interface ListenerSpec {
   /** What clients mean: the service's own address, else the bind. */
   readonly serviceAddress: Bind;
   readonly chains: readonly ChainSpec[];
+  /** Names of the codecs that first bytes are asked for; absent: none. */
+  readonly detects?: readonly CodecProtocol[];
   /** '' = none. */
   readonly accessLogFile: string;
 }
@@ -28,6 +31,8 @@ export interface ChainSpec {
   readonly serverNames?: readonly string[];
   /** Where both kinds of connection come to one port. */
   readonly transport?: 'tls' | 'raw_buffer';
+  /** Taken only where first bytes are of this one. */
+  readonly detected?: CodecProtocol;
   /** Absent: TLS does not end here. */
   readonly tls?: ServerTls;
   /** Prefix of statistics. */
@@ -53,8 +58,6 @@ export interface CodecService {
   readonly isEdge: boolean;
 }
 
-export type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
-
 export function listenerResource(spec: ListenerSpec): XdsResource {
   const value: JsonObject = {
     name: spec.name,
@@ -67,11 +70,32 @@ export function listenerResource(spec: ListenerSpec): XdsResource {
     },
     filterChains: spec.chains.map((chain) => filterChain(chain, spec.accessLogFile)),
   };
-  if (spec.chains.some(({ serverNames, transport }) => serverNames?.length || transport !== undefined))
-    value.listenerFilters = [
-      { name: 'envoy.filters.listener.tls_inspector', typedConfig: { '@type': TypeUrl.TlsInspector } },
-    ];
+  const inspectors = inspectorsOf(spec);
+  if (inspectors.length > 0) value.listenerFilters = inspectors;
+  if (spec.detects !== undefined) {
+    // Servers that speak first are waited with for this long, and then nothing is asked of their callers.
+    value.listenerFiltersTimeout = DETECT_TIMEOUT;
+    value.continueOnListenerFiltersTimeout = true;
+  }
   return { typeUrl: TypeUrl.Listener, name: spec.name, value };
+}
+
+function inspectorsOf({ chains, detects }: ListenerSpec): JsonObject[] {
+  const inspectors: JsonObject[] = [];
+  if (chains.some(({ serverNames, transport }) => serverNames?.length || transport !== undefined))
+    inspectors.push({ name: 'envoy.filters.listener.tls_inspector', typedConfig: { '@type': TypeUrl.TlsInspector } });
+  // In the order of the list, which is that of preference.
+  for (const protocol of detects ?? []) {
+    inspectors.push(
+      isHttp(protocol)
+        ? { name: 'envoy.filters.listener.http_inspector', typedConfig: { '@type': TypeUrl.HttpInspector } }
+        : {
+            name: 'meltemi.listener.protocol_inspector',
+            typedConfig: { '@type': TypeUrl.ProtocolInspector, protocols: [protocol.manifest.name] },
+          },
+    );
+  }
+  return inspectors;
 }
 
 function filterChain(chain: ChainSpec, accessLogFile: string): JsonObject {
@@ -79,6 +103,8 @@ function filterChain(chain: ChainSpec, accessLogFile: string): JsonObject {
   const match: JsonObject = {};
   if (chain.serverNames?.length) match.serverNames = [...chain.serverNames];
   if (chain.transport !== undefined) match.transportProtocol = chain.transport;
+  if (chain.detected !== undefined)
+    match.applicationProtocols = isHttp(chain.detected) ? ['http/1.1', 'http/1.0'] : [chain.detected.manifest.name];
   if (Object.keys(match).length > 0) value.filterChainMatch = match;
   value.filters = [networkFilter(chain, accessLogFile)];
   if (chain.tls !== undefined) value.transportSocket = downstreamTls(chain.tls, alpnOf(chain.serves));
@@ -86,7 +112,7 @@ function filterChain(chain: ChainSpec, accessLogFile: string): JsonObject {
 }
 
 function alpnOf(service: ChainSpec['serves']): string[] {
-  return service.kind === 'codec' && service.protocol.manifest.family === 'http' ? ['http/1.1'] : [];
+  return service.kind === 'codec' && isHttp(service.protocol) ? ['http/1.1'] : [];
 }
 
 function networkFilter({ serves, statPrefix }: ChainSpec, accessLogFile: string): JsonObject {
@@ -94,7 +120,7 @@ function networkFilter({ serves, statPrefix }: ChainSpec, accessLogFile: string)
     const typedConfig = { '@type': TypeUrl.TcpProxy, statPrefix, ...weightedClusters(serves.clusters) };
     return { name: 'envoy.filters.network.tcp_proxy', typedConfig: { ...typedConfig, ...accessLog(accessLogFile) } };
   }
-  if (serves.protocol.manifest.family !== 'http') return metaProtocolProxy(serves, statPrefix, accessLogFile);
+  if (!isHttp(serves.protocol)) return metaProtocolProxy(serves, statPrefix, accessLogFile);
   const filter = httpConnectionManager(serves, statPrefix);
   const typedConfig = { ...(filter.typedConfig as JsonObject), ...accessLog(accessLogFile, HTTP_LOG_FORMAT) };
   return { ...filter, typedConfig };

@@ -6,14 +6,17 @@ import { TypeUrl } from '../../xds/type-urls.ts';
 import { compare } from '../model/resource.ts';
 import {
   type ClusterPolicy,
+  type CodecProtocol,
+  codecsOf,
   type Destination,
   type DestinationPolicy,
   type IngressPort,
   isHttp,
   type Mesh,
-  type PortProtocol,
+  type RouteTable,
   type Service,
   type ServicePort,
+  type ServiceProtocol,
   type SidecarPolicy,
   type Subset,
 } from '../translate/mesh.ts';
@@ -32,13 +35,13 @@ import {
   resourceId,
   type ServiceAddress,
 } from './generated.ts';
-import { type ChainSpec, type CodecProtocol, listenerResource } from './listeners.ts';
+import { type ChainSpec, listenerResource } from './listeners.ts';
 import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
 import { routeResources, singleRoute, toWeightedCluster, type VirtualHost } from './routes.ts';
 
 export const generateMeltemi: Generator = (context, node) => new MeltemiGeneration(context, node).run();
 
-type ServedProtocol = Exclude<PortProtocol, { kind: 'unsupported' }>;
+type ServedProtocol = Exclude<ServiceProtocol, { kind: 'unsupported' }>;
 
 /** Who has a socket, the service address that it has it for, and its routes if other services may share it. */
 interface SocketOwner {
@@ -138,9 +141,10 @@ class MeltemiGeneration {
     let listens = false;
     for (const address of serviceAddresses(service))
       listens = this.#listen(service, port, protocol, address) || listens;
-    if (!listens || protocol.kind !== 'codec') return;
-    const routes = routeConfigName(service.host, port.number);
-    this.#sharing.set(routes, [{ service, port, protocol }, ...(this.#sharing.get(routes) ?? [])]);
+    for (const codec of listens ? codecsOf(protocol) : []) {
+      const routes = routesNameOf(service, port, protocol, codec);
+      this.#sharing.set(routes, [{ service, port, protocol: codec }, ...(this.#sharing.get(routes) ?? [])]);
+    }
   }
 
   #clusterPolicy(
@@ -190,7 +194,9 @@ class MeltemiGeneration {
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const { chains, sources } = this.#chains(service, port, protocol);
     const { accessLogFile } = this.#context;
-    this.#add(listenerResource({ name, direction: 'OUTBOUND', bind, serviceAddress, chains, accessLogFile }), sources);
+    const detects = protocol.kind === 'detected' ? { detects: protocol.protocols } : {};
+    const listener = { name, direction: 'OUTBOUND', bind, serviceAddress, chains, accessLogFile, ...detects } as const;
+    this.#add(listenerResource(listener), sources);
     this.#addresses.push({
       direction: 'outbound',
       host: service.host,
@@ -207,27 +213,47 @@ class MeltemiGeneration {
     port: ServicePort,
     protocol: ServedProtocol,
   ): { chains: ChainSpec[]; sources: readonly string[] } {
+    const sources = new Set([service.source]);
+    const chains = codecsOf(protocol).map((codec): ChainSpec => {
+      const chain = this.#codecChain(service, port, routesNameOf(service, port, protocol, codec), codec, sources);
+      return protocol.kind === 'detected' ? { ...chain, detected: codec } : chain;
+    });
+    if (protocol.kind !== 'codec') chains.push(...this.#connectionChains(service, port, sources));
+    return { chains, sources: [...sources] };
+  }
+
+  #codecChain(
+    service: Service,
+    port: ServicePort,
+    name: string,
+    protocol: CodecProtocol,
+    sources: Set<string>,
+  ): ChainSpec {
+    const statPrefix = outboundCluster(port.number, '', service.host);
+    const table = this.#tableFor(service, port, protocol);
+    const { filters, codecOptions } = table ?? { filters: [], codecOptions: {} };
+    if (table !== null && (filters.length > 0 || Object.keys(codecOptions).length > 0)) sources.add(table.source);
+    const serves = { kind: 'codec', protocol, routeConfigName: name, filters, codecOptions, isEdge: false } as const;
+    return { name, statPrefix, serves };
+  }
+
+  #connectionChains(service: Service, port: ServicePort, sources: Set<string>): ChainSpec[] {
     const statPrefix = outboundCluster(port.number, '', service.host);
     const name = routeConfigName(service.host, port.number);
-    const { namespace } = this.#node;
-    if (protocol.kind === 'tcp') {
-      const table = connectionTableFor(this.#index, service.host, port.number, namespace);
-      const routes = [...(table?.routes ?? [])];
-      const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
-      if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
-      const chains = routes.map(({ sniHosts, destinations }, at): ChainSpec => {
-        const clusters = destinations.map(toWeightedCluster);
-        const ownName = at === routes.length - 1 ? name : `${name}.${at}`;
-        return { name: ownName, serverNames: sniHosts, statPrefix, serves: { kind: 'connections', clusters } };
-      });
-      return { chains, sources: table === null ? [service.source] : [service.source, table.source] };
-    }
-    const table = tableFor(this.#index, service.host, port.number, namespace);
-    const shaping = table?.filters.length || Object.keys(table?.codecOptions ?? {}).length ? table! : undefined;
-    const { filters, codecOptions } = shaping ?? { filters: [], codecOptions: {} };
-    const serves = { kind: 'codec', protocol, routeConfigName: name, filters, codecOptions, isEdge: false } as const;
-    const sources = shaping === undefined ? [service.source] : [service.source, shaping.source];
-    return { chains: [{ name, statPrefix, serves }], sources };
+    const table = connectionTableFor(this.#index, service.host, port.number, this.#node.namespace);
+    if (table !== null) sources.add(table.source);
+    const routes = [...(table?.routes ?? [])];
+    const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
+    if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
+    return routes.map(({ sniHosts, destinations }, at): ChainSpec => {
+      const clusters = destinations.map(toWeightedCluster);
+      const ownName = at === routes.length - 1 ? name : `${name}.${at}`;
+      return { name: ownName, serverNames: sniHosts, statPrefix, serves: { kind: 'connections', clusters } };
+    });
+  }
+
+  #tableFor(service: Service, port: ServicePort, { manifest }: CodecProtocol): RouteTable | null {
+    return tableFor(this.#index, service.host, port.number, manifest.name, this.#node.namespace);
   }
 
   #routes(name: string, members: readonly HttpMember[]): void {
@@ -237,7 +263,7 @@ class MeltemiGeneration {
     for (const { service, port } of members)
       for (const domain of domainsOf(service.host, port.number)) taken.add(domain);
     const hosts = members.map(({ service, port, protocol }): VirtualHost => {
-      const table = tableFor(this.#index, service.host, port.number, this.#node.namespace);
+      const table = this.#tableFor(service, port, protocol);
       const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
       const source = table?.source ?? service.source;
       sources.push(source);
@@ -365,10 +391,12 @@ class MeltemiGeneration {
   }
 
   /** null: this proxy cannot serve it; said on the resource unless the resource already says so itself. */
-  #served(protocol: PortProtocol, source: string): ServedProtocol | null {
+  #served<P extends ServiceProtocol>(protocol: P, source: string): Exclude<P, { kind: 'unsupported' }> | null {
     if (protocol.kind === 'unsupported') return null;
-    const codec = protocol.kind === 'tcp' ? 'tcp' : protocol.manifest.name;
-    if (this.#codecs.has(codec)) return protocol;
+    const opaque = protocol.kind === 'codec' ? [] : ['tcp'];
+    const wanted = [...codecsOf(protocol).map(({ manifest }) => manifest.name), ...opaque];
+    const codec = wanted.find((name) => !this.#codecs.has(name));
+    if (codec === undefined) return protocol as Exclude<P, { kind: 'unsupported' }>;
     this.#note(
       source,
       `the proxy has no codec ${codec}: no listener and no routes (it has ${[...this.#codecs].sort().join(', ') || 'none'})`,
@@ -436,5 +464,12 @@ function placementKeyOf(protocol: ServedProtocol): string | null {
 }
 
 function protocolName(protocol: ServedProtocol): string {
-  return protocol.kind === 'tcp' ? 'tcp' : protocol.name;
+  const names = codecsOf(protocol).map(({ name }) => name);
+  return [...names, ...(protocol.kind === 'codec' ? [] : ['tcp'])].join(' or ');
+}
+
+/** Of several protocols at one port each has routes of its own. */
+function routesNameOf(service: Service, port: ServicePort, protocol: ServedProtocol, codec: CodecProtocol): string {
+  const name = routeConfigName(service.host, port.number);
+  return protocol.kind === 'detected' && !isHttp(codec) ? `${name}.${codec.name}` : name;
 }

@@ -3,7 +3,7 @@ import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { nearMiss } from '../model/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
 import { fullHost } from './hosts.ts';
-import type { Destination, ServicePort } from './mesh.ts';
+import { codecsOf, type Destination, type ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
 /** `path` is inside the resource's spec. */
@@ -60,12 +60,12 @@ export class DestinationResolver {
   }
 
   #checkProtocol(host: string, port: ServicePort, path: FieldPath): void {
-    const actual = port.protocol.kind === 'codec' ? port.protocol.manifest : null;
-    if (this.#manifest === null || actual?.family === this.#manifest.family) return;
-    const speaks =
-      actual?.name ??
-      (port.protocol.kind === 'tcp' ? 'opaque tcp' : port.protocol.kind === 'unsupported' ? port.protocol.name : '');
-    this.#report('error', path, `port ${port.number} of ${host} speaks ${speaks}, expected ${this.#manifest.name}`);
+    const actual = codecsOf(port.protocol).map(({ manifest }) => manifest);
+    const wanted = this.#manifest;
+    if (wanted === null || actual.some(({ family }) => family === wanted.family)) return;
+    const names = actual.map(({ name }) => name).join(' or ');
+    const speaks = names || (port.protocol.kind === 'unsupported' ? port.protocol.name : 'opaque tcp');
+    this.#report('error', path, `port ${port.number} of ${host} speaks ${speaks}, expected ${wanted.name}`);
   }
 
   #checkSubset(host: string, subset: string, path: FieldPath): void {

@@ -30,7 +30,7 @@ export interface ServicePort {
   readonly number: number;
   readonly name: string;
   readonly targetPort: number;
-  readonly protocol: PortProtocol;
+  readonly protocol: ServiceProtocol;
 }
 
 export type PortProtocol =
@@ -43,6 +43,18 @@ export type PortProtocol =
   /** `meant`: the protocol the port's name says, whose bytes pass as they are; '' = plain TCP. */
   | { readonly kind: 'tcp'; readonly meant: string }
   | { readonly kind: 'unsupported'; readonly name: string };
+
+export type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
+
+/** `detected`: a connection's first bytes tell which one it is; bytes of no known one pass as they are. */
+export type ServiceProtocol =
+  | PortProtocol
+  | { readonly kind: 'detected'; readonly protocols: readonly CodecProtocol[] };
+
+/** All that requests of a port may be of. */
+export function codecsOf(protocol: ServiceProtocol): readonly CodecProtocol[] {
+  return protocol.kind === 'codec' ? [protocol] : protocol.kind === 'detected' ? protocol.protocols : [];
+}
 
 export type CodecOptions = Readonly<Record<string, string | number | boolean>>;
 
@@ -138,7 +150,7 @@ export interface DestinationPolicy extends Visibility {
 }
 
 /** Its requests say which host they are for, so that services can share an address and port. */
-export function isHttp(protocol: PortProtocol): boolean {
+export function isHttp(protocol: ServiceProtocol): boolean {
   return protocol.kind === 'codec' && protocol.manifest.family === 'http';
 }
 
@@ -147,6 +159,8 @@ export interface RouteTable extends Visibility {
   readonly source: string;
   readonly host: string;
   readonly port: number;
+  /** Name of the codec whose requests they are. */
+  readonly codec: string;
   /** In order; the first match wins. */
   readonly routes: readonly Route[];
   /** In order, in front of the router. */

@@ -5,16 +5,17 @@ import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { unknownKey } from './attributes.ts';
 import type { Credentials } from './credentials.ts';
 import { hostMatches } from './hosts.ts';
-import type {
-  ClusterPolicy,
-  ConnectionPoolBlock,
-  DestinationPolicy,
-  LoadBalancerBlock,
-  PolicyBlocks,
-  Service,
-  Subset,
-  TlsBlock,
-  UpstreamTls,
+import {
+  type ClusterPolicy,
+  type ConnectionPoolBlock,
+  codecsOf,
+  type DestinationPolicy,
+  type LoadBalancerBlock,
+  type PolicyBlocks,
+  type Service,
+  type Subset,
+  type TlsBlock,
+  type UpstreamTls,
 } from './mesh.ts';
 
 import { DEFAULT_EXPORT } from './visibility.ts';
@@ -105,9 +106,8 @@ function checkHashKey(
   services: readonly Service[],
 ): Finding[] {
   for (const service of services) {
-    for (const { protocol } of service.ports) {
-      if (protocol.kind !== 'codec') continue;
-      const fault = unknownKey(protocol.manifest, key);
+    for (const { manifest } of service.ports.flatMap(({ protocol }) => codecsOf(protocol))) {
+      const fault = unknownKey(manifest, key);
       if (fault !== null) return [findingAt(document, fault.level, path, fault.message)];
     }
   }

@@ -4,7 +4,18 @@ import type { JsonObject } from '../../xds/json.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { RedisRouteSpec, RedisServiceSpec } from '../model/redis-service.ts';
 import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
-import type { AttributeMatch, Destination, Mirror, Mutation, Route, RouteTable, TableFilter } from './mesh.ts';
+import {
+  type AttributeMatch,
+  type CodecProtocol,
+  codecsOf,
+  type Destination,
+  type Mirror,
+  type Mutation,
+  type Route,
+  type RouteTable,
+  type ServiceProtocol,
+  type TableFilter,
+} from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import { credentialsOf, type Secrets } from './redis-auth.ts';
 import { defaultRoute } from './routes.ts';
@@ -66,11 +77,11 @@ class RedisServiceCompiler {
   tables(host: string, at: number): RouteTable[] {
     const { spec, key, metadata } = this.#resource;
     const ports = this.#index.services(host).flatMap((service) => service.ports);
-    const own = ports.filter(({ protocol }) => protocol.kind === 'codec' && protocol.manifest.name === PROTOCOL);
+    const own = ports.filter(({ protocol }) => redisOf(protocol) !== undefined);
     if (ports.length === 0) this.#report('warning', ['host', at], `no service has the host ${host}: no effect`);
     else if (own.length === 0) this.#report('warning', ['host', at], `no port of ${host} speaks redis: no effect`);
     return own.map((port) => {
-      const codes = port.protocol.kind === 'codec' ? port.protocol.manifest.codes : [];
+      const codes = redisOf(port.protocol)?.manifest.codes ?? [];
       const routes = this.#routes(port.number);
       const stripping = routes.some((route) => ROUTE_FILTER in route.filterOptions);
       return {
@@ -79,6 +90,7 @@ class RedisServiceCompiler {
         exportTo: DEFAULT_EXPORT,
         host,
         port: port.number,
+        codec: PROTOCOL,
         routes: routes.length > 0 ? routes : [{ ...defaultRoute(host, port.number), timeoutMs: this.#timeoutMs }],
         filters: [...faultFilters(spec.faults, codes), ...(stripping ? [{ name: ROUTE_FILTER, options: {} }] : [])],
         codecOptions: this.#codecOptions,
@@ -145,7 +157,7 @@ class RedisServiceCompiler {
   #destination(spec: { host: string; port?: number | null | undefined }, port: number, path: FieldPath): Destination {
     const host = spec.host.toLowerCase();
     const ports = this.#index.services(host).flatMap((service) => service.ports);
-    const speaking = ports.filter(({ protocol }) => protocol.kind === 'codec' && protocol.manifest.name === PROTOCOL);
+    const speaking = ports.filter(({ protocol }) => redisOf(protocol) !== undefined);
     const only = speaking.length === 1 ? speaking[0]!.number : port;
     const number = spec.port ?? only;
     if (ports.length === 0) this.#report('error', [...path, 'host'], `no service has the host ${host}`);
@@ -188,4 +200,8 @@ function faultFilters(faults: RedisServiceSpec['faults'], codes: readonly NamedC
 
 function quoteRegex(text: string): string {
   return text.replace(/[^A-Za-z0-9_]/g, (char) => `\\x{${char.codePointAt(0)!.toString(16)}}`);
+}
+
+function redisOf(protocol: ServiceProtocol): CodecProtocol | undefined {
+  return codecsOf(protocol).find(({ manifest }) => manifest.name === PROTOCOL);
 }

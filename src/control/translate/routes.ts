@@ -8,22 +8,23 @@ import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknown
 import { findGateway, gatewayName, MESH } from './bindings.ts';
 import { DestinationResolver, hostHint, type Report } from './destinations.ts';
 import { hostMatches } from './hosts.ts';
-import type {
-  AttributeMatch,
-  Gateway,
-  GatewayRoutes,
-  Mutation,
-  PortProtocol,
-  Route,
-  RouteTable,
-  ServicePort,
+import {
+  type AttributeMatch,
+  type CodecProtocol,
+  codecsOf,
+  type Gateway,
+  type GatewayRoutes,
+  isHttp,
+  type Mutation,
+  type Route,
+  type RouteTable,
+  type ServicePort,
 } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
 
 type MetaRouter = Resource<MetaRouterSpec>;
-type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
 type AttributeMap = Readonly<Record<string, StringMatchSpec | null>>;
 
 export interface CompiledRouter {
@@ -51,9 +52,8 @@ export function compileRouter(
       `no service has the host ${host}: the router has no effect${hostHint(host, index)}`,
     );
   const tables: RouteTable[] = [];
-  for (const port of ports) {
-    if (port.protocol.kind !== 'codec') continue;
-    const compiler = new RouteCompiler(port, port.protocol, resource.metadata.namespace, index, report);
+  for (const [port, protocol] of ports.flatMap(spokenAt)) {
+    const compiler = new RouteCompiler(port, protocol, resource.metadata.namespace, index, report);
     const routes = (resource.spec.routes ?? []).map((spec, at) => compiler.compile(spec, at));
     for (const { index: at, message } of findUnreachableRoutes(routes)) report('warning', ['routes', at], message);
     tables.push({
@@ -62,6 +62,7 @@ export function compileRouter(
       exportTo: resource.spec.exportTo?.length ? resource.spec.exportTo : DEFAULT_EXPORT,
       host,
       port: port.number,
+      codec: protocol.manifest.name,
       routes: routes.length > 0 ? routes : [defaultRoute(host, port.number)],
       filters: [],
       codecOptions: {},
@@ -70,9 +71,15 @@ export function compileRouter(
   if (ports.length > 0 && tables.length === 0)
     report('warning', ['hosts', 0], `no port of ${host} is served by a codec: the router has no effect`);
   const gatewayRoutes = (resource.spec.gateways ?? []).flatMap((text, at) =>
-    atGateway(gatewayName(text, resource.metadata.namespace), at, tables, index, gateways, report),
+    atGateway(gatewayName(text, resource.metadata.namespace), at, tables, gateways, report),
   );
   return { findings: [...findings.values()], make: () => ({ tables, gatewayRoutes }) };
+}
+
+/** Where a port may speak HTTP too, that is a VirtualService's. */
+function spokenAt(port: ServicePort): (readonly [ServicePort, CodecProtocol])[] {
+  const protocols = codecsOf(port.protocol).filter((one) => port.protocol.kind === 'codec' || !isHttp(one));
+  return protocols.map((protocol) => [port, protocol]);
 }
 
 /** A Gateway's port of the same protocol serves the routes of the port that has its number, else of the host's only one. */
@@ -80,7 +87,6 @@ function atGateway(
   name: string,
   at: number,
   tables: readonly RouteTable[],
-  index: MeshIndex,
   gateways: readonly Gateway[],
   report: Report,
 ): GatewayRoutes[] {
@@ -88,10 +94,9 @@ function atGateway(
   if (name === MESH) return [];
   const gateway = findGateway(name, at, gateways, report);
   const found = (gateway?.servers ?? []).flatMap((server): GatewayRoutes[] => {
-    const spoken = tables.filter(({ host, port }) => {
-      const service = index.services(host).flatMap(({ ports }) => ports.find(({ number }) => number === port) ?? []);
-      return server.tls !== 'passthrough' && speakSame(service[0]?.protocol, server.protocol);
-    });
+    const { protocol } = server;
+    if (protocol.kind !== 'codec') return [];
+    const spoken = tables.filter(({ codec }) => codec === protocol.manifest.name);
     const served = spoken.filter(({ host }) => server.hosts.some((each) => hostMatches(each.host, host)));
     const table = served.find(({ port }) => port === server.port) ?? (served.length === 1 ? served[0] : undefined);
     if (table === undefined) return [];
@@ -107,10 +112,6 @@ function atGateway(
       `no server of Gateway ${name} has the protocol and a host of this router: no effect at it`,
     );
   return found;
-}
-
-function speakSame(a: PortProtocol | undefined, b: PortProtocol): boolean {
-  return a?.kind === 'codec' && b.kind === 'codec' && a.manifest.name === b.manifest.name;
 }
 
 export function defaultRoute(host: string, port: number): Route {

@@ -4,14 +4,17 @@ import { describe } from '../model/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import type { Endpoint, Service, ServicePort } from './mesh.ts';
+import type { CodecProtocol, Endpoint, Service, ServicePort, ServiceProtocol } from './mesh.ts';
 import type { ProtocolTable } from './protocols.ts';
 import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 
+/** Annotation of a ServiceEntry: the protocols, with commas, that its ports named `auto` may speak. */
+const DETECT = 'meltemi.io/detect';
 /** Opaque to everybody but their ends. */
 const ENCRYPTED = ['https', 'tls'];
 
 type ServiceEntry = Resource<ServiceEntrySpec>;
+type PortSpec = NonNullable<ServiceEntrySpec['ports']>[number];
 export type WorkloadEntry = Resource<WorkloadSpec>;
 
 export function checkServiceEntry(
@@ -25,6 +28,13 @@ export function checkServiceEntry(
     findings.push(findingAt(document, level, ['spec', ...path], message));
   };
   (spec.ports ?? []).forEach((port, index) => {
+    const detected = detectedNames(resource, port);
+    if (detected !== null) {
+      const path = ['metadata', 'annotations', DETECT];
+      for (const message of detectionFaults(detected, protocols))
+        findings.push(findingAt(document, 'error', path, message));
+      return;
+    }
     const protocol = protocols.ofPort(port.name, port.protocol ?? '');
     if (protocol === null) {
       report(
@@ -105,7 +115,11 @@ export function toServices(
 ): Service[] {
   const { spec, metadata, key } = resource;
   const ports = (spec.ports ?? []).map((port): ServicePort => {
-    const protocol = protocols.ofPort(port.name, port.protocol ?? '') ?? { kind: 'unsupported', name: port.name };
+    const detected = detectedNames(resource, port);
+    const protocol: ServiceProtocol =
+      detected === null
+        ? (protocols.ofPort(port.name, port.protocol ?? '') ?? { kind: 'unsupported', name: port.name })
+        : { kind: 'detected', protocols: detected.flatMap((name) => codecNamed(name, protocols) ?? []) };
     return { number: port.number, name: port.name, targetPort: port.targetPort ?? port.number, protocol };
   });
   const resolution = spec.resolution ?? 'NONE';
@@ -126,6 +140,27 @@ export function toServices(
       selector,
       subjectAltNames: spec.subjectAltNames ?? [],
     }));
+}
+
+/** null: the port says what it speaks. Else what its connections may speak. */
+function detectedNames({ metadata }: ServiceEntry, port: PortSpec): string[] | null {
+  if (!/^auto(-|$)/.test(port.name) && port.protocol?.toLowerCase() !== 'auto') return null;
+  const listed = metadata.annotations.get(DETECT) ?? 'http';
+  return [...new Set(listed.split(',').map((name) => name.trim().toLowerCase()))];
+}
+
+function detectionFaults(names: readonly string[], protocols: ProtocolTable): string[] {
+  return names.flatMap((name) => {
+    const codec = codecNamed(name, protocols);
+    if (codec === null)
+      return [`actual ${describe(name)}, expected protocols with a codec: ${protocols.names().join(', ')}`];
+    return codec.manifest.capabilities.serverFirst ? [`${name} cannot be detected: its servers speak first`] : [];
+  });
+}
+
+function codecNamed(name: string, protocols: ProtocolTable): CodecProtocol | null {
+  const found = protocols.ofPort(`tcp-metaprotocol-${name}`, '');
+  return found?.kind === 'codec' ? found : null;
 }
 
 function endpointsOf(

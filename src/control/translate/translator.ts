@@ -194,8 +194,11 @@ function exactFirst<T>(tables: readonly Ranked<T>[]): T[] {
 
 /** All tables stay: for a namespace that sees only the later one, it is the first. */
 function reportSharedHosts(tables: readonly HostTable[], round: TranslationRound): void {
-  const byHost = new Map<string, HostTable[]>();
-  for (const table of tables) claim(byHost, table, `${table.host} port ${table.port}`, round);
+  const byCodec = Map.groupBy(tables, (table) => ('codec' in table ? table.codec : ''));
+  for (const sharing of byCodec.values()) {
+    const byHost = new Map<string, HostTable[]>();
+    for (const table of sharing) claim(byHost, table, `${table.host} port ${table.port}`, round);
+  }
 }
 
 /** False, and told on both: something that comes first has the subject, and somebody sees both. */

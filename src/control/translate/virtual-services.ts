@@ -7,25 +7,24 @@ import { ConnectionRouteCompiler } from './connection-routes.ts';
 import { DestinationResolver, hostHint, type Report } from './destinations.ts';
 import { fullHost, hostMatches, intersectHosts } from './hosts.ts';
 import { type CompiledHttpRoute, HttpRouteCompiler } from './http-routes.ts';
-import type {
-  ConnectionRoute,
-  ConnectionTable,
-  Gateway,
-  GatewayRoutes,
-  GatewayServer,
-  PortProtocol,
-  Route,
-  RouteTable,
-  ServicePort,
+import {
+  type CodecProtocol,
+  type ConnectionRoute,
+  type ConnectionTable,
+  codecsOf,
+  type Gateway,
+  type GatewayRoutes,
+  type GatewayServer,
+  isHttp,
+  type Route,
+  type RouteTable,
+  type ServicePort,
 } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
 
 type VirtualService = Resource<VirtualServiceSpec>;
-type CodecProtocol = Extract<PortProtocol, { kind: 'codec' }>;
-
-const HTTP = 'http';
 
 /** A table, and how exactly its VirtualService names the host: of two, the more exact one is used. */
 export interface Ranked<T> {
@@ -161,14 +160,15 @@ class VirtualServiceCompiler {
 
   #httpTable(host: string, port: ServicePort): RouteTable | null {
     const { spec, metadata, key } = this.#resource;
-    const { protocol } = port;
-    if (!spec.http?.length || protocol.kind !== 'codec' || protocol.manifest.family !== HTTP) return null;
+    const protocol = codecsOf(port.protocol).find(isHttp);
+    if (!spec.http?.length || protocol === undefined) return null;
     return {
       source: key,
       namespace: metadata.namespace,
       exportTo: spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT,
       host,
       port: port.number,
+      codec: protocol.manifest.name,
       routes: this.#http(MESH, port.number, protocol).map(({ route }) => route),
       filters: [],
       codecOptions: {},
@@ -177,10 +177,13 @@ class VirtualServiceCompiler {
 
   #connectionTable(host: string, port: ServicePort): ConnectionTable | null {
     const { spec, metadata, key } = this.#resource;
-    if (port.protocol.kind !== 'tcp') return null;
+    const { protocol } = port;
+    // What is not detected passes as it is, too.
+    if (protocol.kind !== 'tcp' && protocol.kind !== 'detected') return null;
     const compiler = this.#connectionCompiler(MESH, port.number);
     const byName: ConnectionRoute[] = [];
-    if (ENCRYPTED.includes(port.protocol.meant)) byName.push(...compiler.tls(spec.tls, this.#hosts()));
+    if (protocol.kind === 'detected' || ENCRYPTED.includes(protocol.meant))
+      byName.push(...compiler.tls(spec.tls, this.#hosts()));
     const routes = [...byName, ...compiler.tcp(spec.tcp).slice(0, 1)];
     if (routes.length === 0) return null;
     const exportTo = spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT;
@@ -246,7 +249,7 @@ const ENCRYPTED = ['https', 'tls'];
 function wantedRoutes({ tls, protocol }: GatewayServer): string {
   if (tls === 'passthrough') return 'tls routes';
   if (protocol.kind === 'tcp') return 'tcp routes';
-  return protocol.manifest.family === HTTP ? 'http routes' : `MetaRouters of ${protocol.name}`;
+  return isHttp(protocol) ? 'http routes' : `MetaRouters of ${protocol.name}`;
 }
 
 /** The part of a route that is for these hosts. */

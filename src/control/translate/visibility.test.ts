@@ -46,11 +46,11 @@ describe('exportTo', () => {
       'q.yaml': router(`[{ ${to('v2')} }]`, 'beta'),
     };
     const index = new MeshIndex(new TestMesh().apply(files).mesh);
-    expect([tableFor(index, HOST, 9090, 'shop')?.source, tableFor(index, HOST, 9090, 'other')?.source]).toEqual([
-      'MetaRouter/shop/alpha',
-      'MetaRouter/shop/beta',
-    ]);
-    expect(tableFor(index, HOST, 1, 'shop')).toBeNull();
+    expect([
+      tableFor(index, HOST, 9090, 'thrift', 'shop')?.source,
+      tableFor(index, HOST, 9090, 'thrift', 'other')?.source,
+    ]).toEqual(['MetaRouter/shop/alpha', 'MetaRouter/shop/beta']);
+    expect(tableFor(index, HOST, 1, 'thrift', 'shop')).toBeNull();
   });
 });
 

@@ -29,8 +29,15 @@ export function visibleServices(services: readonly Service[], namespace: string)
   ];
 }
 
-export function tableFor(index: MeshIndex, host: string, port: number, namespace: string): RouteTable | null {
-  return index.tables(host).find((table) => table.port === port && isVisible(table, namespace)) ?? null;
+export function tableFor(
+  index: MeshIndex,
+  host: string,
+  port: number,
+  codec: string,
+  namespace: string,
+): RouteTable | null {
+  const tables = index.tables(host).filter((table) => table.port === port && table.codec === codec);
+  return tables.find((table) => isVisible(table, namespace)) ?? null;
 }
 
 /** As `tableFor`, for opaque ports. */
