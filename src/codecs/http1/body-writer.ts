@@ -59,8 +59,8 @@ export class BodyWriter {
       return;
     }
     writeText(this.#out, '0\r\n');
-    if (trailers instanceof Http1Trailers) trailers.fields.write(this.#out, -1);
-    this.#out.append(CRLF, 0, CRLF.length);
+    if (trailers instanceof Http1Trailers) trailers.fields.write(this.#out, -1, '\r\n');
+    else this.#out.append(CRLF, 0, CRLF.length);
   }
 
   #write(chunk: Buffer, lent: boolean): void {

@@ -39,11 +39,10 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     const tunnel = (call.flags & Flag.Tunnel) !== 0;
     const from = call.startLineFrom;
     if (from < 0) writeText(out, `${call.method} ${call.target} HTTP/1.1\r\n`);
-    call.fields.write(out, from);
     let own = call.newHost === null ? '' : `host: ${call.newHost}\r\n`;
     if (call.framing === Framing.Chunked) own += 'transfer-encoding: chunked\r\n';
     if (tunnel && call.method !== 'CONNECT') own += 'connection: upgrade\r\n';
-    writeText(out, `${own}\r\n`);
+    call.fields.write(out, from, `${own}\r\n`);
     this.current = id;
     this.#method = call.method;
     this.#asksTunnel = tunnel;

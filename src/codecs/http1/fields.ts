@@ -12,12 +12,12 @@ export class Fields {
   base: number;
   readonly #count: number;
   /** As SectionReader.cells; a colon of 0: the line is gone. */
-  readonly #cells: Uint16Array;
+  readonly #cells: number[];
   #gone: boolean;
   /** name, value, name, value … in the order they were added. */
   #added: string[] | null = null;
 
-  private constructor(bytes: Buffer, base: number, count: number, cells: Uint16Array, gone: boolean) {
+  private constructor(bytes: Buffer, base: number, count: number, cells: number[], gone: boolean) {
     this.bytes = bytes;
     this.base = base;
     this.#count = count;
@@ -26,7 +26,10 @@ export class Fields {
   }
 
   static of(reader: SectionReader, bytes: Buffer, base: number): Fields {
-    return new Fields(bytes, base, reader.count, reader.cells.slice(0, reader.count * 2 + 1), false);
+    // A plain array: a typed one of this size costs more to make than to fill.
+    const cells: number[] = [];
+    for (let index = 0; index <= reader.count * 2; index++) cells.push(reader.cells[index]!);
+    return new Fields(bytes, base, reader.count, cells, false);
   }
 
   get count(): number {
@@ -61,12 +64,32 @@ export class Fields {
 
   /** Without the blanks around it. */
   value(index: number): string {
-    const { bytes, base } = this;
-    let from = base + this.#cells[index * 2 + 1]! + 1;
-    let to = base + this.#cells[index * 2 + 2]! - 2;
+    return this.bytes.toString('latin1', this.valueFrom(index), this.valueTo(index));
+  }
+
+  /** Where the value begins in `bytes`, and where it ends: the blanks around it are not part of it. */
+  valueFrom(index: number): number {
+    const { bytes } = this;
+    const to = this.valueTo(index);
+    let from = this.base + this.#cells[index * 2 + 1]! + 1;
     while (from < to && (bytes[from] === SP || bytes[from] === TAB)) from++;
+    return from;
+  }
+
+  valueTo(index: number): number {
+    const { bytes } = this;
+    const from = this.base + this.#cells[index * 2 + 1]! + 1;
+    let to = this.base + this.#cells[index * 2 + 2]! - 2;
     while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === TAB)) to--;
-    return bytes.toString('latin1', from, to);
+    return to;
+  }
+
+  /** Is the value this text, to the letter? Makes no string. */
+  hasValue(index: number, text: string): boolean {
+    const from = this.valueFrom(index);
+    if (this.valueTo(index) - from !== text.length) return false;
+    for (let at = 0; at < text.length; at++) if (this.bytes[from + at] !== text.charCodeAt(at)) return false;
+    return true;
   }
 
   /** All values of a field, joined by a comma (RFC 9110 §5.2). */
@@ -118,7 +141,9 @@ export class Fields {
 
   /** Copies the bytes out of a lent buffer; `end` is the length of the section. */
   keep(end: number): void {
-    this.bytes = Buffer.from(this.bytes.subarray(this.base, this.base + end));
+    const kept = Buffer.allocUnsafe(end);
+    this.bytes.copy(kept, 0, this.base, this.base + end);
+    this.bytes = kept;
     this.base = 0;
   }
 
@@ -128,8 +153,8 @@ export class Fields {
     return copy;
   }
 
-  /** Writes all lines, without the empty one; `from` >= 0: the bytes of the section from there are part of the first run. */
-  write(out: Output, from: number): void {
+  /** Writes all lines, then `tail`; `from` >= 0: the bytes of the section from there are part of the first run. */
+  write(out: Output, from: number, tail: string): void {
     const { bytes, base } = this;
     const cells = this.#cells;
     const end = cells[this.#count * 2]!;
@@ -144,10 +169,9 @@ export class Fields {
     }
     if (end > run) out.append(bytes, base + run, base + end);
     const added = this.#added;
-    if (added === null) return;
     let text = '';
-    for (let at = 0; at < added.length; at += 2) text += `${added[at]}: ${added[at + 1]}\r\n`;
-    writeText(out, text);
+    if (added !== null) for (let at = 0; at < added.length; at += 2) text += `${added[at]}: ${added[at + 1]}\r\n`;
+    writeText(out, text + tail);
   }
 }
 

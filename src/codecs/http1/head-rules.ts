@@ -14,6 +14,7 @@ export interface HeadFault {
 
 /** More digits than any body has bytes, and few enough to be exact. */
 const LENGTH_DIGITS = 15;
+const ZERO = 0x30;
 /** Connection may not take these from a message. */
 const PINNED = new Set([
   'content-length',
@@ -88,7 +89,7 @@ export class HeadRules {
           else if (fields.isNamed(index, 'keep-alive')) fields.drop(index);
           break;
         case 14:
-          if (fields.isNamed(index, 'content-length')) this.#onContentLength(fields.value(index));
+          if (fields.isNamed(index, 'content-length')) this.#onContentLength(fields, index);
           break;
         case 16:
           if (fields.isNamed(index, 'proxy-connection')) fields.drop(index);
@@ -110,17 +111,21 @@ export class HeadRules {
   }
 
   #onConnection(fields: Fields, index: number): void {
-    const value = fields.value(index);
+    // What nearly all of them say.
+    const keepAlive = fields.hasValue(index, 'keep-alive');
+    const value = keepAlive ? '' : fields.value(index);
     fields.drop(index);
-    for (const part of value.split(',')) {
-      const option = part.trim().toLowerCase();
-      if (option === 'close') this.close = true;
-      else if (option === 'keep-alive') this.keepAlive = true;
-      else if (option !== '') {
-        this.#options ??= new Set();
-        this.#options.add(option);
+    if (keepAlive) this.keepAlive = true;
+    else
+      for (const part of value.split(',')) {
+        const option = part.trim().toLowerCase();
+        if (option === 'close') this.close = true;
+        else if (option === 'keep-alive') this.keepAlive = true;
+        else if (option !== '') {
+          this.#options ??= new Set();
+          this.#options.add(option);
+        }
       }
-    }
   }
 
   #endOptions(fields: Fields, options: ReadonlySet<string>): void {
@@ -128,23 +133,24 @@ export class HeadRules {
     for (const option of options) if (!PINNED.has(option)) fields.remove(option);
   }
 
-  #onContentLength(value: string): void {
+  #onContentLength(fields: Fields, index: number): void {
     if (++this.#lengths > 1) {
       this.#refuse('more than one Content-Length');
       return;
     }
-    if (value.length === 0 || value.length > LENGTH_DIGITS || (value.length > 1 && value.charCodeAt(0) === 0x30)) {
-      this.#refuse(`Content-Length ${JSON.stringify(value)}, expected a plain decimal number`);
-      return;
-    }
+    const { bytes } = fields;
+    const from = fields.valueFrom(index);
+    const to = fields.valueTo(index);
     let length = 0;
-    for (let at = 0; at < value.length; at++) {
-      const digit = value.charCodeAt(at) - 0x30;
-      if (digit < 0 || digit > 9) {
-        this.#refuse(`Content-Length ${JSON.stringify(value)}, expected a plain decimal number`);
-        return;
-      }
+    let valid = to > from && to - from <= LENGTH_DIGITS && (to - from === 1 || bytes[from] !== ZERO);
+    for (let at = from; valid && at < to; at++) {
+      const digit = bytes[at]! - ZERO;
+      valid = digit >= 0 && digit <= 9;
       length = length * 10 + digit;
+    }
+    if (!valid) {
+      this.#refuse(`Content-Length ${JSON.stringify(fields.value(index))}, expected a plain decimal number`);
+      return;
     }
     this.framing = Framing.Length;
     this.contentLength = length;

@@ -57,13 +57,19 @@ abstract class Http1Message implements Message {
   abstract fork(): this;
 
   set(key: string, value: string): boolean {
-    const name = lowerName(key);
-    return !OWN.has(name) && this.fields.set(name, value);
+    return this.setField(lowerName(key), value);
   }
 
   add(key: string, value: string): boolean {
-    const name = lowerName(key);
-    return !OWN.has(name) && this.fields.add(name, value);
+    return this.addField(lowerName(key), value);
+  }
+
+  protected setField(lower: string, value: string): boolean {
+    return !OWN.has(lower) && this.fields.set(lower, value);
+  }
+
+  protected addField(lower: string, value: string): boolean {
+    return !OWN.has(lower) && this.fields.add(lower, value);
   }
 
   remove(key: string): boolean {
@@ -167,12 +173,12 @@ export class Http1Request extends Http1Message implements RequestMessage {
     const name = lowerName(key);
     if (name === ':authority' || name === 'host') return this.#setAuthority(value);
     if (name === ':path') return this.#setPath(value);
-    return super.set(name, value);
+    return this.setField(name, value);
   }
 
   override add(key: string, value: string): boolean {
     const name = lowerName(key);
-    return name === 'host' || name.startsWith(':') ? this.set(name, value) : super.add(name, value);
+    return name === 'host' || name.charCodeAt(0) === 0x3a ? this.set(name, value) : this.addField(name, value);
   }
 
   override remove(key: string): boolean {

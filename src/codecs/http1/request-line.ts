@@ -18,6 +18,8 @@ export class RequestLine {
   authority = '';
   scheme: 'http' | 'https' = 'http';
   fault: HeadFault | null = null;
+  /** A connection's requests mostly name the same host. */
+  #lastHost = '';
 
   /** The line is `bytes[base + from, base + to)`, CR and LF included. False: see `fault`. */
   read(bytes: Buffer, base: number, from: number, to: number, fields: Fields, rules: HeadRules): boolean {
@@ -67,9 +69,15 @@ export class RequestLine {
     if (rules.hosts > 1 || (rules.hosts === 0 && this.minor === 1)) {
       return this.#refuse(`${rules.hosts} Host headers, expected one`);
     }
+    if (rules.host >= 0 && this.#lastHost !== '' && fields.hasValue(rules.host, this.#lastHost)) {
+      this.authority = this.#lastHost;
+      return true;
+    }
     this.authority = rules.host < 0 ? '' : fields.value(rules.host);
-    if (!isAuthority(this.authority, true))
+    if (!isAuthority(this.authority, true)) {
       return this.#refuse(`Host ${JSON.stringify(this.authority)} is not a host and port`);
+    }
+    this.#lastHost = this.authority;
     return true;
   }
 

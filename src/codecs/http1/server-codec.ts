@@ -201,13 +201,12 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
   #writeHead(answer: Http1Response, own: string): void {
     const { fields } = answer;
     if (answer.minor === 1) {
-      fields.write(this.out, 0);
+      fields.write(this.out, 0, `${own}\r\n`);
     } else {
       writeText(this.out, 'HTTP/1.1');
       this.out.append(fields.bytes, fields.base + 8, fields.base + answer.startLineEnd + 1);
-      fields.write(this.out, -1);
+      fields.write(this.out, -1, `${own}\r\n`);
     }
-    writeText(this.out, `${own}\r\n`);
   }
 
   #leave(): void {
