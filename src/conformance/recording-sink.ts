@@ -71,7 +71,9 @@ export class RecordingSink<M extends Message> implements UpstreamSink {
       } else if (event.kind === 'data' || event.kind === 'trailers' || event.kind === 'reset') {
         const message = of(event.id);
         if (message === undefined) continue;
-        if (message.ended) throw new Error(`codec emitted ${event.kind} of a message that had ended`);
+        // A caller may still go away while it waits for its answer.
+        if (message.ended && event.kind !== 'reset')
+          throw new Error(`codec emitted ${event.kind} of a message that had ended`);
         message.ended = event.kind !== 'data' || event.end;
         if (event.kind === 'data') message.chunks.push({ chunk: event.chunk, end: event.end });
         else if (event.kind === 'trailers') message.trailers = event.trailers;

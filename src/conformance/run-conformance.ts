@@ -1,5 +1,6 @@
 /** runConformance: every check on one codec, one result each. `testCodec` gives the same checks to a test runner. */
 import { type Check, CheckFailure } from './check.ts';
+import { backpressureCheck, longBodyCheck, windowCheck } from './checks/bodies.ts';
 import { closeInCallback, pauseInCallback, quietCommands } from './checks/callbacks.ts';
 import { costCheck } from './checks/cost.ts';
 import { drainCheck, heartbeatCheck, onewayCheck, repliesCheck } from './checks/exchange.ts';
@@ -8,6 +9,7 @@ import { attributesCheck, detectCheck, goldenRequests, goldenResponses, manifest
 import { idsCheck, lateAnswers, repeatedIds } from './checks/ids.ts';
 import { fuzzCheck, oversizeCheck, truncatedCheck } from './checks/malformed.ts';
 import { forkCheck, requestMutation, responseMutation } from './checks/mutation.ts';
+import { earlyAnswerCheck, trailersCheck, tunnelCheck } from './checks/stream-ends.ts';
 import { type Conformance, Subject } from './subject.ts';
 
 /** In the order in which a codec is best made to pass. Only those with a gate can be switched off by a capability. */
@@ -38,6 +40,12 @@ export const CHECKS: readonly Check[] = Object.freeze([
   fuzzCheck,
   detectCheck,
   costCheck,
+  longBodyCheck,
+  backpressureCheck,
+  windowCheck,
+  earlyAnswerCheck,
+  trailersCheck,
+  tunnelCheck,
 ]);
 
 export interface CheckResult {

@@ -1,4 +1,7 @@
-/** ScratchOutput: an Output over one buffer that is used again and again, for what passes more bytes than should be kept. */
+/**
+ * ScratchOutput: an Output over one buffer that is used again and again, for what passes more bytes than should be kept. As in a real
+ * one, bytes by reference are looked at when they are sent: lent ones are gone by then.
+ */
 import type { Output } from '../metaprotocol/codec.ts';
 
 export class ScratchOutput implements Output {
@@ -6,6 +9,7 @@ export class ScratchOutput implements Output {
   used = 0;
   ended = false;
   readonly full = false;
+  readonly #viewed: { readonly at: number; readonly bytes: Buffer }[] = [];
 
   append(bytes: Buffer, from: number, to: number): number {
     const at = this.reserve(to - from);
@@ -25,7 +29,7 @@ export class ScratchOutput implements Output {
   }
 
   view(bytes: Buffer): void {
-    this.append(bytes, 0, bytes.length);
+    this.#viewed.push({ at: this.reserve(bytes.length), bytes });
   }
 
   end(): void {
@@ -34,6 +38,7 @@ export class ScratchOutput implements Output {
 
   /** What was written since the last call, where it lies: gone with the next write. */
   lend(): Buffer {
+    for (const { at, bytes } of this.#viewed.splice(0)) bytes.copy(this.slab, at);
     const bytes = this.slab.subarray(0, this.used);
     this.used = 0;
     return bytes;

@@ -136,16 +136,13 @@ export class Subject {
     return this.responseIn(wireOf(exchange.response), exchange, `response of ${exchange.name}`);
   }
 
-  /** What the caller gets for this response. */
-  delivered(
-    { codec, out, message }: ReceivedRequest,
-    response: Received<ResponseMessage>,
-    head: ResponseMessage = response.head,
-  ): Wire {
-    for (const interim of response.interim) codec.encode(message.id, interim, message.head);
-    codec.encode(message.id, head, message.head);
-    writeBody(codec, message.id, response);
-    return takeWire(out);
+  /** What the caller gets for this response; a codec that held behind the request goes on. */
+  delivered(request: ReceivedRequest, response: Received<ResponseMessage>): Wire {
+    const { codec, out, sink, head } = request;
+    answerWith(request, response);
+    if ((head.flags & Flag.Hold) !== 0) codec.resume();
+    // Who takes no further request is closed behind its answer.
+    return { bytes: out.take(), fin: out.ended || sink.goneAway };
   }
 
   /** Not answered by the codec itself. */
@@ -201,6 +198,13 @@ export class Subject {
     const response = onlyMessage(client, `response of ${exchange.name}`, 'responses');
     return { upstream: client.sent, caller: this.delivered(server, response), id: response.id };
   }
+}
+
+/** Has a server codec write a response. */
+export function answerWith({ codec, message }: ReceivedRequest, response: Received<ResponseMessage>): void {
+  for (const interim of response.interim) codec.encode(message.id, interim, message.head);
+  codec.encode(message.id, response.head, message.head);
+  writeBody(codec, message.id, response);
 }
 
 /** Of a sample as its sender puts it on a connection. */

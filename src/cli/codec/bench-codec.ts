@@ -18,6 +18,7 @@ export async function benchCodec(argv: readonly string[]): Promise<number> {
   process.stdout.write(
     `${factory.manifest.name}: request and answer, server and client codec, ${messages} times each\n`,
   );
+  if (subject.repeatable.length === 0) process.stdout.write('  no request of the samples leaves its connection open\n');
   for (const exchange of subject.repeatable) {
     const { nanoseconds, allocatedBytes } = measureCost(subject, exchange, messages);
     const sizes = `${exchange.request.bytes.length} + ${exchange.response.bytes.length} bytes`;

@@ -44,7 +44,7 @@ abstract class TcpCodec<M extends Message> implements Codec {
   protected abstract announce(): boolean;
 
   decode(chunk: Buffer, lent: boolean): void {
-    if (this.stopped) return;
+    if (this.stopped || this.sink.closed) return;
     if (this.#paused) this.#held.push(lent ? Buffer.from(chunk) : chunk);
     else this.#emit(chunk);
   }

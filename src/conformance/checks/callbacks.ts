@@ -6,7 +6,14 @@ import { decodeLent, feed } from '../feed.ts';
 import { shown, writeBody } from '../received.ts';
 import type { SinkEvent } from '../recording-sink.ts';
 import type { Exchange } from '../sample.ts';
-import { type AnsweredExchange, type ClientBench, feedWire, type ServerBench, type Subject } from '../subject.ts';
+import {
+  type AnsweredExchange,
+  answerWith,
+  type ClientBench,
+  feedWire,
+  type ServerBench,
+  type Subject,
+} from '../subject.ts';
 
 function routedExchanges(subject: Subject) {
   return subject.exchanges.filter((exchange) => subject.routed(exchange));
@@ -159,7 +166,7 @@ export const quietCommands: Check = {
       }
       client.codec.reset(1, Status.timeout);
       client.codec.pause();
-      subject.delivered(server, response);
+      answerWith(server, response);
       server.codec.reply(Status.timeout, server.head);
       server.codec.reset(1, Status.downstream_reset);
       expectSame(

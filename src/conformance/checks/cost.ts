@@ -3,10 +3,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Status } from '../../metaprotocol/status.ts';
 import { type Check, expectThat } from '../check.ts';
+import { expectEnds } from '../expect-ends.ts';
 import { answerer } from '../frame-ids.ts';
 import { Line } from '../line.ts';
 import type { AnsweredExchange, Subject } from '../subject.ts';
-import { expectAlone } from './framing.ts';
 
 const MESSAGES = 20_000;
 /** What a connection may have grown by when everything on it was answered or given up. */
@@ -26,7 +26,7 @@ export const costCheck: Check = {
   name: 'bounded-memory',
   title: `${MESSAGES} exchanges leave nothing behind and allocate at most ${ALLOCATION_LIMIT_BYTES} bytes each`,
   gate: ({ repeatable }) => (repeatable.length === 0 ? 'a request is alone on its connection' : null),
-  negative: expectAlone,
+  negative: expectEnds,
   run(subject) {
     for (const exchange of subject.repeatable.slice(0, 3)) {
       const { grownBytes, allocatedBytes } = measureCost(subject, exchange, MESSAGES);

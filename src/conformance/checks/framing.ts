@@ -1,5 +1,6 @@
 /** Bytes come as they like; what is read must not depend on it. */
 import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import { expectEnds } from '../expect-ends.ts';
 import { decodeLent, WIPED } from '../feed.ts';
 import { Line } from '../line.ts';
 import { dataOf, shown } from '../received.ts';
@@ -58,28 +59,12 @@ function splitsOf(length: number): Split[] {
   ];
 }
 
-/** Samples say so themselves, so it is looked at that each of them is alone on its connection. */
-export function expectAlone(subject: Subject): void {
-  for (const exchange of subject.answered) {
-    const { request, response } = exchange;
-    const server = subject.server();
-    feedWire(server, { ...wireOf(request), fin: false });
-    const isOpen = server.sink.messages.every(({ ended }) => !ended);
-    if (request.end === 'fin') expectThat(isOpen, `request of ${exchange.name}: it ends before its connection does`);
-    const client = subject.asking(subject.request(exchange).message);
-    feedWire(client, wireOf(response));
-    if (response.end !== undefined) {
-      expectThat(client.sink.goneAway, `response of ${exchange.name}: the client codec would reuse its connection`);
-    }
-  }
-}
-
 export const manyInOneRead: Check = {
   name: 'many-in-one-read',
   title: 'many messages in one read are all read, in order',
   gate: ({ exchanges }) =>
     exchanges.every(({ request }) => request.end !== undefined) ? 'a request is alone on its connection' : null,
-  negative: expectAlone,
+  negative: expectEnds,
   run(subject) {
     for (const exchange of subject.exchanges.filter((one) => subject.routed(one))) {
       const { bytes, end } = exchange.request;
@@ -103,7 +88,8 @@ export const manyInOneRead: Check = {
 
 export const passThrough: Check = {
   name: 'pass-through',
-  title: 'unmodified messages go both ways byte for byte but for the id, and raw is never written to',
+  title:
+    'unmodified messages go both ways byte for byte but for the id (streams in the form that samples tell), and raw is never written to',
   run(subject) {
     const { streaming } = subject.factory.manifest.capabilities;
     for (const exchange of subject.answered) {

@@ -1,6 +1,7 @@
 /** What samples must be read as, and what a codec promises of itself. */
 import type { Message } from '../../metaprotocol/message.ts';
 import { type Check, expectBytes, expectSame, expectThat, fail } from '../check.ts';
+import { expectEnds } from '../expect-ends.ts';
 import { attributesOf, dataOf, type Received } from '../received.ts';
 import type { Sample } from '../sample.ts';
 import { isOneway, type Subject, sentBytesOf } from '../subject.ts';
@@ -69,6 +70,7 @@ export const goldenResponses: Check = {
   name: 'golden-responses',
   title: 'sample responses are read as what they are',
   run(subject) {
+    expectEnds(subject);
     for (const exchange of subject.answered) {
       const message = subject.response(exchange);
       const { head, trailers, ended } = message;
@@ -98,6 +100,10 @@ export const attributesCheck: Check = {
   run(subject) {
     const { fixed, open } = subject.factory.manifest.attributes;
     const known = new Set(fixed.map(({ key }) => key));
+    for (const follower of subject.followers) {
+      const isReadOnly = fixed.some(({ key, mutable }) => key === follower && !mutable);
+      expectThat(isReadOnly, `follower ${follower} is not one of the read-only attributes of the manifest`);
+    }
     const heads = [
       ...subject.exchanges.map((exchange) => subject.request(exchange).head),
       ...subject.answered.map((exchange) => subject.response(exchange).head),

@@ -3,10 +3,10 @@ import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import { expectEnds } from '../expect-ends.ts';
 import { feed } from '../feed.ts';
 import { writeBody } from '../received.ts';
 import { type AnsweredExchange, goOn, type Subject, sentBytesOf } from '../subject.ts';
-import { expectAlone } from './framing.ts';
 
 const gate = (subject: Subject) => {
   if (subject.idBytes > 0) return null;
@@ -56,14 +56,14 @@ function expectOneAtATime(subject: Subject): void {
     expectSame(sink.messages.length, 1, `requests of 2 × ${exchange.name} while the first has got no answer`);
     expectThat((sink.heads[0]!.flags & Flag.Hold) !== 0, `request of ${exchange.name}: it has no Hold`);
   }
-  if (subject.repeatable.length === 0) expectAlone(subject);
+  if (subject.repeatable.length === 0) expectEnds(subject);
 }
 
 export const repeatedIds: Check = {
   name: 'repeated-ids',
   title: 'requests that repeat an id, answered in any order, each get their own answer',
   gate: ({ repeatable }) => (repeatable.length === 0 ? 'a request is alone on its connection' : null),
-  negative: expectAlone,
+  negative: expectEnds,
   run(subject) {
     for (const exchange of subject.repeatable) {
       if (subject.upstreamStreams === 1) expectOneAfterTheOther(subject, exchange);
@@ -112,7 +112,6 @@ function expectOneAfterTheOther(subject: Subject, exchange: AnsweredExchange): v
     expectSame(answer?.id, id, `core id that the answer ${what} came under`);
     const caller = subject.delivered({ ...server, message, head: message.head }, answer!);
     expectBytes(caller.bytes, sentBytesOf(exchange.response), `answer ${what}`);
-    server.codec.resume();
   }
   expectSame(server.sink.messages.length, COUNT, `requests in ${COUNT} × ${exchange.name}`);
 }

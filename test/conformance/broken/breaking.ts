@@ -42,6 +42,21 @@ export function breaking(good: CodecFactory, breakage: Breakage): CodecFactory {
   };
 }
 
+export interface BrokenCodec {
+  readonly mistake: string;
+  /** Name of the check that finds it. */
+  readonly check: string;
+  readonly reason: RegExp;
+  readonly good: CodecFactory;
+  readonly factory: CodecFactory;
+}
+
+export function brokenFrom(good: CodecFactory) {
+  return (check: string, mistake: string, reason: RegExp, breakage: Breakage): BrokenCodec => {
+    return { mistake, check, reason, good, factory: breaking(good, breakage) };
+  };
+}
+
 /** Hands everything on; its methods may be replaced. */
 export class PassingSink<M extends Message> implements UpstreamSink {
   readonly sink: UpstreamSink;

@@ -1,23 +1,12 @@
-/** One codec for each way to be wrong: echo-rpc with a single mistake, the check that must find it, and what it must say. */
+/** Whole messages: echo-rpc with a single mistake for each way to be wrong. */
 import echoRpc from '../../../plugins/echo-rpc/codec.ts';
 import type { CodecFactory } from '../../../src/metaprotocol/codec.ts';
 import { Reset } from '../../../src/metaprotocol/codec.ts';
 import { Status } from '../../../src/metaprotocol/status.ts';
-import { type Breakage, breaking } from './breaking.ts';
+import { type Breakage, type BrokenCodec, breaking, brokenFrom } from './breaking.ts';
 
-export interface BrokenCodec {
-  readonly mistake: string;
-  /** Name of the check that finds it. */
-  readonly check: string;
-  readonly reason: RegExp;
-  readonly factory: CodecFactory;
-}
-
-export const GOOD = echoRpc.codecs[0] as CodecFactory;
-
-function broken(check: string, mistake: string, reason: RegExp, breakage: Breakage): BrokenCodec {
-  return { mistake, check, reason, factory: breaking(GOOD, breakage) };
-}
+const GOOD = echoRpc.codecs[0] as CodecFactory;
+const broken = brokenFrom(GOOD);
 
 const withManifest = (change: Partial<CodecFactory['manifest']>): Breakage => ({
   factory: ({ manifest }) => ({ manifest: { ...manifest, ...change } }),
@@ -31,7 +20,7 @@ interface Inside {
 }
 const inside = (part: object) => part as unknown as Inside;
 
-export const BROKEN: readonly BrokenCodec[] = [
+export const BROKEN_CODECS: readonly BrokenCodec[] = [
   broken(
     'manifest',
     'names a code twice',
