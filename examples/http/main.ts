@@ -5,11 +5,13 @@
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import https from 'node:https';
 import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../src/cli/demo/free-port.ts';
 import { startDemoMesh } from '../../src/cli/demo.ts';
+import { writeCertificates } from './certificates.ts';
 import { startHarbour } from './harbour-server.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -18,7 +20,13 @@ const REQUESTS = 200;
 
 interface Step {
   readonly title: string;
-  readonly run: (url: string) => Promise<boolean>;
+  readonly run: (url: string, edge: Edge) => Promise<boolean>;
+}
+
+/** Where callers from outside connect, and whom they trust. */
+interface Edge {
+  readonly port: number;
+  readonly ca: string;
 }
 
 const STEPS: readonly Step[] = [
@@ -69,7 +77,51 @@ const STEPS: readonly Step[] = [
       return answer.toString() === 'ahoy';
     },
   },
+  {
+    title: 'https at the gateway: the same routes, with a certificate for the host',
+    async run(_url, edge) {
+      const response = await askEdge(edge, '/api/ships', { 'x-rank': 'captain' });
+      return response.headers['x-route'] === 'captains' && (await textOf(response)).includes('"version":"v2"');
+    },
+  },
+  {
+    title: 'an upgrade over https',
+    async run(_url, edge) {
+      const request = https.get(edgeOptions(edge, '/radio', { connection: 'Upgrade', upgrade: 'echo' }));
+      const [, socket] = (await once(request, 'upgrade')) as [unknown, Socket];
+      socket.write('ahoy');
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      socket.destroy();
+      return answer.toString() === 'ahoy';
+    },
+  },
+  {
+    title: 'another name at the gateway: no certificate, no answer',
+    async run(_url, edge) {
+      const request = https.get({ ...edgeOptions(edge, '/'), servername: 'reef.aegean.example' });
+      return await once(request, 'response').then(
+        () => false,
+        () => true,
+      );
+    },
+  },
 ];
+
+function edgeOptions({ port, ca }: Edge, path: string, headers: http.OutgoingHttpHeaders = {}): https.RequestOptions {
+  return { host: '127.0.0.1', port, path, servername: HOST, ca, agent: false, headers: { host: HOST, ...headers } };
+}
+
+async function askEdge(edge: Edge, path: string, headers: http.OutgoingHttpHeaders): Promise<http.IncomingMessage> {
+  const request = https.get(edgeOptions(edge, path, headers));
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  return response;
+}
+
+async function textOf(response: http.IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response) text += chunk;
+  return text;
+}
 
 interface Answer {
   readonly version: string;
@@ -84,19 +136,24 @@ async function answerOf(url: string): Promise<Answer> {
 export async function run({ check }: { readonly check: boolean }): Promise<boolean> {
   const directory = join(process.cwd(), '.meltemi', 'http');
   const servers = await Promise.all(['v1', 'v2'].map((version) => startHarbour(version)));
-  const port = await freePort();
-  await copyConfig(directory, { 8080: port, 8081: servers[0]!.port, 8082: servers[1]!.port });
-  const mesh = await startDemoMesh(directory);
+  const [port, edgePort, ca] = await Promise.all([freePort(), freePort(), writeCertificates(HOST)]);
+  await copyConfig(directory, { 8080: port, 8081: servers[0]!.port, 8082: servers[1]!.port, 8443: edgePort });
+  const mesh = await startDemoMesh(directory, ['istio=ingressgateway']);
   try {
     const url = `http://${await mesh.whereToConnect(HOST, port)}`;
+    await mesh.whereToConnect(HOST, edgePort);
+    const edge = { port: edgePort, ca };
     let ok = true;
     for (const step of STEPS) {
-      const isRight = await step.run(url);
+      const isRight = await step.run(url, edge);
       ok &&= isRight;
       console.log(`${isRight ? 'ok  ' : 'FAIL'} ${step.title}`);
     }
     if (!check) {
       console.log(`edit ${relative(process.cwd(), directory)}/virtual-service.yaml and call ${url}; Ctrl-C ends`);
+      console.log(
+        `from outside: curl --cacert .meltemi/http-certificates/ca.pem --connect-to ::127.0.0.1:${edgePort} https://${HOST}`,
+      );
       await once(process, 'SIGINT');
     }
     return ok;

@@ -58,6 +58,7 @@ export async function startDemoMesh(configDirectory: string, routerLabels: reado
       log,
     });
     closers.unshift(() => router.drain().then(() => router.close()));
+    await router.ready;
   }
   return {
     whereToConnect: (host, port) => whereToConnect(mesh, host, port),
