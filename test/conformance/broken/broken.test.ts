@@ -4,6 +4,8 @@ import { readSamples } from '../../../src/conformance/read-samples.ts';
 import { CHECKS, runCheck } from '../../../src/conformance/run-conformance.ts';
 import type { Samples } from '../../../src/conformance/sample.ts';
 import { Subject } from '../../../src/conformance/subject.ts';
+import type { CodecFactory } from '../../../src/metaprotocol/codec.ts';
+import type { Capabilities } from '../../../src/metaprotocol/manifest.ts';
 import { BROKEN_CODECS } from './broken-codecs.ts';
 import { BROKEN_STREAMS } from './broken-streams.ts';
 
@@ -28,5 +30,70 @@ describe('every check can fail', () => {
     const result = runCheck(check, new Subject({ factory, samples }));
     expect(result.reason).toMatch(reason);
     expect(result.verdict).toBe('failed');
+  });
+});
+
+describe('no check can be talked out of', () => {
+  const [good] = BROKEN_CODECS.map((one) => one.good);
+  const samples = SAMPLES['echo-rpc']!;
+  const withEnd = (end: 'close' | 'fin'): Samples => ({
+    ...samples,
+    exchanges: samples.exchanges.map(({ request, response, ...exchange }) => {
+      return { ...exchange, request: { ...request, end }, response: response && { ...response, end } };
+    }),
+  });
+  const verdicts = (factory: CodecFactory, used = samples) => {
+    const subject = new Subject({ factory, samples: used, fuzzInputs: 0 });
+    return Object.fromEntries(CHECKS.map((check) => [check.name, runCheck(check, subject)]));
+  };
+  const claiming = (capabilities: Partial<Capabilities>): CodecFactory => {
+    const { manifest } = good!;
+    return { ...good!, manifest: { ...manifest, capabilities: { ...manifest.capabilities, ...capabilities } } };
+  };
+
+  it('by a manifest that says that nothing can be done', () => {
+    const nothing = { requestMutation: false, responseMutation: false, oneway: false, errorReply: false };
+    const found = Object.entries(verdicts(claiming(nothing)));
+    const gone = found.filter(
+      ([, { reason, verdict }]) => verdict === 'not applicable' && reason !== 'messages are whole',
+    );
+    expect(gone).toEqual([]);
+    const failed = found.filter(([, { verdict }]) => verdict === 'failed').map(([name]) => name);
+    expect(failed).toEqual(['request-mutation', 'response-mutation', 'local-replies', 'oneway']);
+  });
+
+  it('by a manifest that says that messages stream, or that streams are whole messages', () => {
+    const found = verdicts(claiming({ streaming: true }));
+    expect(found['long-body']!.reason).toMatch(/no request of the samples can go on and on/);
+    expect(found.trailers!.reason).toMatch(/no message of the samples has trailers/);
+    const http = BROKEN_STREAMS[0]!.good;
+    const whole = {
+      ...http,
+      manifest: { ...http.manifest, capabilities: { ...http.manifest.capabilities, streaming: false } },
+    };
+    const check = CHECKS.find(({ name }) => name === 'window')!;
+    const { reason } = runCheck(check, new Subject({ factory: whole, samples: SAMPLES.http1! }));
+    expect(reason).toMatch(/it has data behind its head, but the manifest says that nothing streams/);
+  });
+
+  it.each([
+    ['fin', /it ends before its connection does/],
+    ['close', /would read on behind it/],
+  ] as const)('by samples that say that a message is the last of its connection (%s)', (end, reason) => {
+    const found = verdicts(good!, withEnd(end));
+    for (const name of ['golden-responses', 'repeated-ids', 'bounded-memory'])
+      expect(found[name]!.reason).toMatch(reason);
+  });
+
+  it('by samples that say that a whole message has another spelling', () => {
+    const [first, ...rest] = samples.exchanges;
+    const sent = { ...first!, request: { ...first!.request, sent: Buffer.from('other') } };
+    const found = verdicts(good!, { ...samples, exchanges: [sent, ...rest] });
+    expect(found['pass-through']!.verdict).toBe('failed');
+  });
+
+  it('by attributes that are said to follow from others', () => {
+    const found = verdicts(good!, { ...samples, traits: { followers: { method: ['no-such-attribute'] } } });
+    expect(found.attributes!.reason).toMatch(/follower no-such-attribute is not one of the read-only attributes/);
   });
 });
