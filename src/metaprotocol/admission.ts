@@ -59,8 +59,9 @@ export class Admission implements InspectionOwner, HandshakeOwner, TimerOwner {
   /** At once, without a word in the log. */
   destroy(): void {
     this.#end();
-    this.#wire.destroy();
-    this.#secured?.destroy();
+    // The stream is TLS's from then on: closed under it, OpenSSL would go on in memory that is gone.
+    if (this.#secured === null) this.#wire.destroy();
+    else this.#secured.destroy();
   }
 
   // TimerOwner

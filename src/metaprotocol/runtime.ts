@@ -75,7 +75,7 @@ const EMPTY_RUNTIME: Runtime = {
   clusterTransports: new Map(),
   tls: new Map(),
 };
-const TICKET_KEY_BYTES = 48;
+export const TICKET_KEY_BYTES = 48;
 const DRAIN_POLL_MS = 20;
 /** Before the deadline of a drain, for the calls that run then. */
 const LAST_CALLS_MS = 1_000;

@@ -2,10 +2,12 @@
  * ProxyProcess: the data plane's process, wired: control plane -> resources -> workers, with admin API, last good configuration,
  * access logs and drain.
  */
+import { randomBytes } from 'node:crypto';
 import { SystemClock, type TimerHandle } from '../metaprotocol/clock.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
+import { TICKET_KEY_BYTES } from '../metaprotocol/runtime.ts';
 import { type Gauge, StatsStore } from '../metaprotocol/stats.ts';
 import type { JsonValue } from '../xds/json.ts';
 import type { NodeInfo } from '../xds/node.ts';
@@ -76,6 +78,7 @@ export class ProxyProcess {
   readonly #totals = new StatTotals();
   readonly #stats = new StatsStore((definition) => this.#totals.define('main', definition));
   readonly #logFiles: LogFiles;
+  readonly #ticketKeys = randomBytes(TICKET_KEY_BYTES);
   readonly #names: DnsNames;
   readonly #tls: TlsMaterials;
   readonly #groups: WorkerGroups;
@@ -185,6 +188,7 @@ export class ProxyProcess {
       clock: this.#clock,
       log: plugin === null ? log : logWith(log, { plugin: plugin.reference }),
       stats: this.#totals,
+      ticketKeys: this.#ticketKeys,
       restarts: this.#stats.counter('worker_restarts_total'),
       writeLines: (path, bytes, count) => this.#logFiles.write(path, bytes, count),
       plugin,

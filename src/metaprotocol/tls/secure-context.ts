@@ -68,7 +68,8 @@ export function certificatesOf(pem: string): X509Certificate[] {
 /** OpenSSL's reason, where there is one: the rest of its texts are numbers and places in its source. */
 export function tlsErrorText(error: unknown): string {
   const { reason } = error as { reason?: unknown };
-  return typeof reason === 'string' ? reason : textOf(error);
+  // Behind a semicolon Node advises whoever runs a program of his own.
+  return typeof reason === 'string' ? reason : textOf(error).replace(/; if the root CA .*/s, '');
 }
 
 export function nameOf(certificate: X509Certificate): string {

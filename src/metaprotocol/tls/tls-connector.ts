@@ -1,15 +1,14 @@
 /** TlsConnector: opens upstream connections with TLS of one cluster. They are open when the server is known to be the right one. */
-import type { TcpNetConnectOpts } from 'node:net';
+import { isIP, type TcpNetConnectOpts } from 'node:net';
 import {
   type ConnectionOptions as ConnectOptions,
-  checkServerIdentity,
   connect,
   type PeerCertificate,
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
 import { ConfigError, type ConfigIssue } from '../config-error.ts';
-import type { UpstreamTlsDescription } from '../description.ts';
+import type { SubjectAltNameMatch, UpstreamTlsDescription } from '../description.ts';
 import type { Address } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
 import { type ReadBuffer, SharedReadWire } from '../socket-wire.ts';
@@ -28,6 +27,7 @@ export class TlsConnector implements Connector {
   readonly #description: UpstreamTlsDescription;
   readonly #context: SecureContext;
   readonly #names: readonly SubjectAltNameTest[];
+  readonly #wanted: string;
   readonly #buffer: ReadBuffer;
   readonly #handshakes: Counter;
   readonly #resumed: Counter;
@@ -39,11 +39,13 @@ export class TlsConnector implements Connector {
   constructor(description: UpstreamTlsDescription, buffer: ReadBuffer, stats: StatsScope) {
     const issues: ConfigIssue[] = [];
     const names: SubjectAltNameTest[] = [];
-    const { certificate, subjectAltNames, trustedCa } = description;
-    for (const [index, match] of subjectAltNames.entries()) {
+    const { certificate, serverName, subjectAltNames, trustedCa } = description;
+    // Without names it is the one of SNI that has to be in the certificate.
+    const wanted = subjectAltNames.length > 0 ? subjectAltNames : namedBy(serverName);
+    for (const [index, match] of wanted.entries()) {
       collect(issues, `subjectAltNames[${index}]`, () => names.push(compileSubjectAltName(match)));
     }
-    if (names.length > 0 && trustedCa === null) {
+    if (subjectAltNames.length > 0 && trustedCa === null) {
       issues.push({ path: 'subjectAltNames', message: 'anybody can claim a name: expected trustedCa too' });
     }
     let context: SecureContext | null = null;
@@ -55,6 +57,7 @@ export class TlsConnector implements Connector {
     this.#description = description;
     this.#context = context;
     this.#names = names;
+    this.#wanted = wanted.map(({ type, test }) => `${type} ${test.kind} ${test.value}`).join(' or ');
     this.#buffer = buffer;
     this.#handshakes = stats.counter('upstream_tls_handshakes_total');
     this.#resumed = stats.counter('upstream_tls_sessions_resumed_total');
@@ -78,7 +81,8 @@ export class TlsConnector implements Connector {
         buffer: this.#buffer.bytes,
         callback: (length, bytes) => wire?.onRead(bytes as Buffer, length) ?? true,
       },
-      ...(serverName === null ? {} : { servername: serverName }),
+      // SNI carries no addresses.
+      ...(serverName === null || isIP(serverName) !== 0 ? {} : { servername: serverName }),
       ...(applicationProtocols.length === 0 ? {} : { ALPNProtocols: [...applicationProtocols] }),
       ...(session === undefined ? {} : { session }),
     };
@@ -117,15 +121,10 @@ export class TlsConnector implements Connector {
 
   /** undefined: it is whom we want. Called for certificates of trusted issuers, and for any if none are named. */
   #faultOf(certificate: PeerCertificate): Error | undefined {
-    const { serverName, trustedCa } = this.#description;
-    if (trustedCa === null) return undefined;
-    if (this.#names.length === 0) {
-      return serverName === null ? undefined : checkServerIdentity(serverName, certificate);
-    }
+    if (this.#description.trustedCa === null || this.#names.length === 0) return undefined;
     const names = readSubjectAltNames(certificate.subjectaltname ?? '');
     if (names.some((name) => this.#names.some((test) => test(name)))) return undefined;
-    const wanted = this.#description.subjectAltNames.map(({ type, test }) => `${type} ${test.kind} ${test.value}`);
-    return new Error(`the certificate is for ${subjectAltNamesText(names)}; expected ${wanted.join(' or ')}`);
+    return new Error(`the certificate is for ${subjectAltNamesText(names)}; expected ${this.#wanted}`);
   }
 }
 
@@ -143,9 +142,15 @@ class TlsClientWire extends SharedReadWire {
   }
 }
 
+function namedBy(serverName: string | null): readonly SubjectAltNameMatch[] {
+  if (serverName === null) return [];
+  const test = { kind: 'exact', value: serverName, ignoreCase: false } as const;
+  return [{ type: isIP(serverName) === 0 ? 'dns' : 'ip', test }];
+}
+
 /** Codes of OpenSSL's verification say what kind of fault it is; its handshake errors have a library. */
 function faultText(error: Error): string {
   const { code = '' } = error as { code?: string };
   const isVerification = /^[A-Z_]+$/.test(code) && !/^(?:ERR_|E[A-Z]+$)/.test(code);
-  return isVerification ? `the certificate is not accepted: ${error.message}` : tlsErrorText(error);
+  return isVerification ? `the certificate is not accepted: ${tlsErrorText(error)}` : tlsErrorText(error);
 }

@@ -17,7 +17,7 @@ function readOne(plugin: PluginReference): Promise<readonly ProtocolManifest[]> 
       LOAD_TIMEOUT_MS,
     );
     const thread = spawnThread(
-      { reusePort: false, plugin },
+      { reusePort: false, ticketKeys: new Uint8Array(), plugin },
       {
         onMessage(message) {
           if (message.type === 'loaded') {

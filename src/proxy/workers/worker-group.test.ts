@@ -102,6 +102,7 @@ class Bench {
       clock: this.clock,
       log: recordingLog(),
       stats: this.totals,
+      ticketKeys: new Uint8Array(),
       restarts: this.restarts,
       plugin,
       shareAddresses: plugin !== null,

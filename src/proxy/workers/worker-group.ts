@@ -28,6 +28,8 @@ export interface WorkerGroupOptions {
   readonly plugin: PluginReference | null;
   /** Its addresses may be shared, with other workers of its own or the group that takes its place. */
   readonly shareAddresses: boolean;
+  /** Of TLS sessions, for all groups of a proxy. */
+  readonly ticketKeys: Uint8Array;
   readonly writeLines: (path: string, bytes: Uint8Array, count: number) => void;
   /** Why we alone cannot bind there; null: we can. Asked once for each new address that several workers shall share. */
   readonly probe: (bind: Address) => Promise<string | null>;
@@ -201,7 +203,11 @@ export class WorkerGroup {
       });
     }
     member.handle = this.#options.spawn(
-      { reusePort: this.#sharesAddresses, plugin: this.#options.plugin },
+      {
+        reusePort: this.#sharesAddresses,
+        ticketKeys: this.#options.ticketKeys,
+        plugin: this.#options.plugin,
+      },
       {
         onMessage: (message) => this.#onMessage(member, message),
         onExit: (error) => this.#onExit(member, error),

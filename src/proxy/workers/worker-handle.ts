@@ -41,12 +41,14 @@ export const spawnThread: SpawnWorker = (start, events) => {
 };
 
 /** In this thread, for the library and for tests: filters may be closures. */
-export function spawnInProcess(options: Omit<WorkerSessionOptions, 'reusePort'>): SpawnWorker {
+export function spawnInProcess(options: Omit<WorkerSessionOptions, 'reusePort' | 'ticketKeys'>): SpawnWorker {
   return (start, events) => {
     // As between threads: nobody is called back from inside a call.
     const later = (task: () => void) => setImmediate(task);
-    const { reusePort } = start;
-    const session = new WorkerSession({ ...options, reusePort }, (message) => later(() => events.onMessage(message)));
+    const { reusePort, ticketKeys } = start;
+    const session = new WorkerSession({ ...options, reusePort, ticketKeys }, (message) =>
+      later(() => events.onMessage(message)),
+    );
     return {
       post: (message) => later(() => session.onMessage(message)),
       terminate: () => {

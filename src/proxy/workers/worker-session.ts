@@ -12,6 +12,7 @@ export interface WorkerSessionOptions {
   readonly clock: Clock;
   /** Several workers listen at the same addresses. */
   readonly reusePort: boolean;
+  readonly ticketKeys: Uint8Array;
   readonly createDataPlane: (options: DataPlaneOptions) => DataPlane;
 }
 
@@ -41,6 +42,7 @@ export class WorkerSession {
       log,
       openLog: (path) => this.#lines.open(path),
       reusePort: options.reusePort,
+      ticketKeys: options.ticketKeys,
     });
     post({ type: 'ready' });
   }

@@ -12,6 +12,8 @@ import { WorkerSession } from './worker-session.ts';
 /** What a thread is started with. */
 export interface WorkerStart {
   readonly reusePort: boolean;
+  /** So that a TLS session that began at one worker goes on at another. */
+  readonly ticketKeys: Uint8Array;
   /** null: only what is built in. */
   readonly plugin: PluginReference | null;
 }
@@ -19,7 +21,7 @@ export interface WorkerStart {
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a worker thread only');
 const post = (message: FromWorker) => port.postMessage(message);
-const { reusePort, plugin } = workerData as WorkerStart;
+const { reusePort, ticketKeys, plugin } = workerData as WorkerStart;
 
 /** null: refused. */
 async function registryWith({ reference, directory }: PluginReference): Promise<Registry | null> {
@@ -40,6 +42,9 @@ async function registryWith({ reference, directory }: PluginReference): Promise<
 const registry = plugin === null ? new Registry(builtInPlugins()) : await registryWith(plugin);
 if (registry !== null) {
   const createDataPlane = (options: ConstructorParameters<typeof DataPlane>[0]) => new DataPlane(options);
-  const session = new WorkerSession({ registry, clock: new SystemClock(), reusePort, createDataPlane }, post);
+  const session = new WorkerSession(
+    { registry, clock: new SystemClock(), reusePort, ticketKeys, createDataPlane },
+    post,
+  );
   port.on('message', (message: ToWorker) => session.onMessage(message));
 }
