@@ -242,6 +242,27 @@ describe('a VirtualService', () => {
   });
 });
 
+describe('names without a dot', () => {
+  it('are services of the resource’s namespace, in routes and in DestinationRules', () => {
+    const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: site, namespace: shop }
+spec: { host: site, subsets: [{ name: v1, labels: {} }] }
+`;
+    const destination = 'destination: { host: site, subset: v1, port: { number: 80 } }';
+    const { mesh, said } = apply({
+      'd.yaml': rule,
+      'v.yaml': virtual(`{ hosts: [site], http: [{ route: [{ ${destination} }] }] }`),
+    });
+    expect(said).toEqual([]);
+    expect(mesh.policies).toMatchObject([{ host: 'site.shop.svc.cluster.local' }]);
+    expect(mesh.tables[0]!.routes[0]!.destinations).toMatchObject([{ host: 'site.shop.svc.cluster.local' }]);
+    const other = apply({ 'd.yaml': rule.replace('namespace: shop', 'namespace: other') }).said.join();
+    expect(other).toContain('no service has the host site: the rule has no effect');
+  });
+});
+
 describe('operations of several destinations', () => {
   it('come under those of the route', () => {
     const part = (headers: string) =>

@@ -4,7 +4,7 @@ import { parseDurationMs } from '../model/duration.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { unknownKey } from './attributes.ts';
 import type { Credentials } from './credentials.ts';
-import { hostMatches } from './hosts.ts';
+import { fullHost, hostMatches } from './hosts.ts';
 import {
   type ClusterPolicy,
   type ConnectionPoolBlock,
@@ -17,6 +17,7 @@ import {
   type TlsBlock,
   type UpstreamTls,
 } from './mesh.ts';
+import type { MeshIndex } from './mesh-index.ts';
 
 import { DEFAULT_EXPORT } from './visibility.ts';
 
@@ -35,14 +36,11 @@ const DEFAULTS: ClusterPolicy = Object.freeze({
   tls: null,
 });
 
-export function checkDestinationRule(
-  resource: DestinationRule,
-  services: readonly Service[],
-  credentials: Credentials,
-): Finding[] {
+export function checkDestinationRule(resource: DestinationRule, known: MeshIndex, credentials: Credentials): Finding[] {
   const { spec, document } = resource;
-  const host = spec.host.toLowerCase();
-  const matching = services.filter((service) => hostMatches(host, service.host));
+  const host = hostOf(resource, known);
+  const hosts = host.startsWith('*') ? known.hosts().filter((each) => hostMatches(host, each)) : [host];
+  const matching = hosts.flatMap((each) => known.services(each));
   const findings: Finding[] = [];
   if (matching.length === 0)
     findings.push(
@@ -115,7 +113,10 @@ function checkHashKey(
 }
 
 /** `resources` are in order of precedence and passed their checks. Rules of one namespace and host with one exportTo are merged. */
-export function toPolicies(resources: readonly DestinationRule[]): {
+export function toPolicies(
+  resources: readonly DestinationRule[],
+  known: MeshIndex,
+): {
   policies: DestinationPolicy[];
   findings: Map<string, Finding[]>;
 } {
@@ -125,7 +126,8 @@ export function toPolicies(resources: readonly DestinationRule[]): {
     if (resource.spec.workloadSelector) continue;
     const { spec, metadata, key } = resource;
     const exportTo = spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT;
-    const own = `${metadata.namespace} ${spec.host.toLowerCase()} ${[...exportTo].sort().join()}`;
+    const host = hostOf(resource, known);
+    const own = `${metadata.namespace} ${host} ${[...exportTo].sort().join()}`;
     const first = merged.get(own);
     if (first === undefined) {
       const subsets = new Map((spec.subsets ?? []).map((subset) => [subset.name, toSubset(subset)]));
@@ -135,7 +137,7 @@ export function toPolicies(resources: readonly DestinationRule[]): {
           sources,
           namespace: metadata.namespace,
           exportTo,
-          host: spec.host.toLowerCase(),
+          host,
           policy: toBlocks(spec.trafficPolicy),
           subsets,
         },
@@ -170,6 +172,10 @@ export function toPolicies(resources: readonly DestinationRule[]): {
     if (lost.length > 0) findings.set(key, lost);
   }
   return { policies: [...merged.values()].map((each) => each.policy), findings };
+}
+
+function hostOf({ spec, metadata }: DestinationRule, known: MeshIndex): string {
+  return fullHost(spec.host.toLowerCase(), metadata.namespace, known);
 }
 
 function toSubset(spec: NonNullable<DestinationRuleSpec['subsets']>[number]): Subset {

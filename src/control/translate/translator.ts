@@ -92,11 +92,12 @@ export class Translator {
     );
     const credentials = new Credentials(secrets);
 
+    const known = new MeshIndex({ services, policies: [], tables: [], connections: [] });
     const rules = round.admit('DestinationRule', (resource: Resource<DestinationRuleSpec>) => ({
-      findings: checkDestinationRule(resource, services, credentials),
+      findings: checkDestinationRule(resource, known, credentials),
       make: () => resource,
     }));
-    const { policies, findings } = toPolicies(rules);
+    const { policies, findings } = toPolicies(rules, known);
     for (const [key, list] of findings) round.report(key, list);
 
     const gateways = round.admit('Gateway', (resource: Resource<GatewaySpec>) =>
