@@ -85,8 +85,13 @@ export class ServerTls {
     socket.on('_tlsError', (error: Error) => socket.destroy(error));
     socket.on('error', (error: Error) => fail(tlsErrorText(error)));
     socket.on('close', () => fail('the caller closed within the handshake'));
+    // Only a stream that flows tells its end. Data comes behind `secure`, in which somebody listens to it.
+    const onEnd = () => socket.destroy();
+    socket.on('end', onEnd);
+    socket.resume();
     socket.on('secure', () => {
       if (isOver || socket.destroyed) return;
+      socket.off('end', onEnd);
       const caller = this.#verify(socket);
       if (typeof caller === 'string') {
         fail(caller);
