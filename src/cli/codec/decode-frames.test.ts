@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import echoRpc from '../../../plugins/echo-rpc/codec.ts';
+import { http1Factory } from '../../codecs/http1/plugin.ts';
+import type { CodecFactory } from '../../metaprotocol/codec.ts';
 import { bytesOf, decodedText } from './decode-frames.ts';
 
 const [codec] = echoRpc.codecs;
@@ -51,6 +53,35 @@ request at byte 43, 27 bytes
     expect(text).toContain(
       'frame of 4294967311 bytes > frameLimitBytes 8388608 at byte 39: ec0100000000000000000008[ffffffff]00\n',
     );
+  });
+
+  it('shows the requests of a protocol whose messages stream', () => {
+    const put = 'PUT /log HTTP/1.1\r\nHost: isle\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nSum: 7\r\n\r\n';
+    const { text, ok } = decodedText(
+      http1Factory as CodecFactory,
+      Buffer.from(`${put}GET / HTTP/1.1\r\nHost: isle\r\n\r\n`),
+    );
+    expect(text).toBe(`request, 2 bytes of data
+           :method     PUT
+           :path       /log
+           :authority  isle
+           :scheme     http
+        0  68 69                                            hi
+trailers
+           sum  7
+request, 0 bytes of data
+           :method     GET
+           :path       /
+           :authority  isle
+           :scheme     http
+`);
+    expect(ok).toBe(true);
+    const half = decodedText(http1Factory as CodecFactory, Buffer.from(put.slice(0, -4)));
+    expect([half.ok, half.text.split('\n').at(-2)]).toEqual([false, 'http1: the last request is not whole']);
+    const headless = decodedText(http1Factory as CodecFactory, Buffer.from(`${put}GET / HT`));
+    expect([headless.ok, headless.text.split('\n').at(-2)]).toEqual([false, 'http1: the last request is not whole']);
+    const bad = decodedText(http1Factory as CodecFactory, Buffer.from('GET / HTTP/1.1\r\nHost : isle\r\n\r\n'));
+    expect([bad.ok, bad.text]).toEqual([false, expect.stringMatching(/^http1: .* at byte \d+\n$/)]);
   });
 
   it('takes digits, samples with comments, and the bytes themselves', () => {

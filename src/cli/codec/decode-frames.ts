@@ -1,9 +1,12 @@
 /** `meltemi codec decode`: what a codec reads in bytes, field by field with offsets. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import { benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
 import { readHexSample } from '../../conformance/read-samples.ts';
 import { RecordingOutput } from '../../conformance/recording-output.ts';
 import { RecordingSink } from '../../conformance/recording-sink.ts';
+import { goOn } from '../../conformance/subject.ts';
 import type { Codec, CodecFactory, FrameField } from '../../metaprotocol/codec.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
 import { ExitCode, UsageError } from '../command.ts';
@@ -43,6 +46,7 @@ interface Reading {
 
 /** `ok`: everything could be read. */
 export function decodedText(factory: CodecFactory, bytes: Buffer): { text: string; ok: boolean } {
+  if (factory.manifest.capabilities.streaming) return streamedText(factory, bytes);
   const asRequests = readWith(factory, bytes, 'server');
   const asResponses = readWith(factory, bytes, 'client');
   const isResponses = asResponses.error === null || asResponses.heads.length > asRequests.heads.length;
@@ -69,6 +73,30 @@ export function decodedText(factory: CodecFactory, bytes: Buffer): { text: strin
   return { text, ok: error === null };
 }
 
+/** Requests only: how far a response goes depends on what was asked. A stream has no frame, so its fields have no offsets. */
+function streamedText(factory: CodecFactory, bytes: Buffer): { text: string; ok: boolean } {
+  const server = benchServer(factory);
+  feed(server.codec, bytes);
+  goOn(server);
+  const { sink } = server;
+  const isInHead = server.codec.midHead === true;
+  if (!sink.closed) server.codec.peerEnded();
+  const last = sink.messages.at(-1);
+  const isWhole = !isInHead && last?.ended === true && last.reset === null;
+  let text = '';
+  for (const { head, chunks, trailers } of sink.messages) {
+    if (head.answer !== null) continue;
+    const data = Buffer.concat(chunks.map(({ chunk }) => chunk));
+    text += `request, ${data.length} bytes of data\n${fieldLines(attributeFields(head), data, 0)}`;
+    text += hexLines(data.subarray(0, 64), 0);
+    if (trailers !== null) text += `trailers\n${fieldLines(attributeFields(trailers), data, 0)}`;
+  }
+  const fault = sink.error ?? sink.goAwayReason;
+  if (fault !== null) text += `${fault.detail}\n`;
+  else if (!isWhole) text += `${factory.manifest.name}: the last request is not whole\n`;
+  return { text, ok: fault === null && isWhole };
+}
+
 /** What the codec kept for itself: heartbeats. */
 function gapLines(factory: CodecFactory, gap: Buffer, from: number): string {
   const fields = fieldLines(factory.fieldsOf?.(gap) ?? [], gap, from);
@@ -83,7 +111,7 @@ function nameOf(head: Message, isResponse: boolean): string {
   return (head.flags & Flag.Oneway) !== 0 ? 'oneway request' : 'request';
 }
 
-function attributeFields(head: Message): FrameField[] {
+function attributeFields(head: Pick<Message, 'entries'>): FrameField[] {
   const fields: FrameField[] = [];
   head.entries((name, value) => fields.push({ name, at: -1, bytes: 0, value }));
   return fields;

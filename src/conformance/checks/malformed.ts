@@ -6,6 +6,7 @@ import { expectEnds } from '../expect-ends.ts';
 import { feed, feedBytewise, WIPED } from '../feed.ts';
 import { Random } from '../random.ts';
 import { attributesOf, writeBody } from '../received.ts';
+import type { Exchange } from '../sample.ts';
 import { type ClientBench, goOn, isWhole, type ServerBench, type Subject } from '../subject.ts';
 
 /** Refused: an error, or a last request that the codec answers itself. */
@@ -73,6 +74,8 @@ export const truncatedCheck: Check = {
         const whole = () => bench.sink.messages.filter((one) => one.head.answer === null && isWhole(one)).length;
         expectSame(whole(), 0, `requests in ${what}`);
         const hasBegun = bench.sink.heads.length > 0;
+        const { midHead } = bench.codec;
+        if (midHead !== undefined && !isRefused(bench)) expectSame(midHead, !hasBegun, `midHead in ${what}`);
         if (!bench.sink.closed) bench.codec.peerEnded();
         expectSame(whole(), 0, `requests in ${what} and the end of the connection`);
         // Who has got a head is owed the end of its message, good or bad.
@@ -80,6 +83,7 @@ export const truncatedCheck: Check = {
         const mayDrop = subject.dropsHalfRequests && !hasBegun;
         expectThat(isTold || mayDrop, `${what}: the end of the connection went unnoticed`);
       }
+      expectSlowHeadRefused(subject, exchange);
     }
     for (const exchange of subject.answered.filter(({ response }) => response.end !== 'fin')) {
       const { message } = subject.request(exchange);
@@ -99,6 +103,20 @@ export const truncatedCheck: Check = {
     }
   },
 };
+
+/** A head that is too long in coming. */
+function expectSlowHeadRefused(subject: Subject, exchange: Exchange): void {
+  const { midHead } = subject.request(exchange).codec;
+  if (midHead !== undefined) expectSame(midHead, false, `midHead behind ${exchange.name}`);
+  const bench = subject.server();
+  if (bench.codec.refuseHead === undefined) return;
+  const what = `the first byte of ${exchange.name}`;
+  feed(bench.codec, exchange.request.bytes.subarray(0, 1));
+  bench.codec.refuseHead(Status.timeout);
+  expectThat(isRefused(bench), `${what}: refuseHead() did not refuse it`);
+  const isRouted = bench.sink.heads.some(({ answer }) => answer === null);
+  expectThat(!isRouted, `${what}, refused, was routed`);
+}
 
 function prefixesOf(length: number): number[] {
   const step = Math.ceil(length / 200);

@@ -119,6 +119,14 @@ export const BROKEN_STREAMS: readonly BrokenCodec[] = [
       sink.onReset = () => {};
     },
   }),
+  http('truncated', 'does not know that it is in a head', /midHead in the first 1 of \d+ bytes of .*: false/, {
+    server: (codec) => Object.defineProperty(codec, 'midHead', { value: false }),
+  }),
+  http('truncated', 'waits for a head for ever', /refuseHead\(\) did not refuse it/, {
+    server(codec) {
+      codec.refuseHead = () => {};
+    },
+  }),
   http('long-body', 'hands a body on when it has all of it', /the rest is kept back/, {
     serverSink(sink) {
       const chunks: Buffer[] = [];
