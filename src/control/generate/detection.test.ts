@@ -52,18 +52,24 @@ describe('a port whose protocol is detected', () => {
       const { said, generated } = apply({ 's.yaml': service(port).replace('auto: 7000', '') });
       expect(said).toEqual([]);
       expect(listenerOf(generated)).toMatchObject({
-        listenerFilters: [{ name: 'envoy.filters.listener.http_inspector' }],
+        listenerFilters: [
+          { name: 'envoy.filters.listener.tls_inspector' },
+          { name: 'envoy.filters.listener.http_inspector' },
+        ],
         listenerFiltersTimeout: '5s',
         continueOnListenerFiltersTimeout: true,
         filterChains: [
           {
-            filterChainMatch: { applicationProtocols: ['http/1.1', 'http/1.0'] },
+            // What TLS offers is not what its bytes are.
+            filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.1', 'http/1.0'] },
             filters: [{ typedConfig: { rds: { routeConfigName: `${HOST}_80` } } }],
           },
-          { filters: [{ typedConfig: { '@type': TypeUrl.TcpProxy, cluster: `outbound|80||${HOST}` } }] },
         ],
+        defaultFilterChain: {
+          name: `${HOST}_80.opaque`,
+          filters: [{ typedConfig: { '@type': TypeUrl.TcpProxy, cluster: `outbound|80||${HOST}` } }],
+        },
       });
-      expect(listenerOf(generated).filterChains[1]).not.toHaveProperty('filterChainMatch');
       expect(generated.addresses).toMatchObject([{ protocol: 'http or tcp' }]);
     }
   });
@@ -88,13 +94,13 @@ spec: { hosts: [${HOST}], routes: [{ name: rpc, match: { attributes: { method: {
     expect(said).toEqual([]);
     const { listenerFilters, filterChains } = listenerOf(generated);
     expect(listenerFilters).toMatchObject([
+      { name: 'envoy.filters.listener.tls_inspector' },
       { name: 'envoy.filters.listener.http_inspector' },
       { typedConfig: { '@type': TypeUrl.ProtocolInspector, protocols: ['thrift'] } },
     ]);
     expect(filterChains.map(({ name, filterChainMatch }: JsonObject) => [name, filterChainMatch])).toEqual([
-      [`${HOST}_80`, { applicationProtocols: ['http/1.1', 'http/1.0'] }],
-      [`${HOST}_80.thrift`, { applicationProtocols: ['thrift'] }],
-      [`${HOST}_80`, undefined],
+      [`${HOST}_80`, { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.1', 'http/1.0'] }],
+      [`${HOST}_80.thrift`, { transportProtocol: 'raw_buffer', applicationProtocols: ['thrift'] }],
     ]);
     const tables = generated.resources.filter(({ typeUrl }) => typeUrl === TypeUrl.RouteConfiguration);
     const routes = tables.map(({ name, value }) => [name, JSON.stringify(value).match(/"name":"(web|rpc)"/)?.[1]]);

@@ -174,7 +174,7 @@ describe('servers of TLS', () => {
       ['https.443.one.a.shop', { serverNames: ['one.test'], transportProtocol: 'tls' }, 'envoy.transport_sockets.tls'],
       ['https.443.two.a.shop', { transportProtocol: 'tls' }, 'envoy.transport_sockets.tls'],
       [
-        'VirtualService/shop/far.0',
+        'through.VirtualService/shop/far.0',
         { serverNames: ['x.far.test', '*.y.far.test'], transportProtocol: 'tls' },
         undefined,
       ],

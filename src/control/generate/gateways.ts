@@ -60,6 +60,8 @@ export function generateGateways(site: GatewaySite): void {
 
 /** In order of precedence, without those whose callers look like another's. */
 function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[] {
+  const visible = site.mesh.gatewayRoutes.filter((each) => isVisible(each, site.node.namespace));
+  const given = Map.groupBy(visible, (each) => each.gateway);
   const members: Member[] = [];
   for (const gateway of gateways) {
     for (const server of gateway.servers) {
@@ -69,10 +71,7 @@ function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[]
         tellConflict(site, rival.gateway, gateway, sharedSubject(rival.server, server)!);
         continue;
       }
-      const routes = site.mesh.gatewayRoutes.filter(
-        (each) =>
-          each.gateway === gateway.source && each.server === server.index && isVisible(each, site.node.namespace),
-      );
+      const routes = (given.get(gateway.source) ?? []).filter((each) => each.server === server.index);
       members.push({ gateway, server, routes });
     }
   }
@@ -168,7 +167,7 @@ class GatewayPort {
       return content.routes.flatMap((route, at): Chain[] => {
         const serverNames = this.#claimNames(gateway, route.sniHosts.length === 0 ? [''] : route.sniHosts);
         if (serverNames === null) return [];
-        const chain = this.#connectionChain(`${source}.${at}`, route, [gateway.source, source]);
+        const chain = this.#connectionChain(`${server.portName}.${source}.${at}`, route, [gateway.source, source]);
         return [{ ...chain, spec: { ...chain.spec, serverNames } }];
       });
     });

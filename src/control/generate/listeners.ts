@@ -19,6 +19,8 @@ export interface ListenerSpec {
   /** What clients mean: the service's own address, else the bind. */
   readonly serviceAddress: Bind;
   readonly chains: readonly ChainSpec[];
+  /** Of connections that no chain takes; absent: they are closed. */
+  readonly fallback?: ChainSpec;
   /** Names of the codecs that first bytes are asked for; absent: none. */
   readonly detects?: readonly CodecProtocol[];
   /** '' = none. */
@@ -70,6 +72,7 @@ export function listenerResource(spec: ListenerSpec): XdsResource {
     },
     filterChains: spec.chains.map((chain) => filterChain(chain, spec.accessLogFile)),
   };
+  if (spec.fallback !== undefined) value.defaultFilterChain = filterChain(spec.fallback, spec.accessLogFile);
   const inspectors = inspectorsOf(spec);
   if (inspectors.length > 0) value.listenerFilters = inspectors;
   if (spec.detects !== undefined) {

@@ -35,7 +35,7 @@ import {
   resourceId,
   type ServiceAddress,
 } from './generated.ts';
-import { type ChainSpec, listenerResource } from './listeners.ts';
+import { type ChainSpec, type ListenerSpec, listenerResource } from './listeners.ts';
 import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
 import { routeResources, singleRoute, toWeightedCluster, type VirtualHost } from './routes.ts';
 
@@ -192,11 +192,12 @@ class MeltemiGeneration {
     const shared = isHttp(protocol) ? { listener: name, routes: routeConfigName(service.host, port.number) } : null;
     if (!this.#claim(bind, { source: service.source, address, shared })) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
-    const { chains, sources } = this.#chains(service, port, protocol);
+    const sources = new Set([service.source]);
     const { accessLogFile } = this.#context;
-    const detects = protocol.kind === 'detected' ? { detects: protocol.protocols } : {};
-    const listener = { name, direction: 'OUTBOUND', bind, serviceAddress, chains, accessLogFile, ...detects } as const;
-    this.#add(listenerResource(listener), sources);
+    const served = this.#chains(service, port, protocol, sources);
+    this.#add(listenerResource({ name, direction: 'OUTBOUND', bind, serviceAddress, accessLogFile, ...served }), [
+      ...sources,
+    ]);
     this.#addresses.push({
       direction: 'outbound',
       host: service.host,
@@ -208,27 +209,34 @@ class MeltemiGeneration {
     return true;
   }
 
+  /** `sources`: are added those that shape them. */
   #chains(
     service: Service,
     port: ServicePort,
     protocol: ServedProtocol,
-  ): { chains: ChainSpec[]; sources: readonly string[] } {
-    const sources = new Set([service.source]);
-    const chains = codecsOf(protocol).map((codec): ChainSpec => {
-      const chain = this.#codecChain(service, port, routesNameOf(service, port, protocol, codec), codec, sources);
-      return protocol.kind === 'detected' ? { ...chain, detected: codec } : chain;
+    sources: Set<string>,
+  ): Pick<ListenerSpec, 'chains' | 'fallback' | 'detects'> {
+    if (protocol.kind === 'codec') return { chains: [this.#codecChain(service, port, protocol, protocol, sources)] };
+    const opaque = this.#connectionChains(service, port, sources);
+    if (protocol.kind === 'tcp') return { chains: opaque };
+    const chains = protocol.protocols.map((codec): ChainSpec => {
+      const chain = this.#codecChain(service, port, protocol, codec, sources);
+      // TLS may offer the same names of protocols: its bytes are another's.
+      return { ...chain, transport: 'raw_buffer', detected: codec };
     });
-    if (protocol.kind !== 'codec') chains.push(...this.#connectionChains(service, port, sources));
-    return { chains, sources: [...sources] };
+    const last = opaque.pop()!;
+    const fallback = { ...last, name: `${last.name}.opaque` };
+    return { chains: [...chains, ...opaque], fallback, detects: protocol.protocols };
   }
 
   #codecChain(
     service: Service,
     port: ServicePort,
-    name: string,
+    spoken: ServedProtocol,
     protocol: CodecProtocol,
     sources: Set<string>,
   ): ChainSpec {
+    const name = routesNameOf(service, port, spoken, protocol);
     const statPrefix = outboundCluster(port.number, '', service.host);
     const table = this.#tableFor(service, port, protocol);
     const { filters, codecOptions } = table ?? { filters: [], codecOptions: {} };
@@ -237,6 +245,7 @@ class MeltemiGeneration {
     return { name, statPrefix, serves };
   }
 
+  /** The last one takes every connection. */
   #connectionChains(service: Service, port: ServicePort, sources: Set<string>): ChainSpec[] {
     const statPrefix = outboundCluster(port.number, '', service.host);
     const name = routeConfigName(service.host, port.number);

@@ -133,10 +133,6 @@ export type ClientTlsSpec = z.infer<typeof clientTls>;
 
 const POLICY_FIELDS: readonly NotApplied[] = [
   { path: 'outlierDetection', reason: 'outlier detection is not built yet' },
-  {
-    path: 'tls.clientCertificate',
-    reason: 'client certificates are not sent yet; the server is verified as with SIMPLE',
-  },
   { path: 'tls.caCrl', reason: 'revocation lists are not built yet' },
   { path: 'tunnel', reason: 'tunnels are not built yet' },
   { path: 'proxyProtocol', reason: 'the PROXY protocol is not built yet' },

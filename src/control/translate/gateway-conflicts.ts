@@ -25,7 +25,10 @@ export function reportGatewayConflicts(
   const taken = new Map<string, GatewayRoutes>();
   for (const each of routes) {
     if (each.routes.kind === 'http') continue;
-    const names = each.routes.kind === 'table' ? [''] : each.routes.routes.flatMap(({ sniHosts }) => sniHosts.join());
+    const names =
+      each.routes.kind === 'table'
+        ? ['']
+        : each.routes.routes.flatMap(({ sniHosts }) => (sniHosts.length === 0 ? [''] : sniHosts));
     for (const name of names) {
       const subject = `server ${each.server} of ${each.gateway}${name === '' ? '' : ` and SNI ${name}`}`;
       const first = taken.get(subject);

@@ -66,6 +66,12 @@ describe('a server', () => {
     expect(typeof read.tls === 'object' && read.tls !== null ? 'ends' : read.tls).toBe(tls);
   });
 
+  it('of TLS sends nobody to where he is', () => {
+    const redirect = 'tls: { mode: SIMPLE, serverCertificate: /c, privateKey: /k, httpsRedirect: true }';
+    expect(only(server('HTTPS', redirect))!.httpsRedirect).toBe(false);
+    expect(only(server('HTTP', 'tls: { httpsRedirect: true }'))!.httpsRedirect).toBe(true);
+  });
+
   it('of TCP speaks what Aeraki’s name of its port says', () => {
     expect(only(server('TCP', '', '["*"]', 9090, 'tcp-metaprotocol-thrift-9090'))!.protocol).toMatchObject({
       kind: 'codec',
@@ -222,6 +228,10 @@ describe('a VirtualService', () => {
     ],
     ['{ hosts: ["*"], gateways: [edge], tls: [{ route: [] }] }', /tls\[0\].match/],
     [
+      `{ hosts: ["*"], gateways: [edge], http: [{ match: [{ gateways: [mesh] }], ${TO_SITE(80)} }] }`,
+      /warning .*http\[0\].match\[0\].gateways\[0\]: no effect: the gateways of this VirtualService are shop\/edge/,
+    ],
+    [
       `{ hosts: ["*"], gateways: [edge], http: [{ route: [{ destination: { host: nobody } }] }] }`,
       /error .*no service has the host nobody.shop.svc.cluster.local/,
     ],
@@ -310,6 +320,23 @@ describe('Gateways for one port', () => {
     [server('TLS', 'tls: {}'), server('TLS', 'tls: {}')],
   ])('%s and %s share it', (a, b) => {
     expect(said(a, b)).toBe('');
+  });
+
+  it('have one tls route for one SNI', () => {
+    const tls = (names: string, vs: string) =>
+      virtual(
+        `{ hosts: ["*.test"], gateways: [edge], tls: [{ match: [{ sniHosts: [${names}] }], ${TO_SITE(443)} }] }`,
+        vs,
+      );
+    const { said: all } = apply({
+      'g.yaml': gateway(server('TLS', 'tls: {}', '["*"]')),
+      'a.yaml': tls('a.test, b.test', 'a'),
+      'b.yaml': tls('b.test, c.test', 'b'),
+    });
+    expect(all).toEqual([
+      'warning a.yaml:2 : VirtualService/shop/b wants server 0 of Gateway/shop/edge and SNI b.test too; this one is older or sorts first and is used',
+      'shadowed b.yaml:2 : VirtualService/shop/a is older or sorts first and is used for server 0 of Gateway/shop/edge and SNI b.test',
+    ]);
   });
 
   it('have one tcp route for one server', () => {

@@ -81,7 +81,8 @@ class GatewayCompiler {
       protocol: passed,
       hosts: spec.hosts.map((host) => this.#host(host)),
       tls: passes ? 'passthrough' : encrypted === null ? null : this.#tls(encrypted, [...path, 'tls']),
-      httpsRedirect: given?.httpsRedirect === true,
+      // What is encrypted is where it shall be.
+      httpsRedirect: given?.httpsRedirect === true && encrypted === null,
     };
   }
 

@@ -78,6 +78,36 @@ describe('clusterPolicy', () => {
   });
 });
 
+describe('TLS that is asked for', () => {
+  it.each([
+    [
+      '{ mode: ISTIO_MUTUAL }',
+      /notApplied .*tls.mode: mutual TLS of the mesh is not built yet: connections are plaintext/,
+    ],
+    [
+      '{ mode: MUTUAL, clientCertificate: /c, privateKey: /k }',
+      /notApplied .*tls.mode: a certificate of the proxy’s own/,
+    ],
+    ['{ mode: SIMPLE, insecureSkipVerify: true }', /warning .*tls.insecureSkipVerify: servers are not verified/],
+    ['{ mode: SIMPLE, credentialName: ca }', /warning .*tls.credentialName: no namespace has a Secret ca/],
+    ['{ mode: SIMPLE }', /^$/],
+  ])('%s: what is not done is said', (tls, expected) => {
+    const rule = `${RULE}  trafficPolicy: { tls: ${tls} }\n`;
+    expect(findingsOf(new TestMesh().apply({ 's.yaml': SERVICE, 'd.yaml': rule })).join()).toMatch(expected);
+  });
+
+  it('is to the service’s host, with the names that its entry says', () => {
+    const rule = `${RULE}  trafficPolicy: { tls: { mode: SIMPLE } }\n`;
+    const entry = `${SERVICE}  subjectAltNames: [a.test]\n`;
+    const { mesh } = new TestMesh().apply({ 's.yaml': entry, 'd.yaml': rule });
+    const tlsOf = (names: readonly string[]): unknown =>
+      clusterPolicy(mesh.policies[0]!, null, 9090, { ...mesh.services[0]!, subjectAltNames: names }).tls;
+    const { host, subjectAltNames } = mesh.services[0]!;
+    expect(tlsOf(subjectAltNames)).toEqual({ sni: host, ca: 'system', subjectAltNames: ['a.test'] });
+    expect(tlsOf([])).toEqual({ sni: host, ca: 'system', subjectAltNames: [host] });
+  });
+});
+
 describe('rules of one namespace and host', () => {
   it('are merged: all subsets, the policy of the first; what is lost is said', () => {
     const second = `${RULE.replace('name: echo', 'name: more').replace('{ name: v1,', '{ name: v3,')}  trafficPolicy: { loadBalancer: { simple: RANDOM } }\n`;

@@ -78,6 +78,10 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
         const message = 'mutual TLS of the mesh is not built yet: connections are plaintext';
         findings.push(findingAt(document, 'notApplied', [...at, 'tls', 'mode'], message));
       }
+      if (part.tls?.mode === 'MUTUAL') {
+        const message = 'a certificate of the proxy’s own is not sent yet: as SIMPLE, so the server is verified';
+        findings.push(findingAt(document, 'notApplied', [...at, 'tls', 'mode'], message));
+      }
       const credential = part.tls?.credentialName;
       if (credential && credentials.namespacesOf(credential).length === 0) {
         const message = `no namespace has a Secret ${credential}: no connection can be verified`;

@@ -47,6 +47,7 @@ export function compileVirtualService(
   const compiler = new VirtualServiceCompiler(resource, index);
   const { spec, metadata } = resource;
   const names = (spec.gateways?.length ? spec.gateways : [MESH]).map((name) => gatewayName(name, metadata.namespace));
+  compiler.checkMatches(names);
   const gatewayRoutes = names.flatMap((name, at) => (name === MESH ? [] : compiler.atGateway(name, at, gateways)));
   const made = names.includes(MESH) ? compiler.atSidecars() : { http: [], connections: [] };
   return { findings: compiler.findings(), make: () => ({ ...made, gatewayRoutes }) };
@@ -64,6 +65,22 @@ class VirtualServiceCompiler {
 
   findings(): Finding[] {
     return [...this.#found.values()];
+  }
+
+  /** A block for a Gateway that the resource does not name is for nobody. */
+  checkMatches(bound: readonly string[]): void {
+    const { spec, metadata } = this.#resource;
+    for (const kind of ['http', 'tls', 'tcp'] as const) {
+      spec[kind]?.forEach((route, at) => {
+        route.match?.forEach((match, index) => {
+          match.gateways?.forEach((name, place) => {
+            if (bound.includes(gatewayName(name, metadata.namespace))) return;
+            const message = `no effect: the gateways of this VirtualService are ${bound.join(', ')}`;
+            this.#report('warning', [kind, at, 'match', index, 'gateways', place], message);
+          });
+        });
+      });
+    }
   }
 
   atSidecars(): Omit<CompiledVirtualService, 'gatewayRoutes'> {
