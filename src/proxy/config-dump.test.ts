@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
+import type { JsonObject } from '../xds/json.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { configDump } from './config-dump.ts';
-import { Fixtures, resources } from './testing/resources.ts';
+import { Fixtures, resources, wired } from './testing/resources.ts';
 
 it('shows what runs, and beside it why something newer does not', () => {
   const fixtures = new Fixtures();
@@ -19,6 +20,7 @@ it('shows what runs, and beside it why something newer does not', () => {
     'type.googleapis.com/envoy.admin.v3.EndpointsConfigDump',
     'type.googleapis.com/envoy.admin.v3.ListenersConfigDump',
     'type.googleapis.com/envoy.admin.v3.RoutesConfigDump',
+    'type.googleapis.com/envoy.admin.v3.SecretsConfigDump',
   ]);
   expect(configs[0]!.dynamicActiveClusters).toEqual([
     {
@@ -41,4 +43,15 @@ it('hides passwords', () => {
   const cluster = fixtures.cluster('C', { typedExtensionProtocolOptions: { 'meltemi.codec': value } });
   const text = JSON.stringify(configDump({ wanted: resources(), used: resources(cluster), refused: [], notes: [] }));
   expect(text).toContain('"upstreamPassword":"[redacted]","upstreamUsername":"u"');
+});
+
+it('hides private keys, and says in which file one is', () => {
+  const { xds } = new Fixtures();
+  const secret = (name: string, privateKey: JsonObject) =>
+    wired(xds, TypeUrl.Secret, { name, tlsCertificate: { certificateChain: { inlineString: 'public' }, privateKey } });
+  const secrets = [secret('a', { inlineString: 'mine' }), secret('b', { filename: '/etc/key.pem' })];
+  const text = JSON.stringify(configDump({ wanted: resources(), used: resources(...secrets), refused: [], notes: [] }));
+  expect(text).toContain('"certificateChain":{"inlineString":"public"},"privateKey":"[redacted]"');
+  expect(text).toContain('"privateKey":{"filename":"/etc/key.pem"}');
+  expect(text).not.toContain('mine');
 });

@@ -1,5 +1,5 @@
 /** The resources a proxy holds, in the shape of Envoy's /config_dump, so that tools which read that read this. */
-import type { JsonObject } from '../xds/json.ts';
+import { isJsonObject, type JsonObject } from '../xds/json.ts';
 import type { VersionedResource } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import type { ResourceRemark } from './ads-client.ts';
@@ -44,6 +44,10 @@ export function configDump(input: ConfigDumpInput): JsonObject {
           routeConfig: one.value,
         })),
       },
+      {
+        '@type': `${ADMIN}.SecretsConfigDump`,
+        dynamicActiveSecrets: entries(input, TypeUrl.Secret, (one) => ({ ...one.head, secret: one.value })),
+      },
     ],
   };
 }
@@ -76,7 +80,10 @@ function entries(input: ConfigDumpInput, typeUrl: string, write: (entry: Entry) 
   });
 }
 
-/** Whoever may look at the admin port need not know what callers and upstreams are asked for. */
+/** Whoever may look at the admin port need not know what callers and upstreams are asked for, nor who the proxy can pretend to be. */
 function hideSecrets(key: string, value: unknown): unknown {
+  if (key === 'privateKey' && isJsonObject(value)) {
+    return value.filename === undefined ? '[redacted]' : { filename: value.filename };
+  }
   return typeof value === 'string' && value !== '' && /password/i.test(key) ? '[redacted]' : value;
 }

@@ -1,7 +1,9 @@
 import { expect, describe as group, it } from 'vitest';
+import { CertificateAuthority } from '../../../scripts/certificates.ts';
+import type { JsonObject } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import type { Resources } from '../ads-resources.ts';
-import { Fixtures, resources, running } from '../testing/resources.ts';
+import { Fixtures, resources, running, wired } from '../testing/resources.ts';
 import { describe } from './describe.ts';
 import { Settler } from './settle.ts';
 
@@ -219,5 +221,51 @@ group('a listener', () => {
     expect(read(rbac).settled.refused).toMatchObject([
       { name: 'L', message: expect.stringContaining('RBAC is not supported') },
     ]);
+  });
+});
+
+group('secrets', () => {
+  const secret = (name: string, value: JsonObject) => wired(fixtures.xds, TypeUrl.Secret, { name, ...value });
+  const inline = (text: string) => ({ inlineString: text });
+  const authority = new CertificateAuthority();
+  const { certificate, key } = authority.issue({ names: ['a.example'] });
+  const pair = { tlsCertificate: { certificateChain: inline(certificate), privateKey: inline(key) } };
+  const typedConfig = {
+    '@type': TypeUrl.DownstreamTlsContext,
+    commonTlsContext: { tlsCertificateSdsSecretConfigs: [{ name: 'cred', sdsConfig: { ads: {} } }] },
+  };
+  const { filterChains } = listener.value as { filterChains: JsonObject[] };
+  const gateway = fixtures.listener('L', 1_000, 'R', {
+    filterChains: [{ ...filterChains[0], transportSocket: { name: 'tls', typedConfig } }],
+  });
+  const others = [routes, cluster, endpoints];
+  const certificatesOf = ({ settled }: ReturnType<typeof describeAll>) =>
+    settled.listeners[0]?.chains[0]?.tls?.certificates;
+
+  it('take the place of their names', () => {
+    const label = 'secret cred';
+    const wanted = resources(gateway, ...others, secret('cred', pair));
+    expect(certificatesOf(describeAll(wanted))).toEqual([
+      { chain: { inline: certificate, label }, key: { inline: key, label } },
+    ]);
+  });
+
+  it('that are unknown, or are something else, refuse who names them', () => {
+    const refusal = (...secrets: ReturnType<typeof secret>[]) => {
+      const { settled } = describeAll(resources(gateway, ...others, ...secrets), good);
+      expect(settled.used.get(TypeUrl.Listener)!.get('L')).toBe(listener);
+      return settled.refused.map(({ name, message }) => `${name} ${message}`);
+    };
+    expect(refusal()).toEqual(['L names secret "cred", which is unknown']);
+    const ca = { validationContext: { trustedCa: inline(authority.certificate) } };
+    expect(refusal(secret('cred', ca))).toEqual(['L names secret "cred", which is without a certificate']);
+  });
+
+  it('keep their last good version, and stay while they are named', () => {
+    const before = resources(gateway, ...others, secret('cred', pair));
+    const bad = secret('cred', { tlsCertificate: { certificateChain: inline('x'), privateKey: inline(key) } });
+    for (const wanted of [resources(gateway, ...others, bad), resources(gateway, ...others)]) {
+      expect(certificatesOf(describeAll(wanted, before))).toMatchObject([{ chain: { inline: certificate } }]);
+    }
   });
 });

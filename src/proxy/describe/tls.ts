@@ -1,4 +1,5 @@
 /** TLS contexts of transport sockets. Where certificates and keys come from is said here; reading them is somebody else's. */
+import { ConfigError } from '../../metaprotocol/config-error.ts';
 import type {
   DownstreamTlsDescription,
   SubjectAltNameMatch,
@@ -6,6 +7,7 @@ import type {
   TlsVersion,
   UpstreamTlsDescription,
 } from '../../metaprotocol/description.ts';
+import { certificatesOf, readIdentity } from '../../metaprotocol/tls/secure-context.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { messageNameOf } from './any.ts';
 import { readTextTest } from './attribute-match.ts';
@@ -112,6 +114,7 @@ export function readUpstreamTls(cluster: Reader): UpstreamTlsPlan | null {
   return plan;
 }
 
+/** What is wrong with its texts is said of the secret, whose last good version then goes on, and not of whoever names it. */
 export function readSecret(secret: Reader): SecretPlan {
   const label = `secret ${secret.string('name')}`;
   const certificate = secret.child('tlsCertificate');
@@ -119,14 +122,33 @@ export function readSecret(secret: Reader): SecretPlan {
   const plan = {
     chain: certificate === null ? null : readPem(certificate, 'certificateChain', label),
     key: certificate === null ? null : readPem(certificate, 'privateKey', label),
-    trustedCa: validation === null ? null : readAuthorities(validation),
+    trustedCa: validation === null ? null : readAuthorities(validation, label),
   };
+  const [chain, key, trustedCa] = [plan.chain, plan.key, plan.trustedCa].map((source) => inlineText(source, secret));
+  if (chain && key) checkTexts(secret, () => readIdentity({ chain, key }));
+  if (trustedCa) checkTexts(secret, () => certificatesOf(trustedCa));
   certificate?.end('note');
   // What else it asks of certificates would not be asked.
   validation?.end('error');
   if (certificate === null && validation === null) secret.error('expected tlsCertificate or validationContext');
   secret.end('note');
   return plan;
+}
+
+function inlineText(source: PemSource | null, secret: Reader): string | null {
+  if (source === null || 'system' in source) return null;
+  if ('inline' in source) return source.inline;
+  secret.error('expected inlineString or inlineBytes: files are named where they are used');
+  return null;
+}
+
+function checkTexts(secret: Reader, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { path, message } of error.issues) secret.error(message, path);
+  }
 }
 
 /** What is usable together only: a certificate and its key; a CA. */
@@ -190,7 +212,7 @@ function readCommon(common: Reader | null): Omit<TlsDescription, 'trustedCa'> & 
     applicationProtocols: common?.strings('alpnProtocols') ?? [],
     trustedCa:
       (secret === null ? null : ({ secret: readSecretName(secret), part: 'trustedCa' } as const)) ??
-      (validation === null ? null : readAuthorities(validation)),
+      (validation === null ? null : readAuthorities(validation, 'trustedCa')),
     subjectAltNames: validation?.children('matchTypedSubjectAltNames').flatMap(readNameMatch) ?? [],
   };
   params?.end('note');
@@ -200,9 +222,9 @@ function readCommon(common: Reader | null): Omit<TlsDescription, 'trustedCa'> & 
   return read;
 }
 
-function readAuthorities(validation: Reader): PemSource | null {
+function readAuthorities(validation: Reader, label: string): PemSource | null {
   const system = validation.child('systemRootCerts');
-  if (system === null) return validation.has('trustedCa') ? readPem(validation, 'trustedCa', 'trustedCa') : null;
+  if (system === null) return validation.has('trustedCa') ? readPem(validation, 'trustedCa', label) : null;
   system.end('error');
   return { system: true };
 }
