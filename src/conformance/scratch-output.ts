@@ -38,9 +38,14 @@ export class ScratchOutput implements Output {
 
   /** What was written since the last call, where it lies: gone with the next write. */
   lend(): Buffer {
-    for (const { at, bytes } of this.#viewed.splice(0)) bytes.copy(this.slab, at);
+    for (const { at, bytes } of this.#viewed) bytes.copy(this.slab, at);
     const bytes = this.slab.subarray(0, this.used);
-    this.used = 0;
+    this.clear();
     return bytes;
+  }
+
+  clear(): void {
+    this.used = 0;
+    if (this.#viewed.length > 0) this.#viewed.length = 0;
   }
 }

@@ -100,12 +100,13 @@ class Repeated {
     const { server, client, toCaller, toUpstream } = this.#line;
     for (let done = 0; done < messages; done++) {
       server.decode(this.#request, true);
-      const response = this.#answerTo(toUpstream.lend());
+      const response = this.#answerTo(toUpstream.slab);
+      toUpstream.clear();
       // Every eighth caller gives up before its answer comes.
       if (this.#isShared && done % 8 === 7) client.reset(this.#line.coreId, Status.timeout);
       client.decode(response, true);
       server.resume();
-      toCaller.lend();
+      toCaller.clear();
     }
   }
 }
