@@ -145,6 +145,41 @@ describe('servers of HTTP', () => {
   });
 });
 
+describe('a router behind a service', () => {
+  const service = (name: string, port: number, target: number): string =>
+    resource(
+      'ServiceEntry',
+      name,
+      `{ hosts: [${name}.test], resolution: STATIC, endpoints: [{ address: 192.0.2.7 }],
+         ports: [{ number: ${port}, name: http, targetPort: ${target} }] }`,
+    );
+
+  it('listens where the service brings callers, with the routes of the port that they came to', () => {
+    const generated = generate([
+      service('door', 80, 8080),
+      gateway('a', `${server('HTTP', 80, 'one', 'one.test')}, ${server('HTTP', 81, 'two', 'two.test')}`),
+      http('one', 'one.test', 'a', `{ match: [{ port: 80 }], ${to(80)} }`),
+    ]);
+    expect(names(generated, TypeUrl.Listener)).toContain('0.0.0.0_8080');
+    expect(names(generated, TypeUrl.Listener)).toContain('0.0.0.0_81');
+    expect(names(generated, TypeUrl.Listener)).not.toContain('0.0.0.0_80');
+    const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.8080').virtualHosts;
+    expect(host).toMatchObject({ domains: expect.arrayContaining(['one.test:*']), routes: [{}] });
+  });
+
+  it('joins ports that end at the same one', () => {
+    const generated = generate([
+      service('door', 80, 8080),
+      service('gate', 81, 8080),
+      gateway('a', `${server('HTTP', 80, 'one', 'one.test')}, ${server('HTTP', 81, 'two', 'two.test')}`),
+      http('one', 'one.test', 'a', `{ ${to(80)} }`),
+      http('two', 'two.test', 'a', `{ ${to(80)} }`),
+    ]);
+    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.8080');
+    expect(virtualHosts.map(({ name }: { name: string }) => name)).toEqual(['one.test:8080', 'two.test:8080']);
+  });
+});
+
 describe('servers of TLS', () => {
   const generated = generate([
     gateway(

@@ -13,8 +13,10 @@ import {
   isHttp,
   type Mesh,
   type Route,
+  type Service,
 } from '../translate/mesh.ts';
 import { defaultRoute } from '../translate/routes.ts';
+import { endpointPort } from '../translate/services.ts';
 import { isVisible, labelsMatch } from '../translate/visibility.ts';
 import type { Bind } from './bind.ts';
 import type { ServiceAddress } from './generated.ts';
@@ -28,6 +30,8 @@ export interface GatewaySite {
   readonly mesh: Mesh;
   readonly node: NodeInfo;
   readonly accessLogFile: string;
+  /** Of which the router is a workload: they may bring callers of a port to another one. */
+  readonly services: readonly Service[];
   add(resource: XdsResource, sources: readonly string[]): void;
   note(source: string, message: string): void;
   address(address: ServiceAddress): void;
@@ -64,7 +68,7 @@ function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[]
   const given = Map.groupBy(visible, (each) => each.gateway);
   const members: Member[] = [];
   for (const gateway of gateways) {
-    for (const server of gateway.servers) {
+    for (const server of gateway.servers.flatMap((each) => atListenPorts(each, site))) {
       if (!site.serves(server.protocol, gateway.source)) continue;
       const rival = members.find((member) => isRival(member.server, server));
       if (rival !== undefined) {
@@ -76,6 +80,17 @@ function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[]
     }
   }
   return members;
+}
+
+/** As in Istio: where a service of the router has the port, at that service's target port, else at the port itself. */
+function atListenPorts(server: GatewayServer, { services, node }: GatewaySite): GatewayServer[] {
+  const ports = services.flatMap((service) => {
+    const port = service.ports.find(({ number }) => number === server.port);
+    if (port === undefined) return [];
+    const own = service.endpoints.filter(({ address }) => node.ips.includes(address));
+    return own.length === 0 ? [port.targetPort] : own.map((endpoint) => endpointPort(endpoint, port));
+  });
+  return ports.length === 0 ? [server] : [...new Set(ports)].map((port) => ({ ...server, port }));
 }
 
 /** Names of one SNI are told apart one by one, later. */

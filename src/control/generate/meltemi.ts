@@ -114,6 +114,7 @@ class MeltemiGeneration {
       mesh: this.#mesh,
       node: this.#node,
       accessLogFile: this.#context.accessLogFile,
+      services: this.#mesh.services.filter((service) => this.#isWorkloadOf(service)),
       add: (resource, sources) => this.#add(resource, sources),
       note: (source, message) => this.#note(source, message),
       address: (address) => this.#addresses.push(address),
