@@ -85,8 +85,8 @@ function keysOf({ factory }: Subject, message: Message): string[] {
   const keys = fixed.filter(({ key, mutable }) => mutable && message.get(key) !== undefined).map(({ key }) => key);
   if (open?.mutable !== true) return keys;
   const fixedKeys = new Set(fixed.map(({ key }) => key));
-  const present = attributesOf(message).find(([key]) => !fixedKeys.has(key))?.[0];
-  return [...keys, OPEN_KEY, ...(present === undefined ? [] : [present])];
+  const present = new Set(attributesOf(message).flatMap(([key]) => (fixedKeys.has(key) ? [] : [key])));
+  return [...keys, OPEN_KEY, ...present];
 }
 
 /** 1 if the message took it. */
