@@ -1,7 +1,7 @@
 /** Core: what all connections and streams of one worker share. Made once by the DataPlane; there is no global one. */
 import type { EventClock } from './clock.ts';
 import type { Flusher, SlabPool } from './output.ts';
-import type { StatsStore } from './stats.ts';
+import type { StatsScope } from './stats.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { Connector } from './wire.ts';
 
@@ -19,6 +19,6 @@ export interface Core {
   readonly slabs: SlabPool;
   readonly connector: Connector;
   readonly random: () => number;
-  readonly stats: StatsStore;
+  readonly stats: StatsScope;
   readonly log: Log;
 }

@@ -20,7 +20,7 @@ import type { LogWriter } from './log-writer.ts';
 import { Flusher, SlabPool } from './output.ts';
 import type { Registry } from './registry.ts';
 import { ReadBuffer, SocketConnector } from './socket-wire.ts';
-import type { StatsStore } from './stats.ts';
+import type { StatsScope } from './stats.ts';
 import { Status } from './status.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TlsTable } from './tls/tls-table.ts';
@@ -32,7 +32,7 @@ export interface DataPlaneOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly stats: StatsStore;
+  readonly stats: StatsScope;
   readonly log: Log;
   openLog(path: string): LogWriter;
   /** Several workers bind the same addresses. */
