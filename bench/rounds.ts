@@ -17,10 +17,19 @@ export interface Workload {
   readonly payloadBytes: number;
 }
 
+/** What targets are about. */
+export interface Measures {
+  readonly cpuUsPerCall: number | null;
+  readonly callsPerSecond: number;
+  readonly p99Us: number;
+}
+
 /** The medians of all rounds, and the failures of all rounds together. */
 export interface Row extends Workload, LoadResult {
   readonly subject: string;
   readonly residentMiB: number | null;
+  /** In their order, which is that of all subjects of the run. */
+  readonly rounds: readonly Measures[];
 }
 
 export interface Plan {
@@ -80,6 +89,7 @@ function toRow(subject: string, workload: Workload, rounds: readonly Sample[]): 
     p99Us: median(rounds.map((sample) => sample.p99Us)),
     cpuUsPerCall: nullableMedian(rounds.map((sample) => sample.cpuUsPerCall)),
     residentMiB: resident === null ? null : resident / 2 ** 20,
+    rounds: rounds.map(({ cpuUsPerCall, callsPerSecond, p99Us }) => ({ cpuUsPerCall, callsPerSecond, p99Us })),
   };
 }
 

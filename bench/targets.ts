@@ -1,11 +1,14 @@
-/** What the mesh promises of its CPU time per call, as shares of Envoy's in the same run; at 100 B. */
-import type { Row } from './rounds.ts';
+/** What the mesh promises, as shares of a peer's figure in the same run, each the median over the rounds' own ratios. */
+import type { Measures, Row } from './rounds.ts';
 
 export interface Target {
   readonly subject: string;
   readonly peer: string;
   readonly callers: number;
   readonly inFlight: number;
+  /** CPU per call if not told. */
+  readonly measure?: keyof Measures;
+  /** At most; of calls per second: at least. */
   readonly limit: number;
 }
 
@@ -15,27 +18,42 @@ export interface Verdict extends Target {
 }
 
 const PAYLOAD_BYTES = 100;
+const NAMES: Readonly<Record<keyof Measures, string>> = {
+  cpuUsPerCall: 'CPU',
+  callsPerSecond: 'calls/s',
+  p99Us: 'p99',
+};
 
 /** One verdict for each target whose both sides were measured. */
 export function judge(targets: readonly Target[], rows: readonly Row[], payloadBytes = PAYLOAD_BYTES): Verdict[] {
   return targets.flatMap((target) => {
-    const cpuOf = (subject: string) =>
+    const roundsOf = (subject: string) =>
       rows.find(
         (row) =>
           row.subject === subject &&
           row.callers === target.callers &&
           row.inFlight === target.inFlight &&
           row.payloadBytes === payloadBytes,
-      )?.cpuUsPerCall ?? null;
-    const own = cpuOf(target.subject);
-    const peer = cpuOf(target.peer);
-    if (own === null || peer === null) return [];
-    const ratio = own / peer;
-    return [{ ...target, ratio, met: ratio <= target.limit }];
+      )?.rounds ?? [];
+    const measure = target.measure ?? 'cpuUsPerCall';
+    const peers = roundsOf(target.peer);
+    const ratios = roundsOf(target.subject).flatMap((own, round) => {
+      const [mine, other] = [own[measure], peers[round]?.[measure] ?? null];
+      return mine === null || other === null ? [] : [mine / other];
+    });
+    if (ratios.length === 0) return [];
+    const ratio = ratios.toSorted((a, b) => a - b)[ratios.length >> 1]!;
+    return [{ ...target, ratio, met: isAtLeast(target) ? ratio >= target.limit : ratio <= target.limit }];
   });
 }
 
-export function verdictText({ subject, peer, callers, inFlight, limit, ratio, met }: Verdict): string {
-  const load = `${callers} × ${inFlight}`;
-  return `${met ? 'ok  ' : 'OVER'} ${load}: CPU of ${subject} is ${ratio.toFixed(3)} × ${peer}, at most ${limit} promised`;
+export function verdictText(verdict: Verdict): string {
+  const { subject, peer, callers, inFlight, measure = 'cpuUsPerCall', limit, ratio, met } = verdict;
+  const promise = `at ${isAtLeast(verdict) ? 'least' : 'most'} ${limit} promised`;
+  const mark = met ? 'ok    ' : 'MISSED';
+  return `${mark} ${callers} × ${inFlight}: ${NAMES[measure]} of ${subject} is ${ratio.toFixed(3)} × ${peer}, ${promise}`;
+}
+
+function isAtLeast({ measure }: Target): boolean {
+  return measure === 'callsPerSecond';
 }

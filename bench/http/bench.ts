@@ -13,7 +13,12 @@ const destination = { destination: { host } };
 const callers = 64;
 export const httpPayloadBytes = 66;
 
-export const httpTargets: readonly Target[] = [{ subject: 'meltemi', callers, inFlight: 1, peer: 'envoy', limit: 0.4 }];
+const load = { subject: 'meltemi', callers, inFlight: 1 } as const;
+export const httpTargets: readonly Target[] = [
+  { ...load, peer: 'envoy', limit: 0.4 },
+  { ...load, peer: 'haproxy', measure: 'callsPerSecond', limit: 0.7 },
+  { ...load, peer: 'haproxy', measure: 'p99Us', limit: 3 },
+];
 
 interface HttpBenchOptions {
   readonly quick: boolean;
@@ -152,5 +157,6 @@ function toRow(subject: string, samples: readonly Sample[]): Row {
     p99Us: median(samples.map((sample) => sample.p99Us))!,
     cpuUsPerCall: median(samples.map((sample) => sample.cpuUsPerCall)),
     residentMiB: median(samples.map((sample) => sample.residentMiB)),
+    rounds: samples,
   };
 }

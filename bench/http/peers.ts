@@ -31,7 +31,7 @@ export async function startPeers(upstreamPort: number, directory: string): Promi
   const server = `keepalive_requests 1000000000; ${log} location /other { ${forward} } location / { ${forward} }`;
   peers.push(await startNginx('nginx', Core.proxy, server, upstream, directory));
   if (installed('haproxy', '-v')) peers.push(await startHaproxy(upstreamPort, directory));
-  peers.push(await startNode(upstreamPort));
+  peers.push(await startNode(upstreamPort, directory));
   if (envoyVersion() !== null) {
     const filter = envoyFilter(join(directory, 'envoy-access.log'));
     peers.push({ name: 'envoy', ...(await startEnvoy('envoy', filter, upstreamPort, directory)) });
@@ -57,7 +57,7 @@ http { ${temporary.join(' ')} ${http} server { listen 127.0.0.1:${port}; ${serve
   return { name, child, port };
 }
 
-/** Logs nothing: it only speaks syslog. */
+/** Its log goes to its standard output, which is a file here. */
 async function startHaproxy(upstreamPort: number, directory: string): Promise<Peer> {
   const port = await freePort();
   const file = join(directory, 'haproxy.cfg');
@@ -66,8 +66,11 @@ async function startHaproxy(upstreamPort: number, directory: string): Promise<Pe
     [
       'global',
       '  nbthread 1',
+      '  log stdout format raw local0 info',
       'defaults',
       '  mode http',
+      '  log global',
+      '  option httplog',
       '  timeout client 60s',
       '  timeout server 60s',
       '  timeout connect 5s',
@@ -81,16 +84,18 @@ async function startHaproxy(upstreamPort: number, directory: string): Promise<Pe
       '',
     ].join('\n'),
   );
-  const child = new Child('haproxy', Core.proxy, 'haproxy', ['-db', '-f', file]);
+  const command = `exec haproxy -db -f '${file}' > '${join(directory, 'haproxy-access.log')}'`;
+  const child = new Child('haproxy', Core.proxy, 'sh', ['-c', command]);
   await child.until(async () => (await fetch(`http://127.0.0.1:${port}/`)).ok || undefined);
   return { name: 'haproxy', child, port };
 }
 
-async function startNode(upstreamPort: number): Promise<Peer> {
+async function startNode(upstreamPort: number, directory: string): Promise<Peer> {
   const script = fileURLToPath(new URL('node-http-proxy.ts', import.meta.url));
-  const child = Child.script('node:http', Core.proxy, script, [`${upstreamPort}`]);
+  const log = join(directory, 'node-access.log');
+  const child = Child.script('node:http + undici', Core.proxy, script, [`${upstreamPort}`, log]);
   const { port } = await child.message<{ port: number }>();
-  return { name: 'node:http', child, port };
+  return { name: 'node:http + undici', child, port };
 }
 
 function envoyFilter(accessLogFile: string): object {

@@ -163,6 +163,7 @@ function toRow(subject: string, inFlight: number, samples: readonly Sample[]): R
     p99Us: median(samples.map((sample) => sample.p99Us))!,
     cpuUsPerCall: median(samples.map((sample) => sample.cpuUsPerCall)),
     residentMiB: median(samples.map((sample) => sample.residentMiB)),
+    rounds: samples,
   };
 }
 
