@@ -91,6 +91,8 @@ describe('TlsMaterials', () => {
     expect(stats.counter('tls_reload_failures_total').value).toBe(3);
     // A retry of the same changes nothing.
     expect(await materials.load(owned())).toEqual([]);
+    await write(first.certificate, first.key);
+    expect([note(), changes]).toEqual([[], []]);
     await write(second.certificate, second.key);
     expect([note(), changes]).toEqual([[], [second.certificate]]);
   });

