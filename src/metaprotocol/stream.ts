@@ -5,6 +5,7 @@
 
 import type { AttemptOwner } from './attempt.ts';
 import { LiveAttempt } from './attempt.ts';
+import { pickAnother } from './balancer/balancer.ts';
 import type { DirectionHooks, FilterChain } from './chain.ts';
 import type { DownstreamConnection } from './downstream.ts';
 import { textOf } from './error-text.ts';
@@ -29,8 +30,6 @@ import type { Endpoint } from './upstream/endpoint.ts';
 
 /** A request body that outgrows this cannot be sent a second time. */
 const REPLAY_LIMIT_BYTES = 64 * 1024;
-/** A further attempt is offered this many choices to find an endpoint that was not tried yet. */
-const OTHER_ENDPOINT_TRIES = 3;
 
 export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner {
   readonly id: number;
@@ -158,13 +157,10 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   }
 
   #checkVariants(route: Route): void {
-    const variants = this.request.routeVariants?.() ?? null;
-    if (variants === null) return;
-    for (const variant of variants) {
-      if (this.chain.routes.match(variant) === route) continue;
-      this.reply(statusOf(Status.unsupported, `parts of this request take other routes than ${route.name}`));
-      return;
-    }
+    const { routes } = this.chain;
+    const elsewhere = this.request.routeVariants?.()?.some((variant) => routes.match(variant) !== route) === true;
+    if (!elsewhere) return;
+    this.reply(statusOf(Status.unsupported, `parts of this request take other routes than ${route.name}`));
   }
 
   // Phase 3: request filters. What passes them arrives here.
@@ -286,15 +282,10 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   #pickEndpoint(another: boolean): Endpoint | null {
     const { balancer } = this.#destination!.cluster!;
     const { random } = this.connection.core;
-    let endpoint = balancer.pick(this.#hashInput, random);
-    for (let tries = 1; another && tries < OTHER_ENDPOINT_TRIES && this.#tried(endpoint); tries++) {
-      endpoint = balancer.pick(this.#hashInput, random);
-    }
-    return endpoint;
-  }
-
-  #tried(endpoint: Endpoint | null): boolean {
-    return this.attempts.some((attempt) => attempt.endpoint.address === endpoint?.address);
+    if (!another) return balancer.pick(this.#hashInput, random);
+    return pickAnother(balancer, this.#hashInput, random, (endpoint) => {
+      return this.attempts.some((attempt) => attempt.endpoint.address === endpoint.address);
+    });
   }
 
   #tryEndpoint(endpoint: Endpoint | null, replayed: boolean): void {

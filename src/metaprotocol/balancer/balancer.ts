@@ -31,6 +31,23 @@ export function createBalancer(
   }
 }
 
+/** A further attempt is offered this many choices to find an endpoint that was not tried yet. */
+const CHOICES = 3;
+
+/** One that was not tried, if a few choices find one. */
+export function pickAnother(
+  balancer: Balancer,
+  hashInput: string | null,
+  random: () => number,
+  tried: (endpoint: Endpoint) => boolean,
+): Endpoint | null {
+  let endpoint = balancer.pick(hashInput, random);
+  for (let choices = 1; choices < CHOICES && endpoint !== null && tried(endpoint); choices++) {
+    endpoint = balancer.pick(hashInput, random);
+  }
+  return endpoint;
+}
+
 /** Healthy endpoints of the lowest priority number that has any. */
 export function usableEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
   const healthy = endpoints.filter((endpoint) => endpoint.healthy && endpoint.weight > 0);
