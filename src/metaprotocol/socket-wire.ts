@@ -6,10 +6,20 @@ import { UpstreamSocket } from './upstream-socket.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
+const SMALL_READ_BYTES = 2_048;
 
 /** The read buffer of all sockets of one worker: filled, handed to the handler, and filled again. */
 export class ReadBuffer {
   readonly bytes = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  readonly #views: (Buffer | undefined)[] = new Array(SMALL_READ_BYTES).fill(undefined);
+
+  /** The first `length` bytes. Small reads are many, and a view costs more than what it saves: they are made once for a length. */
+  view(length: number): Buffer {
+    if (length >= SMALL_READ_BYTES) return this.bytes.subarray(0, length);
+    const view = this.#views[length] ?? this.bytes.subarray(0, length);
+    this.#views[length] = view;
+    return view;
+  }
 }
 
 class DuplexWire implements Wire {
@@ -95,8 +105,8 @@ export class SharedReadWire extends DuplexWire {
     socket.resume();
   }
 
-  onRead(bytes: Buffer, length: number): boolean {
-    this.deliver(length === bytes.length ? bytes : bytes.subarray(0, length), true);
+  onRead(buffer: ReadBuffer, length: number): boolean {
+    this.deliver(buffer.view(length), true);
     return true;
   }
 }
@@ -119,7 +129,7 @@ export function acceptedWire(accepted: net.Socket, buffer: ReadBuffer): Wire {
   const options = {
     handle,
     allowHalfOpen: true,
-    onread: { buffer: buffer.bytes, callback: (length: number, bytes: Buffer) => wire?.onRead(bytes, length) ?? true },
+    onread: { buffer: buffer.bytes, callback: (length: number) => wire?.onRead(buffer, length) ?? true },
   };
   const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
   socket.setNoDelay(true);
@@ -142,7 +152,7 @@ export class SocketConnector implements Connector {
       noDelay: true,
       onread: {
         buffer: this.#buffer.bytes,
-        callback: (length: number, bytes: Uint8Array) => wire?.onRead(bytes as Buffer, length) ?? true,
+        callback: (length: number) => wire?.onRead(this.#buffer, length) ?? true,
       },
     };
     const socket = new UpstreamSocket(options as unknown as net.SocketConstructorOpts);

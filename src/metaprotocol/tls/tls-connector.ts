@@ -79,7 +79,7 @@ export class TlsConnector implements Connector {
       checkServerIdentity: (_host, certificate) => this.#faultOf(certificate),
       onread: {
         buffer: this.#buffer.bytes,
-        callback: (length, bytes) => wire?.onRead(bytes as Buffer, length) ?? true,
+        callback: (length) => wire?.onRead(this.#buffer, length) ?? true,
       },
       // SNI carries no addresses.
       ...(serverName === null || isIP(serverName) !== 0 ? {} : { servername: serverName }),

@@ -65,15 +65,21 @@ function lastAttempt({ attempts }: Stream): Stream['attempts'][number] | undefin
   return attempts[attempts.length - 1];
 }
 
-/** ISO 8601 with milliseconds. Streams of one read start together, and many more in the same millisecond: its text is made once. */
+/** The wall clock is looked at this often: it may be set while the monotonic one goes on. */
+const WALL_CLOCK_MS = 1_000;
+
+/** ISO 8601 with milliseconds. Many streams start in the same one: its text is made once. */
 function startTimeText(): (stream: Stream) => string {
-  let lastStartMs = Number.NaN;
+  let offsetMs = 0;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
   let lastMs = Number.NaN;
   let last = '';
   return (stream) => {
-    if (stream.startMs === lastStartMs) return last;
-    lastStartMs = stream.startMs;
-    const startMs = Math.round(Date.now() - stream.elapsedMs);
+    if (Math.abs(stream.startMs - lookedAtMs) >= WALL_CLOCK_MS) {
+      lookedAtMs = stream.startMs;
+      offsetMs = Date.now() - (stream.startMs + stream.elapsedMs);
+    }
+    const startMs = Math.round(stream.startMs + offsetMs);
     if (startMs !== lastMs) {
       lastMs = startMs;
       last = new Date(startMs).toISOString();
