@@ -108,6 +108,7 @@ describe('TlsMaterials', () => {
         message: "TLS: /a.pem: ENOENT: no such file, open '/a.pem'; trustedCa: has no PEM block CERTIFICATE",
       },
     ]);
+    materials.use([]);
     expect(materials.notes()).toEqual([]);
     await write(first.certificate, first.key);
     expect(changes).toEqual([first.certificate]);

@@ -43,6 +43,8 @@ export class TlsMaterials {
   readonly #reloads: Counter;
   readonly #failures: Counter;
   #owned: readonly OwnedTls[] = [];
+  /** Loaded since the last `use`: what was refused is waited for. */
+  #tried: OwnedTls[] = [];
 
   constructor(options: TlsMaterialsOptions) {
     const { clock, files, stats } = options;
@@ -58,6 +60,7 @@ export class TlsMaterials {
 
   /** Reads what these need and was not read before; answers with those of them that have nothing usable, and why. */
   async load(owned: readonly OwnedTls[]): Promise<ResourceRemark[]> {
+    this.#tried.push(...owned);
     await this.#files.add(owned.flatMap(({ tls }) => pemUnitsOf(tls).flat().flatMap(filesOf)));
     for (const { tls } of owned) {
       for (const sources of pemUnitsOf(tls)) {
@@ -71,12 +74,14 @@ export class TlsMaterials {
     return this.#remarks(owned, (unit) => (unit.good === null ? unit.fault : ''));
   }
 
-  /** From now on it is these that count; what only others needed is forgotten. All were loaded. */
+  /** These run from now on. What neither they nor others that were loaded since the last time need is forgotten. */
   use(owned: readonly OwnedTls[]): void {
     this.#owned = owned;
-    const keys = new Set(owned.flatMap(({ tls }) => pemUnitsOf(tls).map(keyOf)));
+    const units = [...owned, ...this.#tried].flatMap(({ tls }) => pemUnitsOf(tls));
+    this.#tried = [];
+    const keys = new Set(units.map(keyOf));
     for (const key of this.#units.keys()) if (!keys.has(key)) this.#units.delete(key);
-    this.#files.retain(new Set(owned.flatMap(({ tls }) => pemUnitsOf(tls).flat().flatMap(filesOf))));
+    this.#files.retain(new Set(units.flat().flatMap(filesOf)));
   }
 
   /** The last good texts of a unit that was loaded and has some. */
