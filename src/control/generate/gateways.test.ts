@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../../scripts/certificates.ts';
 import { httpManifest, TestMesh, tcpManifest, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
 import type { JsonObject } from '../../xds/json.ts';
 import type { NodeInfo } from '../../xds/node.ts';
@@ -232,12 +233,13 @@ describe('servers of TLS', () => {
   });
 
   it('take their certificates from Secrets of the router’s namespace', () => {
-    const pem = (word: string): string => `-----BEGIN ${word}-----\\nx\\n-----END ${word}-----`;
+    const { certificate, key } = new CertificateAuthority().issue({ names: ['a.test'] });
+    const quoted = (text: string): string => JSON.stringify(text);
     const secret = (namespace: string): string => `
 apiVersion: v1
 kind: Secret
 metadata: { name: cred, namespace: ${namespace} }
-stringData: { tls.crt: "${pem('CERTIFICATE')}", tls.key: "${pem('PRIVATE KEY')}" }
+stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
 `;
     const files = [
       gateway(
@@ -250,7 +252,7 @@ stringData: { tls.crt: "${pem('CERTIFICATE')}", tls.key: "${pem('PRIVATE KEY')}"
     expect(chain.transportSocket.typedConfig.commonTlsContext.tlsCertificateSdsSecretConfigs).toEqual([
       { name: 'kubernetes://cred', sdsConfig: { ads: {}, resourceApiVersion: 'V3' } },
     ]);
-    expect(find(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toContain('KEY');
+    expect(find(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toBe(key);
     const lacking = generate([...files, secret('shop')]);
     expect(names(lacking, TypeUrl.Secret)).toEqual([]);
     expect(find(lacking, TypeUrl.Listener, '0.0.0.0_443').filterChains).toMatchObject([
@@ -301,6 +303,49 @@ describe('what no route leads to', () => {
       'no VirtualService has a tcp route for port 5432 and *: it is not served',
       'no MetaRouter has routes for port 9090 and *: it is not served',
       'no VirtualService has a tls route for port 443 and a.test: it is not served',
+    ]);
+  });
+});
+
+describe('a destination that the router cannot have', () => {
+  const hidden = resource(
+    'ServiceEntry',
+    'hidden',
+    `{ hosts: [hidden.test], ports: [{ number: 80, name: http }], resolution: STATIC, exportTo: ["."], endpoints: [{ address: 127.0.0.1 }] }`,
+  );
+  const unresolved = resource('ServiceEntry', 'any', '{ hosts: [any.test], ports: [{ number: 80, name: http }] }');
+
+  it('fails its own share, and no other route', () => {
+    const part = (host: string) => `{ destination: { host: ${host}, port: { number: 80 } }, weight: 1 }`;
+    const generated = generate([
+      hidden,
+      unresolved,
+      gateway('a', `${server('HTTP', 80, 'http', '"*"')}, ${server('TCP', 81, 'tcp', '"*"')}`),
+      http('one', 'one.test', 'a', `{ route: [${part('site')}, ${part('hidden.test')}] }`),
+      http('two', 'two.test', 'a', `{ route: [${part('any.test')}], mirror: { host: hidden.test } }`),
+      resource('VirtualService', 'tcp', `{ hosts: ["*"], gateways: [a], tcp: [{ route: [${part('hidden.test')}] }] }`),
+    ]);
+    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.80');
+    expect(virtualHosts.map(({ routes }: { routes: { route: JsonObject }[] }) => routes[0]!.route)).toEqual([
+      {
+        timeout: '0s',
+        weightedClusters: {
+          clusters: [
+            { name: `outbound|80||${HOST}`, weight: 1 },
+            { name: 'BlackHoleCluster', weight: 1 },
+          ],
+        },
+      },
+      { timeout: '0s', cluster: 'BlackHoleCluster' },
+    ]);
+    const [chain] = find(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
+    expect(chain.filters[0].typedConfig.cluster).toBe('BlackHoleCluster');
+    expect(names(generated, TypeUrl.Cluster)).toContain('BlackHoleCluster');
+    expect(generated.notes.map(({ source, message }) => `${source}: ${message}`).sort()).toEqual([
+      'VirtualService/shop/one: hidden.test port 80 does not exist or is not exported to the namespace default',
+      'VirtualService/shop/tcp: hidden.test port 80 does not exist or is not exported to the namespace default',
+      'VirtualService/shop/two: any.test port 80 is not served at this proxy: what is sent there fails',
+      'VirtualService/shop/two: hidden.test port 80 does not exist or is not exported to the namespace default',
     ]);
   });
 });

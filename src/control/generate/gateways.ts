@@ -6,7 +6,6 @@ import { isNested, sharedSubject } from '../translate/gateway-conflicts.ts';
 import {
   type CodecProtocol,
   type ConnectionRoute,
-  type Destination,
   type Gateway,
   type GatewayRoutes,
   type GatewayServer,
@@ -22,7 +21,7 @@ import type { Bind } from './bind.ts';
 import type { ServiceAddress } from './generated.ts';
 import { type ChainSpec, listenerResource } from './listeners.ts';
 import { gatewayDomainsOf } from './names.ts';
-import { routeResources, toWeightedCluster, type VirtualHost } from './routes.ts';
+import { type PlacedRoute, routeResources, toWeightedClusters, type Upstreams, type VirtualHost } from './routes.ts';
 import { secretResource } from './transport-sockets.ts';
 
 /** What the generation of a proxy's other resources lends. */
@@ -37,7 +36,8 @@ export interface GatewaySite {
   address(address: ServiceAddress): void;
   /** False, and noted: the proxy lacks the codec. */
   serves(protocol: GatewayServer['protocol'], source: string): boolean;
-  hashKeysOf(protocol: CodecProtocol, source: string): (destination: Destination) => string | null;
+  /** `protocol`: of the requests that are led there; null: bytes as they are. */
+  upstreamsOf(protocol: CodecProtocol | null, source: string): Upstreams;
 }
 
 /** A server that has its socket, with the routes that this proxy's namespace sees. */
@@ -199,8 +199,9 @@ class GatewayPort {
     return [];
   }
 
+  /** `sources`: the resource whose route it is comes last. */
   #connectionChain(name: string, route: ConnectionRoute, sources: readonly string[]): Chain {
-    const clusters = route.destinations.map(toWeightedCluster);
+    const clusters = toWeightedClusters(route.destinations, this.#site.upstreamsOf(null, sources.at(-1)!));
     return { spec: { name, statPrefix: this.#statPrefix, serves: { kind: 'connections', clusters } }, sources };
   }
 
@@ -218,8 +219,9 @@ class GatewayPort {
     for (const { source, routes: content } of found) {
       if (content.kind !== 'table') continue;
       const { routes, filters, codecOptions } = content.table;
-      const hashKeyOf = this.#site.hashKeysOf(protocol, source);
-      this.#addAll(routeResources(name, [{ name: '*', domains: ['*'], routes, hashKeyOf }], manifest), sources);
+      const upstreams = this.#site.upstreamsOf(protocol, source);
+      const placed = routes.map((route) => ({ route, upstreams }));
+      this.#addAll(routeResources(name, [{ name: '*', domains: ['*'], routes: placed }], manifest), sources);
       return [{ spec: { ...spec, serves: { ...serves, filters, codecOptions } }, sources }];
     }
     this.#tellUnrouted(members[0]!.gateway, members[0]!.server, 'MetaRouter has routes');
@@ -233,33 +235,32 @@ class GatewayPort {
   /** The routes of all VirtualServices of one host, those for everything last. */
   #virtualHosts(members: readonly Member[], protocol: CodecProtocol): VirtualHost[] {
     const { port } = this.#bind;
-    const hosts = new Map<string, { routes: Route[]; source: string }>();
+    const hosts = new Map<string, PlacedRoute[]>();
     const redirected = new Set<string>();
-    for (const { gateway, server, routes } of members) {
+    for (const { server, routes } of members) {
       const named = server.hosts.map(({ host }) => host);
       for (const { source, routes: content } of routes) {
         if (content.kind !== 'http') continue;
         if (server.httpsRedirect) named.push(...content.hosts);
+        const upstreams = this.#site.upstreamsOf(protocol, source);
+        const placed = content.routes.map((route) => ({ route, upstreams }));
         for (const host of content.hosts) {
-          const entry = hosts.get(host) ?? { routes: [], source };
-          entry.routes.push(...content.routes);
-          hosts.set(host, entry);
+          hosts.set(host, [...(hosts.get(host) ?? []), ...placed]);
         }
       }
       if (!server.httpsRedirect) continue;
       for (const host of named) {
         redirected.add(host);
-        if (!hosts.has(host)) hosts.set(host, { routes: [], source: gateway.source });
+        if (!hosts.has(host)) hosts.set(host, []);
       }
     }
-    if (hosts.size === 0) return [{ name: `blackhole:${port}`, domains: ['*'], routes: [], hashKeyOf: () => null }];
+    if (hosts.size === 0) return [{ name: `blackhole:${port}`, domains: ['*'], routes: [] }];
     return [...hosts]
       .sort(([a], [b]) => compare(a, b))
-      .map(([host, { routes, source }]) => ({
+      .map(([host, routes]) => ({
         name: `${host}:${port}`,
         domains: gatewayDomainsOf(host, port),
-        routes: redirected.has(host) ? [TO_HTTPS] : catchAllsLast(routes),
-        hashKeyOf: this.#site.hashKeysOf(protocol, source),
+        routes: redirected.has(host) ? [{ route: TO_HTTPS, upstreams: NOWHERE }] : catchAllsLast(routes),
       }));
   }
 
@@ -316,11 +317,13 @@ function hostsText({ hosts }: GatewayServer): string {
 }
 
 /** As in Istio: the first route for everything is the last of all. */
-function catchAllsLast(routes: readonly Route[]): Route[] {
-  const conditional = routes.filter(({ match }) => match.length > 0);
-  const rest = routes.find(({ match }) => match.length === 0);
+function catchAllsLast(routes: readonly PlacedRoute[]): PlacedRoute[] {
+  const conditional = routes.filter(({ route }) => route.match.length > 0);
+  const rest = routes.find(({ route }) => route.match.length === 0);
   return rest === undefined ? conditional : [...conditional, rest];
 }
+
+const NOWHERE: Upstreams = { clusterOf: () => null, hashKeyOf: () => null };
 
 const TO_HTTPS: Route = Object.freeze({
   ...defaultRoute('', 0),

@@ -37,7 +37,14 @@ import {
 } from './generated.ts';
 import { type ChainSpec, type ListenerSpec, listenerResource } from './listeners.ts';
 import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
-import { routeResources, singleRoute, toWeightedCluster, type VirtualHost } from './routes.ts';
+import {
+  blackHole,
+  routeResources,
+  singleRoute,
+  toWeightedClusters,
+  type Upstreams,
+  type VirtualHost,
+} from './routes.ts';
 
 export const generateMeltemi: Generator = (context, node) => new MeltemiGeneration(context, node).run();
 
@@ -101,11 +108,15 @@ class MeltemiGeneration {
   }
 
   #outbound(): void {
-    for (const [name, service] of this.#visible) {
+    const ports = [...this.#visible].flatMap(([name, service]) => {
       const port = service.ports.find((each) => routeConfigName(service.host, each.number) === name)!;
       const protocol = service.discovery === 'none' ? null : this.#served(port.protocol, service.source);
-      if (protocol !== null) this.#service(service, port, protocol);
-    }
+      return protocol === null ? [] : [{ service, port, protocol }];
+    });
+    // All before the first that may be led to by another's routes.
+    for (const { service, port, protocol } of ports) this.#clusters(service, port, protocol);
+    if (this.#node.type === 'router') return;
+    for (const { service, port, protocol } of ports) this.#listeners(service, port, protocol);
     for (const [routes, members] of this.#sharing) this.#routes(routes, members);
   }
 
@@ -119,11 +130,11 @@ class MeltemiGeneration {
       note: (source, message) => this.#note(source, message),
       address: (address) => this.#addresses.push(address),
       serves: (protocol, source) => this.#served(protocol, source) !== null,
-      hashKeysOf: (protocol, source) => (destination) => this.#hashKeyOf(destination, protocol, source),
+      upstreamsOf: (protocol, source) => this.#upstreamsOf(protocol, source),
     });
   }
 
-  #service(service: Service, port: ServicePort, protocol: ServedProtocol): void {
+  #clusters(service: Service, port: ServicePort, protocol: ServedProtocol): void {
     const policy = this.#policyFor(service);
     const upstream = this.#mesh.upstreams.get(service.host);
     const sources = [
@@ -138,7 +149,9 @@ class MeltemiGeneration {
       const ca = this.#credentialOf(settings, policy);
       for (const resource of clusterResources(name, service, port, subset, settings, ca)) this.#add(resource, sources);
     }
-    if (this.#node.type === 'router') return;
+  }
+
+  #listeners(service: Service, port: ServicePort, protocol: ServedProtocol): void {
     let listens = false;
     for (const address of serviceAddresses(service))
       listens = this.#listen(service, port, protocol, address) || listens;
@@ -251,12 +264,13 @@ class MeltemiGeneration {
     const statPrefix = outboundCluster(port.number, '', service.host);
     const name = routeConfigName(service.host, port.number);
     const table = connectionTableFor(this.#index, service.host, port.number, this.#node.namespace);
-    if (table !== null) sources.add(table.source);
+    const source = table?.source ?? service.source;
+    sources.add(source);
     const routes = [...(table?.routes ?? [])];
     const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
     if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
     return routes.map(({ sniHosts, destinations }, at): ChainSpec => {
-      const clusters = destinations.map(toWeightedCluster);
+      const clusters = toWeightedClusters(destinations, this.#upstreamsOf(null, source));
       const ownName = at === routes.length - 1 ? name : `${name}.${at}`;
       return { name: ownName, serverNames: sniHosts, statPrefix, serves: { kind: 'connections', clusters } };
     });
@@ -277,26 +291,48 @@ class MeltemiGeneration {
       const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
       const source = table?.source ?? service.source;
       sources.push(source);
-      for (const { mirrors } of routes) {
-        for (const { destination } of mirrors) this.#destinationPolicy(destination, source);
-      }
-      const hashKeyOf = (destination: Destination): string | null => this.#hashKeyOf(destination, protocol, source);
+      const upstreams = this.#upstreamsOf(protocol, source);
+      const placed = routes.map((route) => ({ route, upstreams }));
       // Alone behind its address, a service takes requests by whatever name they call it.
-      if (members.length === 1) return { name: '*', domains: ['*'], routes, hashKeyOf };
+      if (members.length === 1) return { name: '*', domains: ['*'], routes: placed };
       const short = shortNames(service.host, this.#node.namespace)
         .flatMap((host) => domainsOf(host, port.number))
         .filter((domain) => !taken.has(domain));
       for (const domain of short) taken.add(domain);
       const domains = [...domainsOf(service.host, port.number), ...short];
-      return { name: `${service.host}:${port.number}`, domains, routes, hashKeyOf };
+      return { name: `${service.host}:${port.number}`, domains, routes: placed };
     });
     for (const resource of routeResources(name, hosts, members[0]!.protocol.manifest)) this.#add(resource, sources);
   }
 
-  #hashKeyOf(destination: Destination, protocol: CodecProtocol, source: string): string | null {
-    const policy = this.#destinationPolicy(destination, source);
-    const subset = policy?.subsets.get(destination.subset) ?? null;
-    return clusterPolicy(policy, subset, destination.port, null, placementKeyOf(protocol)).hashKey;
+  /** What destinations of `source` are here. `protocol`: of the requests that are led there; null: bytes as they are. */
+  #upstreamsOf(protocol: CodecProtocol | null, source: string): Upstreams {
+    return {
+      clusterOf: (destination) => this.#clusterOf(destination, source),
+      hashKeyOf: (destination) => {
+        const policy = this.#destinationPolicy(destination, source);
+        const subset = policy?.subsets.get(destination.subset) ?? null;
+        const placement = protocol === null ? null : placementKeyOf(protocol);
+        return clusterPolicy(policy, subset, destination.port, null, placement).hashKey;
+      },
+    };
+  }
+
+  /** null, and noted: it is there, but not for this proxy. What is nowhere any more keeps its name: who has its cluster goes on. */
+  #clusterOf(destination: Destination, source: string): string | null {
+    const { host, port, subset } = destination;
+    const name = outboundCluster(port, subset, host);
+    if (this.#resources.has(resourceId(TypeUrl.Cluster, name))) return name;
+    const isSomewhere =
+      this.#index.services(host).some((service) => service.ports.some(({ number }) => number === port)) &&
+      (subset === '' || this.#index.policies(host).some((policy) => policy.subsets.has(subset)));
+    this.#destinationPolicy(destination, source);
+    if (!isSomewhere) return name;
+    const whole = resourceId(TypeUrl.Cluster, outboundCluster(port, '', host));
+    if (this.#visible.has(routeConfigName(host, port)) && !this.#resources.has(whole))
+      this.#note(source, `${host} port ${port} is not served at this proxy: what is sent there fails`);
+    this.#add(blackHole(), [source]);
+    return null;
   }
 
   /** Also notes a destination that this proxy cannot have, though the route's resource is valid by itself. */

@@ -8,7 +8,6 @@ import { canonicalKey } from '../translate/attributes.ts';
 import type { AttributeMatch, Destination, Mutation, Route, WeightedDestination } from '../translate/mesh.ts';
 import { filterConfig } from './filter-config.ts';
 import { httpRouteMatch } from './http-route-match.ts';
-import { outboundCluster } from './names.ts';
 
 const MILLION = 1_000_000;
 /** Istio's name. */
@@ -18,14 +17,25 @@ const BLACK_HOLE = 'BlackHoleCluster';
 export interface VirtualHost {
   readonly name: string;
   readonly domains: readonly string[];
-  readonly routes: readonly Route[];
-  /** The attribute that a destination's cluster hashes. */
-  readonly hashKeyOf: (destination: Destination) => string | null;
+  readonly routes: readonly PlacedRoute[];
+}
+
+/** A route, and what its destinations are at one proxy. */
+export interface PlacedRoute {
+  readonly route: Route;
+  readonly upstreams: Upstreams;
+}
+
+export interface Upstreams {
+  /** null: this proxy cannot have it. */
+  clusterOf(destination: Destination): string | null;
+  /** The attribute that its cluster hashes. */
+  hashKeyOf(destination: Destination): string | null;
 }
 
 /** The table, and what its routes need that no service brings. */
 export function routeResources(name: string, hosts: readonly VirtualHost[], manifest: ProtocolManifest): XdsResource[] {
-  const answers = hosts.some(({ routes }) => routes.some(({ destinations }) => destinations.length === 0));
+  const answers = hosts.some(({ routes }) => routes.some(({ route }) => route.destinations.length === 0));
   return [routeConfiguration(name, hosts, manifest), ...(answers ? [blackHole()] : [])];
 }
 
@@ -33,7 +43,7 @@ function routeConfiguration(name: string, hosts: readonly VirtualHost[], manifes
   const virtualHosts = hosts.map((host) => ({
     name: host.name,
     domains: [...host.domains],
-    routes: host.routes.map((route) => toRoute(route, manifest, host.hashKeyOf)),
+    routes: host.routes.map(({ route, upstreams }) => toRoute(route, manifest, upstreams)),
   }));
   return { typeUrl: TypeUrl.RouteConfiguration, name, value: { name, virtualHosts } };
 }
@@ -48,41 +58,32 @@ export function singleRoute(name: string, cluster: string): XdsResource {
   };
 }
 
-function toRoute(
-  route: Route,
-  manifest: ProtocolManifest,
-  hashKeysOf: (destination: Destination) => string | null,
-): JsonObject {
+function toRoute(route: Route, manifest: ProtocolManifest, upstreams: Upstreams): JsonObject {
   const { match, headers } =
     manifest.family === 'http'
       ? httpRouteMatch(route.match)
       : { match: { prefix: '/' } as JsonObject, headers: route.match };
   if (headers.length > 0) match.headers = headers.map(toHeaderMatcher);
-  const value = { name: route.name, match, route: toAction(route, manifest, hashKeysOf), ...toMutations(route) };
+  const value = { name: route.name, match, route: toAction(route, manifest, upstreams), ...toMutations(route) };
   const options = Object.entries(route.filterOptions).map(([filter, raw]) => [filter, filterConfig(filter, raw)]);
   return options.length === 0 ? value : { ...value, typedPerFilterConfig: Object.fromEntries(options) };
 }
 
-function toAction(
-  route: Route,
-  manifest: ProtocolManifest,
-  hashKeysOf: (destination: Destination) => string | null,
-): JsonObject {
+function toAction(route: Route, manifest: ProtocolManifest, upstreams: Upstreams): JsonObject {
   // Always said: an absent timeout means 15 s to Envoy.
   const action: JsonObject = { timeout: protoDuration(route.timeoutMs) };
-  Object.assign(action, weightedClusters(route.destinations.map(toWeightedCluster)));
-  const hashKeys = new Set(route.destinations.map(hashKeysOf).filter((key) => key !== null));
+  Object.assign(action, weightedClusters(toWeightedClusters(route.destinations, upstreams)));
+  const hashKeys = new Set(route.destinations.map((each) => upstreams.hashKeyOf(each)).filter((key) => key !== null));
   if (hashKeys.size > 0)
     action.hashPolicy = [...hashKeys].map((key) => ({ header: { headerName: canonicalKey(manifest, key) } }));
-  if (route.mirrors.length > 0) {
-    action.requestMirrorPolicies = route.mirrors.map(({ destination, percent }) => {
-      const numerator = Math.round((percent * MILLION) / 100);
-      return {
-        cluster: clusterOf(destination),
-        runtimeFraction: { defaultValue: { numerator, denominator: 'MILLION' } },
-      };
-    });
-  }
+  const mirrors = route.mirrors.flatMap(({ destination, percent }) => {
+    const cluster = upstreams.clusterOf(destination);
+    const numerator = Math.round((percent * MILLION) / 100);
+    return cluster === null
+      ? []
+      : [{ cluster, runtimeFraction: { defaultValue: { numerator, denominator: 'MILLION' } } }];
+  });
+  if (mirrors.length > 0) action.requestMirrorPolicies = mirrors;
   return action;
 }
 
@@ -101,20 +102,23 @@ export function weightedClusters(clusters: readonly WeightedClusterSpec[]): Json
   return { weightedClusters: { clusters: clusters.map(({ changes, ...cluster }) => ({ ...cluster, ...changes })) } };
 }
 
-export function toWeightedCluster(destination: WeightedDestination): WeightedClusterSpec {
-  const { weight, authority } = destination;
-  const rewrite = authority === undefined ? {} : { hostRewriteLiteral: authority };
-  return { name: clusterOf(destination), weight, changes: { ...toMutations(destination), ...rewrite } };
+/** What cannot be had keeps its share, and fails it. */
+export function toWeightedClusters(
+  destinations: readonly WeightedDestination[],
+  upstreams: Upstreams,
+): WeightedClusterSpec[] {
+  return destinations.map((destination) => {
+    const { weight, authority } = destination;
+    const rewrite = authority === undefined ? {} : { hostRewriteLiteral: authority };
+    const name = upstreams.clusterOf(destination) ?? BLACK_HOLE;
+    return { name, weight, changes: { ...toMutations(destination), ...rewrite } };
+  });
 }
 
-/** The cluster without endpoints of routes that answer by themselves. */
-function blackHole(): XdsResource {
+/** The cluster without endpoints: of routes that answer by themselves, and of destinations that a proxy cannot have. */
+export function blackHole(): XdsResource {
   const value = { name: BLACK_HOLE, type: 'STATIC', connectTimeout: '1s', loadAssignment: { clusterName: BLACK_HOLE } };
   return { typeUrl: TypeUrl.Cluster, name: BLACK_HOLE, value };
-}
-
-function clusterOf(destination: Destination): string {
-  return outboundCluster(destination.port, destination.subset, destination.host);
 }
 
 function toHeaderMatcher(match: AttributeMatch): JsonObject {

@@ -1,4 +1,6 @@
 /** Credentials: the certificates and CAs that Secrets hold, by the names that Gateways and DestinationRules know them by. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { SecretSpec } from '../model/secret.ts';
 
 export interface TlsCredential {
@@ -11,6 +13,38 @@ export interface TlsCredential {
 const CERTIFICATE_KEYS = ['tls.crt', 'cert'];
 const PRIVATE_KEYS = ['tls.key', 'key'];
 const CA_KEYS = ['ca.crt', 'cacert'];
+const TLS_TYPE = 'kubernetes.io/tls';
+const PEM = '-----BEGIN ';
+
+/** Faults of what is meant as a certificate with its key: nobody shall serve it, and the last good one goes on. No content is told. */
+export function checkSecret({ spec, document }: Resource<SecretSpec>): Finding[] {
+  const [certificate, key] = [CERTIFICATE_KEYS, PRIVATE_KEYS].map((names) => {
+    const name = names.find((each) => spec.texts.has(each)) ?? names[0]!;
+    return { name, text: spec.texts.get(name) ?? '' };
+  }) as [NamedText, NamedText];
+  const isMeant = document.body.type === TLS_TYPE || [certificate, key].some(({ text }) => text.includes(PEM));
+  if (!isMeant) return [];
+  const fault = (name: string, message: string): Finding[] => {
+    const field = document.body.stringData ? 'stringData' : 'data';
+    return [findingAt(document, 'error', [field, name], message)];
+  };
+  try {
+    const leaf = new X509Certificate(certificate.text);
+    try {
+      if (leaf.checkPrivateKey(createPrivateKey(key.text))) return [];
+    } catch {
+      return fault(key.name, 'expected a private key in PEM without a passphrase');
+    }
+  } catch {
+    return fault(certificate.name, 'expected a certificate in PEM');
+  }
+  return fault(key.name, `expected the key of the certificate ${certificate.name}`);
+}
+
+interface NamedText {
+  readonly name: string;
+  readonly text: string;
+}
 
 /** Its content is shown by nothing that prints objects. */
 export class Credentials {
@@ -26,7 +60,7 @@ export class Credentials {
     const secret = this.#secrets.get(`${namespace}/${name}`);
     if (secret === undefined) return null;
     const read = (keys: readonly string[]): string | null =>
-      keys.map((key) => secret.texts.get(key)).find((text) => text?.includes('-----BEGIN ')) ?? null;
+      keys.map((key) => secret.texts.get(key)).find((text) => text?.includes(PEM)) ?? null;
     const [certificate, key] = [read(CERTIFICATE_KEYS), read(PRIVATE_KEYS)];
     return { pair: certificate === null || key === null ? null : { certificate, key }, ca: read(CA_KEYS) };
   }

@@ -16,7 +16,7 @@ import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { VirtualServiceSpec } from '../model/virtual-service.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import { Credentials } from './credentials.ts';
+import { Credentials, checkSecret } from './credentials.ts';
 import { reportGatewayConflicts } from './gateway-conflicts.ts';
 import { compileGateway } from './gateways.ts';
 import {
@@ -60,6 +60,8 @@ export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
 
 export class Translator {
   readonly #rootNamespace: string;
+  /** Reading keys is slow, and most saves change none. */
+  readonly #checkedSecrets = new WeakMap<Resource, readonly Finding[]>();
   #good: ReadonlyMap<string, GoodVersion> = new Map();
 
   constructor(rootNamespace: string) {
@@ -87,7 +89,10 @@ export class Translator {
 
     const secrets: Secrets = new Map(
       round
-        .admit('Secret', (resource: Resource<SecretSpec>) => ({ findings: [], make: () => resource }))
+        .admit('Secret', (resource: Resource<SecretSpec>) => ({
+          findings: this.#secretFindings(resource),
+          make: () => resource,
+        }))
         .map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec]),
     );
     const credentials = new Credentials(secrets);
@@ -150,6 +155,14 @@ export class Translator {
       upstreams,
     };
     return { mesh, verdicts: this.#verdicts(inventory, round), faults: inventory.faults };
+  }
+
+  #secretFindings(resource: Resource<SecretSpec>): readonly Finding[] {
+    const known = this.#checkedSecrets.get(resource);
+    if (known !== undefined) return known;
+    const findings = checkSecret(resource);
+    this.#checkedSecrets.set(resource, findings);
+    return findings;
   }
 
   #verdicts(inventory: Inventory, round: TranslationRound): Map<string, ResourceVerdict> {

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../../scripts/certificates.ts';
+import { findingsOf, TestMesh } from '../../../test/harness/control-mesh.ts';
+
+const authority = new CertificateAuthority();
+const [one, other] = ['one.test', 'other.test'].map((name) => authority.issue({ names: [name] })) as [Pair, Pair];
+type Pair = ReturnType<CertificateAuthority['issue']>;
+
+const secret = (texts: Readonly<Record<string, string>>, type = ''): string => `
+apiVersion: v1
+kind: Secret
+metadata: { name: cred, namespace: shop }
+${type === '' ? '' : `type: ${type}\n`}stringData: ${JSON.stringify(texts)}
+`;
+const said = (yaml: string): string[] => findingsOf(new TestMesh().apply({ 's.yaml': yaml }));
+
+describe('a Secret', () => {
+  it.each([
+    [{ 'tls.crt': one.certificate, 'tls.key': one.key }, 'kubernetes.io/tls'],
+    [{ cert: one.certificate, key: one.key, cacert: authority.certificate }, ''],
+    [{ password: 'x', key: 'y' }, ''],
+  ])('%#: is taken', (texts, type) => {
+    expect(said(secret(texts, type))).toEqual([]);
+  });
+
+  it.each([
+    [{ 'tls.crt': one.certificate, 'tls.key': other.key }, 'tls.key"]: expected the key of the certificate tls.crt'],
+    [{ 'tls.crt': one.certificate.replace('M', '-'), 'tls.key': one.key }, 'tls.crt"]: expected a certificate in PEM'],
+    [{ 'tls.crt': one.certificate, 'tls.key': 'x' }, 'tls.key"]: expected a private key in PEM without a passphrase'],
+    [{ 'tls.crt': one.certificate }, 'tls.key"]: expected a private key'],
+  ])('%#: is refused without a word of its content', (texts, expected) => {
+    const [finding, ...others] = said(secret(texts, 'kubernetes.io/tls'));
+    expect(others).toEqual([]);
+    expect(finding).toContain(expected);
+    expect(finding).toMatch(/^error s.yaml:6 stringData/);
+  });
+
+  it('that is broken leaves the last good one in use', () => {
+    const mesh = new TestMesh();
+    const good = { 'tls.crt': one.certificate, 'tls.key': one.key };
+    mesh.apply({ 's.yaml': secret(good) });
+    const { credentials } = mesh.apply({ 's.yaml': secret({ ...good, 'tls.key': other.key }) }).mesh;
+    expect(credentials.find('shop', 'cred')?.pair?.key).toBe(one.key);
+    expect(credentials.namespacesOf('cred')).toEqual(['shop']);
+    expect(JSON.stringify(credentials)).toBe('{}');
+  });
+});
