@@ -333,6 +333,28 @@ describe('tunnels', () => {
     expect([caller.closed, upstream.wire.destroyed]).toEqual([true, true]);
   });
 
+  it('are asked for again where the connection had gone stale', () => {
+    const { mesh, caller } = start();
+    caller.send(GET('/'));
+    mesh.settle();
+    mesh.upstream().connection.send(OK('ok'));
+    mesh.settle();
+    caller.send(UPGRADE);
+    mesh.settle();
+    mesh.upstream().connection.end();
+    mesh.settle();
+    const upstream = mesh.upstream().connections[1]!;
+    upstream.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi');
+    mesh.settle();
+    caller.send('there');
+    mesh.settle();
+    expect(caller.text).toMatch(/ 101 .*hi$/s);
+    expect(upstream.text).toMatch(/there$/);
+    caller.end();
+    upstream.end();
+    mesh.settle();
+  });
+
   it('that are refused leave nothing of what was sent into them to be read as requests', () => {
     const { mesh, caller } = start();
     caller.send(UPGRADE + GET('/smuggled'));

@@ -23,7 +23,7 @@ const OWN = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-/** Methods that may be sent twice (RFC 9110 §9.2.2). */
+/** Methods that may be sent twice (RFC 9110 §9.2.2), with an Upgrade too: nothing is said into a tunnel before its grant. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 abstract class Http1Message implements Message {
@@ -124,7 +124,7 @@ export class Http1Request extends Http1Message implements RequestMessage {
   }
 
   get replaySafe(): boolean {
-    return (this.flags & (Flag.End | Flag.Tunnel)) === Flag.End && IDEMPOTENT.has(this.method);
+    return (this.flags & Flag.End) !== 0 && IDEMPOTENT.has(this.method);
   }
 
   get authority(): string {
