@@ -12,10 +12,11 @@ import type { RequestLine } from './request-line.ts';
 import { isAuthority } from './request-line.ts';
 import { Class, EMPTY, type Framing, isAll } from './wire.ts';
 
-/** Fields that only this codec writes: they frame the message or belong to one connection. */
+/** Fields that only this codec writes: they frame the message, hold its body back, or belong to one connection. */
 const OWN = new Set([
   'connection',
   'content-length',
+  'expect',
   'keep-alive',
   'proxy-connection',
   'te',
