@@ -14,6 +14,7 @@ export { StatsStore } from './metaprotocol/stats.ts';
 export * from './metaprotocol/status.ts';
 export { createProxy, type HttpProxy } from './proxy/create-proxy.ts';
 export type { HttpProxyOptions, HttpProxyRoutes, HttpRoute, ValueMatch } from './proxy/http-proxy-options.ts';
+export type { HttpCertificate, HttpProxyTls, HttpUpstreamTls, Pem } from './proxy/http-proxy-tls.ts';
 export { builtInPlugins } from './proxy/plugins.ts';
 export { createProxyProcess, type ProxyProcess, type ProxyProcessOptions } from './proxy/proxy-process.ts';
 export { spawnInProcess, spawnThread } from './proxy/workers/worker-handle.ts';

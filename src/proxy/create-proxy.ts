@@ -7,19 +7,20 @@ import { CODEC_API_VERSION } from '../metaprotocol/codec.ts';
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import { ConfigError } from '../metaprotocol/config-error.ts';
 import type { Log } from '../metaprotocol/core.ts';
-import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import { noLog } from '../metaprotocol/log-writer.ts';
 import { Registry } from '../metaprotocol/registry.ts';
 import { DataPlane } from '../metaprotocol/runtime.ts';
 import { StatsStore } from '../metaprotocol/stats.ts';
 import {
-  describeHttpProxy,
   filterName,
   type HttpProxyOptions,
+  type HttpProxyPlan,
   type HttpProxyRoutes,
   LISTENER,
+  planHttpProxy,
 } from './http-proxy-options.ts';
+import { TlsMaterials } from './tls-materials.ts';
 
 const DRAIN_MS = 5_000;
 
@@ -43,32 +44,64 @@ export async function createProxy(options: HttpProxyOptions, log: Log = warnings
     create: () => filter,
   }));
   const stats = new StatsStore();
+  const clock = new SystemClock();
   const plane = new DataPlane({
     registry: new Registry([
       http1Plugin,
       { name: 'http', version: CODEC_API_VERSION, codecApi, filters: [httpFilter, ...own] },
     ]),
-    clock: new SystemClock(),
+    clock,
     random: Math.random,
     stats,
     log,
     openLog: noLog,
     reusePort: false,
   });
-  await run(plane, describeHttpProxy(options));
+  let plan = planHttpProxy(options);
+  const tls: TlsMaterials = new TlsMaterials({
+    clock,
+    log,
+    stats,
+    // What cannot be run was not usable, which the materials said.
+    onChange: () => void inTurn(() => run(plane, plan, tls)).catch(() => {}),
+  });
+  // One change at a time: a program's own, or one of its files.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = (task: () => Promise<void>): Promise<void> => {
+    const turn = last.then(task);
+    last = turn.catch(() => {});
+    return turn;
+  };
+  try {
+    await inTurn(() => run(plane, plan, tls));
+  } catch (error) {
+    tls.close();
+    throw error;
+  }
   const address = plane.boundAddress(LISTENER)!;
   return {
     address,
     stats,
-    update: (routes) => run(plane, describeHttpProxy({ ...options, ...routes })),
-    close: (drainMs = DRAIN_MS) => plane.drain(drainMs),
+    update: (routes) =>
+      inTurn(async () => {
+        const next = planHttpProxy({ ...options, ...routes });
+        await run(plane, next, tls);
+        plan = next;
+      }),
+    close: (drainMs = DRAIN_MS) => {
+      tls.close();
+      return plane.drain(drainMs);
+    },
   };
 }
 
-async function run(plane: DataPlane, description: RuntimeDescription): Promise<void> {
-  const { prepared, issues } = await plane.prepare(description);
+async function run(plane: DataPlane, plan: HttpProxyPlan, tls: TlsMaterials): Promise<void> {
+  const faults = await tls.load(plan.tls);
+  if (faults.length > 0) throw new ConfigError(faults.map(({ message }) => ({ path: '', message })));
+  const { prepared, issues } = await plane.prepare(plan.describe(tls.textsOf));
   if (prepared === null) throw new ConfigError(issues.map(describeIssue));
   plane.commit(prepared);
+  tls.use(plan.tls);
 }
 
 function describeIssue({ path, message }: RuntimeIssue): { path: string; message: string } {

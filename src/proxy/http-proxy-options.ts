@@ -12,6 +12,10 @@ import {
   type RuntimeDescription,
 } from '../metaprotocol/description.ts';
 import type { Address, Filter } from '../metaprotocol/filter.ts';
+import { TypeUrl } from '../xds/type-urls.ts';
+import { fillTls, type TextsOf, type UpstreamTlsPlan } from './describe/tls.ts';
+import { type HttpProxyTls, type HttpUpstreamTls, planCallersTls, planUpstreamTls } from './http-proxy-tls.ts';
+import type { OwnedTls } from './tls-materials.ts';
 
 /** A string is compared as a whole, a RegExp's source as RE2 with the whole value; `true`: present. */
 export type ValueMatch = string | RegExp | { readonly prefix: string } | true;
@@ -37,8 +41,10 @@ export interface HttpRoute {
 }
 
 export interface HttpProxyRoutes {
-  /** Endpoints as `http://127.0.0.1:8080`: an IP address and a port. */
+  /** Endpoints as `http://127.0.0.1:8080` or `https://127.0.0.1:8443`: an IP address and a port. */
   readonly upstreams: Readonly<Record<string, readonly string[]>>;
+  /** Of upstreams with `https://`, by name; without it the certificate has to be for the address, of an authority that Node trusts. */
+  readonly upstreamTls?: Readonly<Record<string, HttpUpstreamTls>>;
   /** The first one that matches is taken; none: 404. */
   readonly routes: readonly HttpRoute[];
 }
@@ -46,6 +52,8 @@ export interface HttpProxyRoutes {
 export interface HttpProxyOptions extends HttpProxyRoutes {
   /** Port 0: a free one. */
   readonly listen: Address;
+  /** Callers speak TLS. */
+  readonly tls?: HttpProxyTls;
   /** See every request and response, in this order and back. */
   readonly filters?: readonly Filter[];
   /** How slow callers may be, in milliseconds; 0: as slow as they like. Defaults in docs/library.md. */
@@ -66,14 +74,21 @@ const TIMEOUTS: CallerTimeouts = Object.freeze({
 });
 const CONNECT_TIMEOUT_MS = 5_000;
 const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
 
 /** The name of a program's own filter, by its place. */
 export function filterName(index: number): string {
   return `program-${index}`;
 }
 
+/** What a program asks for, before its files are read. */
+export interface HttpProxyPlan {
+  readonly tls: readonly OwnedTls[];
+  describe(textsOf: TextsOf): RuntimeDescription;
+}
+
 /** Throws ConfigError with every fault. */
-export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription {
+export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
   const issues: ConfigIssue[] = [];
   const byHost = new Map<string, RouteDescription[]>();
   for (const [index, route] of options.routes.entries()) {
@@ -81,10 +96,11 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
     const described = describeRoute(route, index, options, issues);
     byHost.set(host, [...(byHost.get(host) ?? []), described]);
   }
-  const clusters = Object.entries(options.upstreams).map(([name, urls]) => ({
+  const upstreams = Object.entries(options.upstreams).map(([name, urls]) => readUpstream(name, urls, options, issues));
+  const clusters = upstreams.map(({ name, endpoints, tls }) => ({
     name,
-    endpoints: urls.map((url, index) => ({
-      ...readEndpoint(url, `upstreams.${name}[${index}]`, issues),
+    endpoints: endpoints.map((endpoint) => ({
+      ...endpoint,
       weight: 1,
       locality: '',
       priority: 0,
@@ -102,20 +118,28 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
       maxBound: 1_024,
       idleTimeoutMs: IDLE_TIMEOUT_MS,
     },
-    tls: null,
+    tls,
     protocol: null,
     codecOptions: null,
   }));
   const timeouts = readTimeouts(options.timeouts ?? {}, issues);
+  for (const name of Object.keys(options.upstreamTls ?? {})) {
+    if (!Object.hasOwn(options.upstreams, name))
+      issues.push({ path: `upstreamTls.${name}`, message: 'no such upstream' });
+  }
+  const callersTls = options.tls === undefined ? null : planCallersTls(options.tls, issues);
   if (issues.length > 0) throw new ConfigError(issues);
   const virtualHosts = [...byHost].map(([host, routes]) => ({
     name: host,
     domains: domainsOf(host, options.listen.port),
     routes,
   }));
-  return {
+  const describe = (textsOf: TextsOf): RuntimeDescription => ({
     version: '1',
-    clusters,
+    clusters: clusters.map((cluster) => ({
+      ...cluster,
+      tls: cluster.tls === null ? null : fillTls(cluster.tls, textsOf),
+    })),
     listeners: [
       {
         name: LISTENER,
@@ -127,7 +151,7 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
           {
             name: LISTENER,
             match: ANY_CONNECTION,
-            tls: null,
+            tls: callersTls === null ? null : fillTls(callersTls, textsOf),
             protocol: 'http1',
             codecOptions: options.codecOptions,
             routes: { name: LISTENER, virtualHosts },
@@ -142,7 +166,12 @@ export function describeHttpProxy(options: HttpProxyOptions): RuntimeDescription
         ],
       },
     ],
+  });
+  const owned = ({ name, tls }: (typeof clusters)[number]): OwnedTls[] => {
+    return tls === null ? [] : [{ typeUrl: TypeUrl.Cluster, name, tls }];
   };
+  const own = callersTls === null ? [] : [{ typeUrl: TypeUrl.Listener, name: LISTENER, tls: callersTls }];
+  return { tls: [...own, ...clusters.flatMap(owned)], describe };
 }
 
 function readTimeouts(given: Partial<CallerTimeouts>, issues: ConfigIssue[]): CallerTimeouts {
@@ -221,13 +250,38 @@ function domainsOf(host: string, port: number): string[] {
   return host === '*' ? ['*'] : port === 0 ? [host] : [host, `${host}:${port}`];
 }
 
+interface HttpUpstream {
+  readonly name: string;
+  readonly endpoints: readonly Address[];
+  readonly tls: UpstreamTlsPlan | null;
+}
+
+function readUpstream(
+  name: string,
+  urls: readonly string[],
+  { upstreamTls = {} }: HttpProxyRoutes,
+  issues: ConfigIssue[],
+): HttpUpstream {
+  const endpoints = urls.map((url, index) => readEndpoint(url, `upstreams.${name}[${index}]`, issues));
+  const isSecure = urls.some((url) => url.startsWith('https:'));
+  const tls = Object.hasOwn(upstreamTls, name) ? upstreamTls[name] : undefined;
+  if (isSecure && urls.some((url) => url.startsWith('http:'))) {
+    issues.push({ path: `upstreams.${name}`, message: 'has both http:// and https://, expected one of them' });
+  }
+  if (!isSecure && tls !== undefined) {
+    issues.push({ path: `upstreamTls.${name}`, message: 'its endpoints are not https://' });
+  }
+  const hosts = endpoints.map(({ host }) => host);
+  return { name, endpoints, tls: isSecure ? planUpstreamTls(tls ?? {}, `upstreamTls.${name}`, hosts) : null };
+}
+
 function readEndpoint(text: string, path: string, issues: ConfigIssue[]): Address {
   const url = URL.canParse(text) ? new URL(text) : null;
-  const plain =
-    url !== null && url.protocol === 'http:' && url.pathname === '/' && url.search === '' && url.username === '';
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  const plain = url !== null && isHttp && url.pathname === '/' && url.search === '' && url.username === '';
   const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
   if (!plain || !/^[0-9.]+$|:/.test(host)) {
-    issues.push({ path, message: `${JSON.stringify(text)} is not http://, an IP address and a port` });
+    issues.push({ path, message: `${JSON.stringify(text)} is not http:// or https://, an IP address and a port` });
   }
-  return { host, port: Number(url?.port || HTTP_PORT) };
+  return { host, port: Number(url?.port || (url?.protocol === 'https:' ? HTTPS_PORT : HTTP_PORT)) };
 }

@@ -1,8 +1,14 @@
 /** The proxy as a library: routes, weights, hooks, updates, WebSocket-like tunnels, close. */
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../scripts/certificates.ts';
 import { ConfigError, createProxy, FilterStatus, type HttpProxy, Status, statusOf } from '../../src/index.ts';
 
 const closers: (() => unknown)[] = [];
@@ -142,5 +148,122 @@ describe('createProxy', () => {
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/match\[:pathname\]/);
+  });
+});
+
+describe('createProxy with TLS', () => {
+  const authority = new CertificateAuthority();
+
+  async function secure(names: readonly string[]): Promise<string> {
+    const { certificate, key } = authority.issue({ names });
+    const backend = https.createServer({ cert: certificate, key }, (request, response) => {
+      response.end(JSON.stringify({ name: 'secure', headers: request.headers }));
+    });
+    backend.listen(0, '127.0.0.1');
+    await once(backend, 'listening');
+    closers.push(() => {
+      backend.closeAllConnections();
+      backend.close();
+    });
+    return `https://127.0.0.1:${(backend.address() as AddressInfo).port}`;
+  }
+
+  async function ask(port: number, servername: string): Promise<Record<string, unknown> & { status: number }> {
+    const options = { host: '127.0.0.1', port, servername, ca: authority.certificate, headers: { host: servername } };
+    const request = https.get({ ...options, agent: false });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    return {
+      status: response.statusCode,
+      shown: (response.socket as TLSSocket).getPeerCertificate().subjectaltname,
+      ...(text.startsWith('{') ? JSON.parse(text) : { text }),
+    };
+  }
+
+  it('ends it, by files that may change, and speaks it to upstreams', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'meltemi-library-'));
+    closers.push(() => rm(folder, { recursive: true }));
+    const [cert, key] = [join(folder, 'c.pem'), join(folder, 'c.key')];
+    const renew = async (...names: string[]) => {
+      const issued = authority.issue({ names });
+      await writeFile(key, issued.key);
+      await writeFile(cert, issued.certificate);
+    };
+    await renew('a.example');
+    const other = authority.issue({ names: ['b.example'] });
+    const { proxy } = await start({
+      tls: {
+        certificates: [
+          { cert: { file: cert }, key: { file: key } },
+          { cert: other.certificate, key: Buffer.from(other.key) },
+        ],
+      },
+      upstreams: { byName: [await secure(['s.example'])], byAddress: [await secure(['127.0.0.1'])] },
+      upstreamTls: {
+        byName: { serverName: 's.example', ca: authority.certificate },
+        byAddress: { ca: authority.certificate },
+      },
+      routes: [{ host: 'a.example', to: 'byName' }, { to: 'byAddress' }],
+    });
+    const { port } = proxy.address;
+    expect(await ask(port, 'a.example')).toMatchObject({
+      shown: 'DNS:a.example',
+      headers: { 'x-forwarded-proto': 'https' },
+    });
+    expect(await ask(port, 'b.example')).toMatchObject({ shown: 'DNS:b.example', status: 200 });
+    await renew('a.example', 'c.example');
+    while ((await ask(port, 'a.example')).shown !== 'DNS:a.example, DNS:c.example')
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+
+  it('verifies servers unless told otherwise', async () => {
+    const upstreams = { s: [await secure(['s.example'])] };
+    const routes = [{ to: 's' }];
+    const answers: unknown[] = [];
+    for (const tls of [
+      undefined,
+      { ca: authority.certificate },
+      { ca: authority.certificate, serverName: 't.example' },
+      { verify: false as const },
+    ]) {
+      const { url } = await start({ upstreams, routes, ...(tls && { upstreamTls: { s: tls } }) });
+      answers.push((await get(url)).text);
+    }
+    expect(answers).toEqual([
+      expect.stringContaining('certificate is not accepted'),
+      expect.stringContaining('expected ip exact 127.0.0.1'),
+      expect.stringContaining('expected dns exact t.example'),
+      expect.stringContaining('"name":"secure"'),
+    ]);
+  });
+
+  it('says every fault', async () => {
+    const pair = authority.issue({ names: ['a.example'] });
+    const good = { listen: { host: '127.0.0.1', port: 0 }, routes: [], upstreams: {} };
+    const faults = async (change: object) => {
+      const error = await createProxy({ ...good, ...change }).catch((thrown: unknown) => thrown);
+      return error instanceof ConfigError ? error.message : 'no error';
+    };
+    expect(
+      await faults({
+        tls: { certificates: [] },
+        upstreams: { mixed: ['http://127.0.0.1:1', 'https://127.0.0.1:2'], plain: ['http://127.0.0.1:1'] },
+        upstreamTls: { plain: {}, none: {} },
+      }),
+    ).toBe(
+      [
+        'upstreams.mixed: has both http:// and https://, expected one of them',
+        'upstreamTls.plain: its endpoints are not https://',
+        'upstreamTls.none: no such upstream',
+        'tls.certificates: expected at least one',
+      ].join('; '),
+    );
+    expect(await faults({ tls: { certificates: [{ cert: pair.certificate, key: { file: '/none' } }] } })).toBe(
+      "TLS: /none: ENOENT: no such file or directory, stat '/none'",
+    );
+    expect(await faults({ tls: { certificates: [{ cert: 'x', key: pair.key }] } })).toBe(
+      'TLS: tls.certificates[0].cert: has no PEM block CERTIFICATE',
+    );
   });
 });
