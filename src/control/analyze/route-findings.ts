@@ -22,7 +22,10 @@ export function findUnreachableRoutes(routes: readonly Route[]): RouteFinding[] 
 
 /** Does every request that matches `route` match `earlier` too? false also means: not certain. */
 function covers(earlier: Route, route: Route): boolean {
-  return earlier.match.every((wanted) => route.match.some((given) => implies(given, wanted)));
+  return (
+    earlier.callers === undefined &&
+    earlier.match.every((wanted) => route.match.some((given) => implies(given, wanted)))
+  );
 }
 
 function findContradiction(matches: readonly AttributeMatch[]): string | null {

@@ -290,6 +290,28 @@ stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
   });
 });
 
+describe('routes for chosen callers', () => {
+  it('are for routers with those labels', () => {
+    const files = [
+      gateway('a', `${server('TCP', 81, 'tcp', '"*"')}, ${server('HTTP', 80, 'http', '"*"')}`),
+      resource(
+        'VirtualService',
+        'vs',
+        `{ hosts: ["*"], gateways: [a], tcp: [{ match: [{ sourceLabels: { a: b } }], ${to(443)} }, { ${to(80)} }],
+           http: [{ name: few, match: [{ sourceLabels: { a: b } }], ${to(80)} }, { name: all, ${to(80)} }] }`,
+      ),
+    ];
+    const at = (labels: Record<string, string>) => {
+      const generated = generate(files, { labels });
+      const [chain] = find(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
+      const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
+      return [chain.filters[0].typedConfig.cluster, host.routes.map(({ name }: { name: string }) => name)];
+    };
+    expect(at({})).toEqual([`outbound|80||${HOST}`, ['all']]);
+    expect(at({ a: 'b' })).toEqual([`outbound|443||${HOST}`, ['few']]);
+  });
+});
+
 describe('what no route leads to', () => {
   it('is not served, and its Gateway says so', () => {
     const generated = generate([
@@ -366,6 +388,14 @@ describe('a sidecar', () => {
       },
       { name: `${HOST}_443`, filters: [{ typedConfig: { cluster: `outbound|443||${HOST}` } }] },
     ]);
+  });
+
+  it('takes the first tcp route that is for its own caller', () => {
+    const chains = chainsOf(
+      `tcp: [{ match: [{ sourceLabels: { a: b } }], ${to(80)} }, { match: [{ sourceNamespace: default }], ${to(443)} }]`,
+    );
+    expect(chains).toMatchObject([{ filters: [{ typedConfig: { cluster: `outbound|443||${HOST}` } }] }]);
+    expect(chains).toHaveLength(1);
   });
 
   it('sends an opaque port where its tcp route says', () => {

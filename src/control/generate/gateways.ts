@@ -16,7 +16,7 @@ import {
 } from '../translate/mesh.ts';
 import { defaultRoute } from '../translate/routes.ts';
 import { endpointPort } from '../translate/services.ts';
-import { isVisible, labelsMatch } from '../translate/visibility.ts';
+import { isForCaller, isVisible, labelsMatch } from '../translate/visibility.ts';
 import type { Bind } from './bind.ts';
 import type { ServiceAddress } from './generated.ts';
 import { type ChainSpec, listenerResource } from './listeners.ts';
@@ -180,6 +180,7 @@ class GatewayPort {
     const chains = routes.flatMap(({ source, routes: content }) => {
       if (content.kind !== 'connections') return [];
       return content.routes.flatMap((route, at): Chain[] => {
+        if (!isForCaller(route, this.#site.node)) return [];
         const serverNames = this.#claimNames(gateway, route.sniHosts.length === 0 ? [''] : route.sniHosts);
         if (serverNames === null) return [];
         const chain = this.#connectionChain(`${server.portName}.${source}.${at}`, route, [gateway.source, source]);
@@ -192,8 +193,9 @@ class GatewayPort {
 
   #connections({ gateway, server, routes }: Member, name: string): Chain[] {
     for (const { source, routes: content } of routes) {
-      if (content.kind === 'connections')
-        return [this.#connectionChain(name, content.routes[0]!, [gateway.source, source])];
+      const [route] =
+        content.kind === 'connections' ? content.routes.filter((each) => isForCaller(each, this.#site.node)) : [];
+      if (route !== undefined) return [this.#connectionChain(name, route, [gateway.source, source])];
     }
     this.#tellUnrouted(gateway, server, 'VirtualService has a tcp route');
     return [];
@@ -243,7 +245,8 @@ class GatewayPort {
         if (content.kind !== 'http') continue;
         if (server.httpsRedirect) named.push(...content.hosts);
         const upstreams = this.#site.upstreamsOf(protocol, source);
-        const placed = content.routes.map((route) => ({ route, upstreams }));
+        const own = content.routes.filter((route) => isForCaller(route, this.#site.node));
+        const placed = own.map((route) => ({ route, upstreams }));
         for (const host of content.hosts) {
           hosts.set(host, [...(hosts.get(host) ?? []), ...placed]);
         }

@@ -7,6 +7,7 @@ import { compare } from '../model/resource.ts';
 import {
   type ClusterPolicy,
   type CodecProtocol,
+  type ConnectionRoute,
   codecsOf,
   type Destination,
   type DestinationPolicy,
@@ -23,7 +24,14 @@ import {
 import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
 import { defaultRoute } from '../translate/routes.ts';
-import { connectionTableFor, labelsMatch, policyFor, tableFor, visibleServices } from '../translate/visibility.ts';
+import {
+  connectionTableFor,
+  isForCaller,
+  labelsMatch,
+  policyFor,
+  tableFor,
+  visibleServices,
+} from '../translate/visibility.ts';
 import { type Bind, chooseBind, LocalAddresses, serviceAddresses } from './bind.ts';
 import { clusterResources, workloadCluster } from './clusters.ts';
 import { generateGateways } from './gateways.ts';
@@ -266,7 +274,11 @@ class MeltemiGeneration {
     const table = connectionTableFor(this.#index, service.host, port.number, this.#node.namespace);
     const source = table?.source ?? service.source;
     sources.add(source);
-    const routes = [...(table?.routes ?? [])];
+    const routes: ConnectionRoute[] = [];
+    // Nobody comes to what stands behind a route for every connection.
+    for (const route of table?.routes ?? []) {
+      if (routes.at(-1)?.sniHosts.length !== 0 && isForCaller(route, this.#node)) routes.push(route);
+    }
     const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
     if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
     return routes.map(({ sniHosts, destinations }, at): ChainSpec => {
@@ -288,7 +300,9 @@ class MeltemiGeneration {
       for (const domain of domainsOf(service.host, port.number)) taken.add(domain);
     const hosts = members.map(({ service, port, protocol }): VirtualHost => {
       const table = this.#tableFor(service, port, protocol);
-      const routes = table?.routes ?? [defaultRoute(service.host, port.number)];
+      const routes = (table?.routes ?? [defaultRoute(service.host, port.number)]).filter((route) =>
+        isForCaller(route, this.#node),
+      );
       const source = table?.source ?? service.source;
       sources.push(source);
       const upstreams = this.#upstreamsOf(protocol, source);

@@ -1,9 +1,8 @@
 /** Binding: where a VirtualService applies, the sidecars of the mesh or one server of a Gateway, and which of its match blocks do there. */
 import { nearMiss } from '../model/near-miss.ts';
-import type { FieldPath } from '../model/resource.ts';
 import type { ConnectionMatchSpec, HttpMatchSpec } from '../model/virtual-service.ts';
 import type { Report } from './destinations.ts';
-import type { Gateway } from './mesh.ts';
+import type { Callers, Gateway } from './mesh.ts';
 
 /** Istio's word for the sidecars of the mesh. */
 export const MESH = 'mesh';
@@ -29,27 +28,25 @@ export class Binding {
   readonly gateway: string;
   readonly #port: number;
   readonly #namespace: string;
-  readonly #report: Report;
 
-  constructor(gateway: string, port: number, namespace: string, report: Report) {
+  constructor(gateway: string, port: number, namespace: string) {
     this.gateway = gateway;
     this.#port = port;
     this.#namespace = namespace;
-    this.#report = report;
   }
 
-  /** At another port, at other gateways or for chosen callers a block applies to nothing here. */
-  applies(match: HttpMatchSpec | ConnectionMatchSpec, path: FieldPath): boolean {
+  /** At another port or other gateways a block applies to nothing here. */
+  applies(match: HttpMatchSpec | ConnectionMatchSpec): boolean {
     if (match.port && match.port !== this.#port) return false;
-    // Gateways take the place of the caller's labels.
-    if (match.gateways?.length)
-      return match.gateways.some((name) => gatewayName(name, this.#namespace) === this.gateway);
-    for (const field of ['sourceLabels', 'sourceNamespace'] as const) {
-      if (!match[field]) continue;
-      // Without its condition it would take requests that it does not mean.
-      this.#report('notApplied', [...path, field], 'matching callers is not built yet: this match is left out');
-      return false;
-    }
-    return true;
+    return (
+      !match.gateways?.length || match.gateways.some((name) => gatewayName(name, this.#namespace) === this.gateway)
+    );
   }
+}
+
+/** Empty: everybody. As in Istio gateways take the place of what is asked of callers. */
+export function callersOf(match: HttpMatchSpec | ConnectionMatchSpec | null): { callers?: Callers } {
+  const labels = new Map(Object.entries(match?.sourceLabels ?? {}));
+  const namespace = match?.sourceNamespace || null;
+  return match?.gateways?.length || (labels.size === 0 && namespace === null) ? {} : { callers: { labels, namespace } };
 }

@@ -1,7 +1,7 @@
 /** The `tls` and `tcp` routes of a VirtualService, for one port whose bytes pass as they are. Semantics: Istio's. */
 import type { FieldPath } from '../model/resource.ts';
 import type { ConnectionMatchSpec, TcpRouteSpec, TlsRouteSpec } from '../model/virtual-service.ts';
-import type { Binding } from './bindings.ts';
+import { type Binding, callersOf } from './bindings.ts';
 import type { DestinationResolver, Report } from './destinations.ts';
 import { hostMatches } from './hosts.ts';
 import type { ConnectionRoute, WeightedDestination } from './mesh.ts';
@@ -31,7 +31,7 @@ export class ConnectionRouteCompiler {
           this.#report('error', [...where, 'sniHosts', place], message);
         });
         if (!this.#applies(match, where)) return [];
-        return [{ sniHosts: sniHosts.includes('*') ? [] : sniHosts, destinations }];
+        return [{ sniHosts: sniHosts.includes('*') ? [] : sniHosts, ...callersOf(match), destinations }];
       });
     });
   }
@@ -39,15 +39,16 @@ export class ConnectionRouteCompiler {
   tcp(specs: readonly TcpRouteSpec[] | null | undefined): ConnectionRoute[] {
     return (specs ?? []).flatMap((spec, at) => {
       const path: FieldPath = ['tcp', at];
-      const destinations = this.#targets(spec, path);
       const blocks = spec.match?.length ? spec.match : [{}];
-      const applies = blocks.some((match, index) => this.#applies(match, [...path, 'match', index]));
-      return applies ? [{ sniHosts: [], destinations }] : [];
+      const used = blocks.filter((match, index) => this.#applies(match, [...path, 'match', index]));
+      if (used.length === 0) return [];
+      const destinations = this.#targets(spec, path);
+      return used.map((match) => ({ sniHosts: [], ...callersOf(match), destinations }));
     });
   }
 
   #applies(match: ConnectionMatchSpec, path: FieldPath): boolean {
-    if (!this.#binding.applies(match, path)) return false;
+    if (!this.#binding.applies(match)) return false;
     if (!match.destinationSubnets?.length) return true;
     const message = 'needs interception, which is not built yet: this match is left out';
     this.#report('notApplied', [...path, 'destinationSubnets'], message);

@@ -28,7 +28,9 @@ export function reportGatewayConflicts(
     const names =
       each.routes.kind === 'table'
         ? ['']
-        : each.routes.routes.flatMap(({ sniHosts }) => (sniHosts.length === 0 ? [''] : sniHosts));
+        : each.routes.routes.flatMap(({ sniHosts, callers }) => {
+            return callers !== undefined ? [] : sniHosts.length === 0 ? [''] : sniHosts;
+          });
     for (const name of names) {
       const subject = `server ${each.server} of ${each.gateway}${name === '' ? '' : ` and SNI ${name}`}`;
       const first = taken.get(subject);

@@ -55,11 +55,11 @@ function routesOf(http: string): readonly Route[] {
 const findings = (http: string): string[] =>
   findingsOf(apply({ 'v.yaml': virtualService(http) })).map((finding) => finding.replace(/ v\.yaml:\d+/, ''));
 
-function generate(mesh: Mesh): Generated {
+function generate(mesh: Mesh, labels: Record<string, string> = {}): Generated {
   const binds = new BindAllocator();
   binds.assign(bindNames(mesh));
   const manifests = [{ name: 'http1' }, { name: 'thrift' }];
-  return generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ namespace: 'shop', manifests }));
+  return generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ namespace: 'shop', manifests, labels }));
 }
 
 describe('match blocks', () => {
@@ -104,12 +104,19 @@ describe('match blocks', () => {
     ]);
   });
 
-  it('that ask for the caller are left out, and said', () => {
-    const http = `[{ match: [{ sourceLabels: { a: b } }], ${ROUTE} }]`;
-    expect(findings(http)).toEqual([
-      'notApplied spec.http[0].match[0].sourceLabels: matching callers is not built yet: this match is left out',
-    ]);
-    expect(apply({ 'v.yaml': virtualService(http) }).mesh.tables[0]!.routes).toEqual([]);
+  it('that ask for the caller are for proxies with those labels, in that namespace', () => {
+    const block = (name: string, match: string) => `{ name: ${name}, match: [${match}], ${ROUTE} }`;
+    const http = `[${block('labels', '{ sourceLabels: { a: b } }')}, ${block('there', '{ sourceNamespace: shop }')},
+      ${block('elsewhere', '{ sourceNamespace: other }')}, ${block('gateways', '{ gateways: [mesh], sourceLabels: { c: d } }')}]`;
+    expect(findings(http)).toEqual([]);
+    const { mesh } = apply({ 'v.yaml': virtualService(http) });
+    const namesAt = (labels: Record<string, string>): string[] => {
+      const table = generate(mesh, labels).resources.find(({ name }) => name === `${HOST}_80`)!;
+      const [host] = table.value.virtualHosts as unknown as { routes: { name: string }[] }[];
+      return host!.routes.map(({ name }) => name);
+    };
+    expect(namesAt({})).toEqual(['there', 'gateways']);
+    expect(namesAt({ a: 'b', c: 'x' })).toEqual(['labels', 'there', 'gateways']);
   });
 });
 

@@ -4,7 +4,7 @@ import { parseDurationMs } from '../model/duration.ts';
 import type { FieldPath } from '../model/resource.ts';
 import type { HeaderOperationsSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 import { immutableKey } from './attributes.ts';
-import type { Binding } from './bindings.ts';
+import { type Binding, callersOf } from './bindings.ts';
 import type { DestinationResolver, Report } from './destinations.ts';
 import { HTTP_FILTER, httpActions, isAuthority, routeAuthority } from './http-actions.ts';
 import { httpMatches } from './http-matches.ts';
@@ -35,15 +35,15 @@ export class HttpRouteCompiler {
   /** One route for each match block that applies here. */
   compile(spec: HttpRouteSpec, at: number): CompiledHttpRoute[] {
     const path: FieldPath = ['http', at];
+    const blocks = spec.match?.length ? spec.match : [null];
+    const used = [...blocks.entries()].filter(([, match]) => match === null || this.#binding.applies(match));
+    if (used.length === 0) return [];
     const destinations = this.#targets(spec, path);
     const mirrors = this.#mirrors(spec, path);
     const requestMutation = this.#mutation(spec, 'request', path);
     const responseMutation = this.#mutation(spec, 'response', path);
     const timeoutMs = spec.timeout ? parseDurationMs(spec.timeout)! : 0;
-    const blocks = spec.match?.length ? spec.match : [null];
-    return blocks.flatMap((match, index) => {
-      const blockPath = match === null ? path : [...path, 'match', index];
-      if (match !== null && !this.#binding.applies(match, blockPath)) return [];
+    return used.map(([index, match]) => {
       const actions = httpActions(spec, match);
       const names = [spec.name ?? '', match?.name ?? ''].filter((name) => name !== '');
       const route: Route = {
@@ -54,9 +54,10 @@ export class HttpRouteCompiler {
         timeoutMs,
         requestMutation,
         responseMutation,
+        ...callersOf(match),
         filterOptions: actions === null ? {} : { [HTTP_FILTER]: actions },
       };
-      return [{ route, path: blockPath }];
+      return { route, path: match === null ? path : [...path, 'match', index] };
     });
   }
 

@@ -185,8 +185,17 @@ export interface Route {
   readonly timeoutMs: number;
   readonly requestMutation: Mutation;
   readonly responseMutation: Mutation;
+  /** Absent: everybody. */
+  readonly callers?: Callers;
   /** Of filters of its table, by their names. */
   readonly filterOptions: Readonly<Record<string, JsonObject>>;
+}
+
+/** The proxies whose callers a route is for. */
+export interface Callers {
+  readonly labels: ReadonlyMap<string, string>;
+  /** null: any. */
+  readonly namespace: string | null;
 }
 
 export interface Mirror {
@@ -223,6 +232,8 @@ export interface WeightedDestination extends Destination {
 export interface ConnectionRoute {
   /** Exact or `*.suffix`; empty: every connection. */
   readonly sniHosts: readonly string[];
+  /** Absent: everybody. */
+  readonly callers?: Callers;
   readonly destinations: readonly WeightedDestination[];
 }
 

@@ -160,7 +160,7 @@ class VirtualServiceCompiler {
     if (wanted === 'http routes') {
       if (!spec.http?.length) return null;
       const compiled = this.#http(gateway, server.port, server.protocol as CodecProtocol);
-      const end = compiled.findIndex(({ route }) => route.match.length === 0);
+      const end = compiled.findIndex(({ route }) => isForEverything(route));
       // As in Istio: what stands behind a route for everything is not there, though the routes of others come in between.
       const routes = compiled.slice(0, end < 0 ? compiled.length : end + 1).map(({ route }) => route);
       return { kind: 'http', hosts, routes };
@@ -170,7 +170,7 @@ class VirtualServiceCompiler {
       wanted === 'tls routes'
         ? compiler.tls(spec.tls, this.#hosts()).flatMap((route) => within(route, hosts))
         : wanted === 'tcp routes'
-          ? compiler.tcp(spec.tcp).slice(0, 1)
+          ? compiler.tcp(spec.tcp)
           : [];
     return routes.length === 0 ? null : { kind: 'connections', routes };
   }
@@ -201,7 +201,7 @@ class VirtualServiceCompiler {
     const byName: ConnectionRoute[] = [];
     if (protocol.kind === 'detected' || ENCRYPTED.includes(protocol.meant))
       byName.push(...compiler.tls(spec.tls, this.#hosts()));
-    const routes = [...byName, ...compiler.tcp(spec.tcp).slice(0, 1)];
+    const routes = [...byName, ...compiler.tcp(spec.tcp)];
     if (routes.length === 0) return null;
     const exportTo = spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT;
     return { source: key, namespace: metadata.namespace, exportTo, host, port: port.number, routes };
@@ -227,7 +227,7 @@ class VirtualServiceCompiler {
   }
 
   #binding(gateway: string, port: number): Binding {
-    return new Binding(gateway, port, this.#resource.metadata.namespace, this.#report);
+    return new Binding(gateway, port, this.#resource.metadata.namespace);
   }
 
   #resolver(port: number, manifest: CodecProtocol['manifest'] | null): DestinationResolver {
@@ -267,6 +267,11 @@ function wantedRoutes({ tls, protocol }: GatewayServer): string {
   if (tls === 'passthrough') return 'tls routes';
   if (protocol.kind === 'tcp') return 'tcp routes';
   return isHttp(protocol) ? 'http routes' : `MetaRouters of ${protocol.name}`;
+}
+
+/** Of every caller, too. */
+function isForEverything({ match, callers }: Route): boolean {
+  return match.length === 0 && callers === undefined;
 }
 
 /** The part of a route that is for these hosts. */

@@ -1,5 +1,6 @@
 /** Who sees what: exportTo, and which of several candidates applies to a namespace. */
-import type { ConnectionTable, DestinationPolicy, RouteTable, Service, Visibility } from './mesh.ts';
+import type { NodeInfo } from '../../xds/node.ts';
+import type { Callers, ConnectionTable, DestinationPolicy, RouteTable, Service, Visibility } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
 export const DEFAULT_EXPORT: readonly string[] = Object.freeze(['*']);
@@ -63,6 +64,13 @@ export function policyFor(
   const exported = (namespace: string): DestinationPolicy | undefined =>
     policies.find((policy) => policy.namespace === namespace && isVisible(policy, clientNamespace));
   return own ?? exported(service.namespace) ?? exported(rootNamespace) ?? null;
+}
+
+/** Is what is for these callers for this proxy? */
+export function isForCaller({ callers }: { readonly callers?: Callers }, node: NodeInfo): boolean {
+  if (callers === undefined) return true;
+  const isThere = callers.namespace === null || callers.namespace === node.namespace;
+  return isThere && labelsMatch(callers.labels, new Map(Object.entries(node.labels)));
 }
 
 export function labelsMatch(wanted: ReadonlyMap<string, string>, labels: ReadonlyMap<string, string>): boolean {
