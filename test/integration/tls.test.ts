@@ -268,6 +268,41 @@ describe('callers', () => {
     }
   });
 
+  it('may have none where none is required, but no bad one', async () => {
+    const port = await freePort();
+    const common = { validationContext: { trustedCa: { filename: bench.file('ca.pem') } } };
+    await bench.start([
+      listener('L', port, [{ ...terminated([await bench.certificate('a', ['a.example'])], {}, common), ...http('A') }]),
+      ...upstream('A', await bench.httpServer('A')),
+    ]);
+    expect((await request(port, trusting('a.example'))).status).toBe(200);
+    const { certificate, key } = new CertificateAuthority('another CA').issue({ names: ['x'] });
+    const failed = await request(port, { ...trusting('a.example'), cert: certificate, key }).catch(() => null);
+    expect(failed?.status || 0).toBe(0);
+  });
+
+  it('cannot resume at a chain that asks for a certificate what began at one that does not', async () => {
+    const port = await freePort();
+    const certificates = [await bench.certificate('a', ['a.example'])];
+    const strict = { validationContext: { trustedCa: { filename: bench.file('ca.pem') } } };
+    await bench.start([
+      listener('L', port, [
+        { name: 'lax', filterChainMatch: { applicationProtocols: ['lax'] }, ...terminated(certificates), ...http('A') },
+        { name: 'strict', ...terminated(certificates, { requireClientCertificate: true }, strict), ...http('A') },
+      ]),
+      ...upstream('A', await bench.httpServer('A')),
+    ]);
+    const lax = tls.connect({ port, host: '127.0.0.1', ...trusting('a.example'), ALPNProtocols: ['lax'] });
+    const [session] = (await once(lax, 'session')) as [Buffer];
+    lax.destroy();
+    const failed = await request(port, { ...trusting('a.example'), session }).catch(() => null);
+    expect(failed?.status || 0).toBe(0);
+    await until(() => bench.warnings().some((line) => line.includes('peer did not return a certificate')));
+    const { certificate, key } = bench.authority.issue({ names: ['x'] });
+    const good = { ...trusting('a.example'), cert: certificate, key };
+    expect((await request(port, { ...good, session })).status).toBe(200);
+  });
+
   it('that send garbage, nothing, half a hello or no TLS are closed, counted and logged once', async () => {
     const port = await freePort();
     const proxy = await bench.start([
