@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  closedManifest,
   findingsOf,
   httpManifest,
   TestMesh,
@@ -33,7 +34,9 @@ const AUTO = '{ number: 80, name: auto }';
 const BOTH = service(AUTO, 'meltemi.io/detect: "http, thrift"');
 
 function apply(files: Readonly<Record<string, string>>): { said: string[]; generated: Generated } {
-  const translation = new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(files);
+  const greeter = closedManifest('greeter');
+  const speaksFirst = { ...greeter, capabilities: { ...greeter.capabilities, serverFirst: true } };
+  const translation = new TestMesh([httpManifest(), testManifest(), tcpManifest(), speaksFirst]).apply(files);
   const binds = new BindAllocator();
   binds.assign(bindNames(translation.mesh));
   const manifests = [{ name: 'http1' }, { name: 'thrift' }, { name: 'tcp' }];
@@ -116,6 +119,7 @@ spec: { hosts: [${HOST}], routes: [{ name: rpc, match: { attributes: { method: {
       /error s.yaml:4 metadata.annotations\["meltemi.io\/detect"\]: actual "carrier-pigeon", expected/,
     ],
     ['http, tcp', /actual "tcp", expected protocols with a codec/],
+    ['greeter', /greeter cannot be detected: its servers speak first/],
   ])('cannot be %s', (names, expected) => {
     expect(apply({ 's.yaml': service(AUTO, `meltemi.io/detect: "${names}"`) }).said.join()).toMatch(expected);
   });

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../xds/json.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { Xds } from '../../xds/xds.ts';
+import type { Mesh } from '../translate/mesh.ts';
 import { bindNames } from './bind.ts';
 import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';
@@ -41,7 +42,10 @@ const SIMPLE = 'tls: { mode: SIMPLE, serverCertificate: /c, privateKey: /k }';
 
 function generate(files: readonly string[], node: Partial<NodeInfo> = {}): Generated {
   const named = Object.fromEntries([SITE, ...files].map((text, at) => [`${at}.yaml`, text]));
-  const { mesh } = new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(named);
+  return generateFor(new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(named).mesh, node);
+}
+
+function generateFor(mesh: Mesh, node: Partial<NodeInfo>): Generated {
   const binds = new BindAllocator();
   binds.assign(bindNames(mesh));
   const manifests = [{ name: 'http1' }, { name: 'thrift' }, { name: 'tcp' }];
@@ -166,6 +170,18 @@ describe('a router behind a service', () => {
     expect(names(generated, TypeUrl.Listener)).not.toContain('0.0.0.0_80');
     const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.8080').virtualHosts;
     expect(host).toMatchObject({ domains: expect.arrayContaining(['one.test:*']), routes: [{}] });
+  });
+
+  it('knows itself by its labels too', () => {
+    const selected = resource(
+      'ServiceEntry',
+      'door',
+      `{ hosts: [door.test], resolution: STATIC, workloadSelector: { labels: { app: edge } }, ports: [{ number: 80, name: http, targetPort: 8080 }] }`,
+    );
+    const files = [selected, gateway('a', server('HTTP', 80, 'one', 'one.test'))];
+    const generated = generate(files, { namespace: 'shop', labels: { app: 'edge' } });
+    expect(names(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_8080']);
+    expect(names(generate(files, { namespace: 'shop' }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
   });
 
   it('joins ports that end at the same one', () => {
@@ -369,6 +385,29 @@ describe('a destination that the router cannot have', () => {
       'VirtualService/shop/two: any.test port 80 is not served at this proxy: what is sent there fails',
       'VirtualService/shop/two: hidden.test port 80 does not exist or is not exported to the namespace default',
     ]);
+  });
+});
+
+describe('a destination that is nowhere any more', () => {
+  it('keeps its name, so that a router that has it goes on', () => {
+    const rule = (subset: string): string =>
+      resource('DestinationRule', 'site', `{ host: ${HOST}, subsets: [{ name: ${subset}, labels: {} }] }`);
+    const files = (subset: string) => ({
+      's.yaml': SITE,
+      'd.yaml': rule(subset),
+      'g.yaml': gateway('a', server('HTTP', 80, 'http', '"*"')),
+      'v.yaml': http(
+        'one',
+        'one.test',
+        'a',
+        '{ route: [{ destination: { host: site, subset: v1, port: { number: 80 } } }] }',
+      ),
+    });
+    const memory = new TestMesh([httpManifest(), testManifest(), tcpManifest()]);
+    memory.apply(files('v1'));
+    const generated = generateFor(memory.apply(files('v2')).mesh, {});
+    const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
+    expect(host.routes[0].route.cluster).toBe(`outbound|80|v1|${HOST}`);
   });
 });
 
