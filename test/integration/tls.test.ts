@@ -151,6 +151,75 @@ describe('any protocol over TLS', () => {
   });
 });
 
+describe('backpressure through TLS', () => {
+  const BYTES = 60_000_000;
+  /** Kernel buffers on the way, and what the proxy holds. */
+  const HELD = 30_000_000;
+
+  /** Offers all that the socket takes; answers with how much that is so far. */
+  function offer(socket: net.Socket): () => number {
+    const chunk = Buffer.alloc(100_000);
+    let offered = 0;
+    const more = () => {
+      while (offered < BYTES) {
+        offered += chunk.length;
+        if (!socket.write(chunk)) return;
+      }
+      socket.end();
+    };
+    socket.on('drain', more);
+    more();
+    return () => offered;
+  }
+
+  /** How much it is when it grows no more. */
+  async function settledAt(value: () => number): Promise<number> {
+    for (let last = -1; ; ) {
+      const now = value();
+      if (now > 0 && now === last) return now;
+      last = now;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }
+
+  it.each(['upload', 'download'] as const)(
+    'holds back what nobody reads, and loses none of it: %s',
+    async (direction) => {
+      const own = bench.authority.issue({ names: ['db.example'] });
+      const accepted = Promise.withResolvers<tls.TLSSocket>();
+      const server = tls.createServer({ cert: own.certificate, key: own.key, pauseOnConnect: true }, accepted.resolve);
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const port = await freePort();
+      await bench.start([
+        listener('L', port, [{ ...terminated([await bench.certificate('a', ['a.example'])]), ...tcp('DB') }]),
+        ...upstream('DB', (server.address() as net.AddressInfo).port, {
+          sni: 'db.example',
+          commonTlsContext: { validationContext: { trustedCa: { filename: bench.file('ca.pem') } } },
+        }),
+      ]);
+      const options = { port, host: '127.0.0.1', allowHalfOpen: true, ...trusting('a.example') };
+      const client = tls.connect(options as tls.ConnectionOptions);
+      const serverSocket = await accepted.promise;
+      bench.onClose(() => {
+        client.destroy();
+        serverSocket.destroy();
+        server.close();
+      });
+      const [from, to] = direction === 'upload' ? [client, serverSocket] : [serverSocket, client];
+      const offered = offer(from);
+      expect(await settledAt(offered)).toBeLessThan(HELD);
+      let read = 0;
+      to.on('data', (chunk: Buffer) => {
+        read += chunk.length;
+      });
+      to.resume();
+      await once(to, 'end');
+      expect(read).toBe(BYTES);
+    },
+  );
+});
+
 describe('TLS to servers', () => {
   const other = new CertificateAuthority('another CA');
 
