@@ -153,3 +153,29 @@ it('another CA for a server lets open connections be, and opens no others', asyn
     return (await bench.stat(proxy, 'upstream_tls_handshake_errors_total')) > 0;
   });
 });
+
+it('other TLS settings of a cluster are not got around over connections that are open', async () => {
+  const port = await freePort();
+  const own = bench.authority.issue({ names: ['s.example'] });
+  const serverPort = await bench.httpServer('S', { cert: own.certificate, key: own.key });
+  const serving = (name: string | null) => {
+    const validationContext = {
+      trustedCa: { filename: bench.file('ca.pem') },
+      matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: name ?? '' } }],
+    };
+    const context = { sni: 's.example', commonTlsContext: { validationContext } };
+    return [listener('L', port, [http('S')]), ...upstream('S', serverPort, name === null ? null : context)];
+  };
+  const proxy = await bench.start(serving('s.example'));
+  const answerOf = (wanted: RegExp) => until(async () => wanted.test((await request(port, null)).body));
+  await answerOf(/^S /);
+  await bench.serve(...serving('other.example'));
+  await answerOf(/expected dns exact other\.example/);
+  // What was open before is closed, and not kept for the case that it is asked for again.
+  await until(async () => (await bench.stat(proxy, 'upstream_connections')) === 0);
+  await bench.serve(...serving('s.example'));
+  await answerOf(/^S /);
+  // In the clear: a TLS server takes it for nonsense.
+  await bench.serve(...serving(null));
+  await answerOf(/^(?!S )/);
+});

@@ -48,7 +48,9 @@ export function secureContextOf(
       ...(ciphers.length === 0 ? {} : { ciphers: [...TLS_1_3_CIPHERS, ...ciphers].join(':') }),
     });
   } catch (error) {
-    throw new ConfigError([{ path: '', message: tlsErrorText(error) }]);
+    const reason = tlsErrorText(error);
+    const message = reason === 'no cipher match' ? `none of ${ciphers.join(', ')} is a cipher that is known` : reason;
+    throw new ConfigError([{ path: '', message }]);
   }
 }
 
