@@ -152,6 +152,58 @@ stringData:
   });
 });
 
+it('changes of Gateways, routes and certificates cost no call and no connection', async () => {
+  const [port, a, b] = await Promise.all([freePort(), bench.site('a'), bench.site('b')]);
+  const [first, second] = [await simple('first', 'one.test'), await simple('second', 'two.test')];
+  const at = (name: string, protocol: string) => `port: { number: ${port}, name: ${name}, protocol: ${protocol} }`;
+  const yaml = (change: number): string =>
+    httpService('a.test', a) +
+    httpService('b.test', b) +
+    gateway(
+      'edge',
+      `[{ ${at('first', 'HTTPS')}, hosts: [one.test], ${first} }
+        ${change % 2 === 0 ? '' : `, { ${at('second', 'HTTPS')}, hosts: [two.test], ${second} }`}
+        ${change % 3 === 0 ? '' : `, { ${at('plain', 'HTTP')}, hosts: ["*"] }`}]`,
+    ) +
+    virtualService('vs', '*', 'edge', `http: [{ ${to(change % 2 === 0 ? 'a.test' : 'b.test')} }]`);
+  await bench.startRouter(yaml(0));
+  const counts = { answered: 0, failed: 0, closed: 0 };
+  let isOver = false;
+  const callers = Array.from({ length: 8 }, async () => {
+    const agent = new https.Agent({
+      keepAlive: true,
+      maxSockets: 1,
+      ca: authority.certificate,
+      servername: 'one.test',
+    });
+    const known = new Set<unknown>();
+    while (!isOver) {
+      const request = https.get({ host: '127.0.0.1', port, agent, headers: { host: 'one.test' } });
+      request.once('socket', (socket) => {
+        if (known.has(socket)) return;
+        known.add(socket);
+        socket.once('close', () => {
+          if (!isOver) counts.closed++;
+        });
+      });
+      const { status } = await answerOf(request).catch(() => ({ status: 0 }));
+      counts[status === 200 ? 'answered' : 'failed']++;
+    }
+    agent.destroy();
+  });
+  for (let change = 1; change <= 12; change++) {
+    await bench.save('mesh.yaml', yaml(change));
+    if (change % 4 === 0) await simple('first', 'one.test', `renewed-${change}.test`);
+    const now = change % 2 === 0 ? /^a / : /^b /;
+    await until(async () => now.test((await ask(port, 'one.test')).body));
+  }
+  await until(async () => (await ask(port, 'one.test')).subject.includes('renewed-12.test'));
+  isOver = true;
+  await Promise.all(callers);
+  expect(counts).toEqual({ answered: expect.any(Number), failed: 0, closed: 0 });
+  expect(counts.answered).toBeGreaterThan(100);
+});
+
 describe('servers behind TLS', () => {
   const rule = (tlsBlock: string): string => `
 apiVersion: networking.istio.io/v1
