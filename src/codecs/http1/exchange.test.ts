@@ -196,6 +196,34 @@ describe('upstream connections', () => {
     expect(caller.text).toMatch(/^HTTP\/1.1 503 .*upstream_reset/s);
   });
 
+  it('that went stale cost no small PUT, and a large one if it left', () => {
+    const { mesh, caller } = start();
+    const put = (bytes: number) => `PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: ${bytes}\r\n\r\n`;
+    caller.send(GET('/1'));
+    mesh.settle();
+    mesh.upstream().connection.send(OK('1'));
+    mesh.settle();
+    caller.take();
+    caller.send(`${put(2)}a`);
+    mesh.settle();
+    mesh.upstream().connection.end();
+    mesh.settle();
+    caller.send('b');
+    mesh.settle();
+    expect(mesh.upstream().connections[1]!.text).toBe(`${put(2)}ab`);
+    mesh.upstream().connections[1]!.send(OK('2'));
+    mesh.settle();
+    expect(caller.take().toString()).toBe(OK('2'));
+    caller.send(put(100_001));
+    caller.send('x'.repeat(100_000));
+    mesh.settle();
+    mesh.upstream().connections[1]!.end();
+    mesh.settle();
+    expect(caller.text).toMatch(/^HTTP\/1.1 503 .*upstream_reset/s);
+    caller.end();
+    mesh.settle();
+  });
+
   it.each([
     ['both lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok'],

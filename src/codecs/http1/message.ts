@@ -125,7 +125,7 @@ export class Http1Request extends Http1Message implements RequestMessage {
   }
 
   get replaySafe(): boolean {
-    return (this.flags & Flag.End) !== 0 && IDEMPOTENT.has(this.method);
+    return IDEMPOTENT.has(this.method);
   }
 
   get authority(): string {
