@@ -204,6 +204,27 @@ it('changes of Gateways, routes and certificates cost no call and no connection'
   expect(counts.answered).toBeGreaterThan(100);
 });
 
+it('a sidecar tells services of TLS at one address apart by SNI', async () => {
+  const port = await freePort();
+  const service = async (name: string): Promise<string> => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: default }
+spec:
+  hosts: [${name}.test]
+  addresses: [127.0.0.1]
+  resolution: STATIC
+  ports: [{ name: tls, number: ${port} }]
+  endpoints: [{ address: 127.0.0.1, ports: { tls: ${await tlsServer(name, `${name}.test`, 'any.test')} } }]
+---`;
+  await bench.save('mesh.yaml', (await service('one')) + (await service('two')));
+  const controlPlane = await bench.controlPlane(bench.directory);
+  await bench.proxy(controlPlane.xdsAddress.port);
+  await textUntil(connect(port, 'one.test'), 'one ');
+  await textUntil(connect(port, 'two.test'), 'two ');
+  await textUntil(connect(port, 'any.test'), 'one ');
+});
+
 describe('servers behind TLS', () => {
   const rule = (tlsBlock: string): string => `
 apiVersion: networking.istio.io/v1

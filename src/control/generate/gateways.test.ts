@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../../scripts/certificates.ts';
-import { httpManifest, TestMesh, tcpManifest, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
+import {
+  findingsOf,
+  httpManifest,
+  TestMesh,
+  tcpManifest,
+  testManifest,
+  testNode,
+} from '../../../test/harness/control-mesh.ts';
 import type { JsonObject } from '../../xds/json.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
@@ -427,6 +434,42 @@ describe('a sidecar', () => {
       },
       { name: `${HOST}_443`, filters: [{ typedConfig: { cluster: `outbound|443||${HOST}` } }] },
     ]);
+  });
+
+  it('tells services of TLS with one address apart by SNI; the first has the names of nobody', () => {
+    const other = resource(
+      'ServiceEntry',
+      'zother',
+      '{ hosts: [other.test], addresses: [127.0.10.9], ports: [{ number: 443, name: tls-main }], resolution: STATIC, endpoints: [{ address: 127.0.0.1 }] }',
+    );
+    const routes = resource(
+      'VirtualService',
+      'other',
+      `{ hosts: [other.test, "*.other.test"], tls: [{ match: [{ sniHosts: [a.other.test] }], ${to(80)} }] }`,
+    );
+    const generated = generate([other, routes], { type: 'sidecar' });
+    const { filterChains, listenerFilters } = find(generated, TypeUrl.Listener, '127.0.10.9_443');
+    expect(listenerFilters).toHaveLength(1);
+    expect(
+      filterChains.map(({ filterChainMatch, filters }: { filterChainMatch?: JsonObject; filters: JsonObject[] }) => [
+        filterChainMatch?.serverNames,
+        (filters[0]!.typedConfig as JsonObject).cluster,
+      ]),
+    ).toEqual([
+      [['a.other.test'], `outbound|80||${HOST}`],
+      [['other.test'], 'outbound|443||other.test'],
+      [undefined, `outbound|443||${HOST}`],
+    ]);
+    const translation = new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply({
+      's.yaml': SITE,
+      'o.yaml': other,
+    });
+    expect(findingsOf(translation)).toEqual([]);
+    expect(generated.addresses.filter(({ port }) => port === 443).map(({ host }) => host)).toEqual([
+      HOST,
+      'other.test',
+    ]);
+    expect(generated.products.get('ServiceEntry/shop/zother')).toContain(`${TypeUrl.Listener} 127.0.10.9_443`);
   });
 
   it('takes the first tcp route that is for its own caller', () => {

@@ -20,6 +20,7 @@ import {
   type ServiceProtocol,
   type SidecarPolicy,
   type Subset,
+  sharedBy,
 } from '../translate/mesh.ts';
 import { MeshIndex } from '../translate/mesh-index.ts';
 import { clusterPolicy } from '../translate/policies.ts';
@@ -62,7 +63,15 @@ type ServedProtocol = Exclude<ServiceProtocol, { kind: 'unsupported' }>;
 interface SocketOwner {
   readonly source: string;
   readonly address: string | null;
-  readonly shared: { readonly listener: string; readonly routes: string } | null;
+  readonly shared: { readonly listener: string; readonly routes: string; readonly by: 'host' | 'sni' } | null;
+}
+
+/** A listener whose services are told apart by SNI. */
+interface SniListener {
+  readonly spec: ListenerSpec;
+  readonly sources: Set<string>;
+  /** SNI -> the resource that has it. */
+  readonly names: Map<string, string>;
 }
 
 interface HttpMember {
@@ -86,6 +95,8 @@ class MeltemiGeneration {
   readonly #addresses: ServiceAddress[] = [];
   /** Socket -> the resource that has it, and the service address it has it for. */
   readonly #sockets = new Map<string, SocketOwner>();
+  /** By name. */
+  readonly #sniListeners = new Map<string, SniListener>();
   /** By the name of its routes: the services behind each HTTP listener, the one that has the socket first. */
   readonly #sharing = new Map<string, HttpMember[]>();
 
@@ -211,15 +222,19 @@ class MeltemiGeneration {
         `no loopback address or port is left for ${address ?? service.host} port ${port.number}: no listener`,
       );
     if (bind === null || this.#joins(bind, service, port, protocol, address)) return false;
-    const shared = isHttp(protocol) ? { listener: name, routes: routeConfigName(service.host, port.number) } : null;
+    const by = sharedBy(protocol);
+    const shared = by === null ? null : { listener: name, routes: routeConfigName(service.host, port.number), by };
     if (!this.#claim(bind, { source: service.source, address, shared })) return false;
     const serviceAddress = address === null ? bind : { address, port: port.number };
     const sources = new Set([service.source]);
     const { accessLogFile } = this.#context;
     const served = this.#chains(service, port, protocol, sources);
-    this.#add(listenerResource({ name, direction: 'OUTBOUND', bind, serviceAddress, accessLogFile, ...served }), [
-      ...sources,
-    ]);
+    const spec = { name, direction: 'OUTBOUND', bind, serviceAddress, accessLogFile, ...served } as const;
+    this.#add(listenerResource(spec), [...sources]);
+    if (by === 'sni') {
+      const own = [service.host, ...spec.chains.flatMap(({ serverNames }) => serverNames ?? [])];
+      this.#sniListeners.set(name, { spec, sources, names: new Map(own.map((sni) => [sni, service.source])) });
+    }
     this.#addresses.push({
       direction: 'outbound',
       host: service.host,
@@ -464,23 +479,42 @@ class MeltemiGeneration {
     return null;
   }
 
-  /** HTTP services with one address and port share its listener: each is a virtual host of it. */
+  /** Services with one address and port share its listener: those of HTTP as virtual hosts, those of TLS as chains for their names. */
   #joins(bind: Bind, service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {
     const owner = this.#sockets.get(`${bind.address} port ${bind.port}`);
     if (address === null || owner?.address !== address || owner.shared === null) return false;
-    if (protocol.kind !== 'codec' || !isHttp(protocol)) return false;
-    const { listener, routes } = owner.shared;
-    this.#sharing.set(routes, [...(this.#sharing.get(routes) ?? []), { service, port, protocol }]);
+    const { listener, routes, by } = owner.shared;
+    if (sharedBy(protocol) !== by) return false;
+    if (protocol.kind === 'codec')
+      this.#sharing.set(routes, [...(this.#sharing.get(routes) ?? []), { service, port, protocol }]);
+    else this.#addNames(listener, service, port);
     this.#produce(resourceId(TypeUrl.Listener, listener), [service.source]);
     this.#addresses.push({
       direction: 'outbound',
       host: service.host,
       port: port.number,
-      protocol: protocol.name,
+      protocol: protocolName(protocol),
       bind,
       listener,
     });
     return true;
+  }
+
+  /** The chains of the first service stay: its last one takes the names that nobody has. */
+  #addNames(listener: string, service: Service, port: ServicePort): void {
+    const { spec, sources, names } = this.#sniListeners.get(listener)!;
+    const chains = this.#connectionChains(service, port, sources).flatMap((chain): ChainSpec[] => {
+      const wanted = chain.serverNames?.length ? chain.serverNames : [service.host];
+      const free = wanted.filter((sni) => !names.has(sni));
+      for (const sni of wanted) {
+        if (names.has(sni)) this.#note(service.source, `the SNI ${sni} at ${listener} belongs to ${names.get(sni)}`);
+        else names.set(sni, service.source);
+      }
+      return free.length === 0 ? [] : [{ ...chain, serverNames: free }];
+    });
+    const grown = { ...spec, chains: [...chains, ...spec.chains] };
+    this.#sniListeners.set(listener, { spec: grown, sources, names });
+    this.#add(listenerResource(grown), [...sources]);
   }
 
   #claim(bind: Bind, claim: SocketOwner): boolean {

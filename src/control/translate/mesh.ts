@@ -149,7 +149,19 @@ export interface DestinationPolicy extends Visibility {
   readonly subsets: ReadonlyMap<string, Subset>;
 }
 
-/** Its requests say which host they are for, so that services can share an address and port. */
+/** Bytes that begin with a ClientHello, and end where the certificate is. */
+const ENCRYPTED: readonly string[] = ['https', 'tls'];
+
+export function isEncrypted(protocol: ServiceProtocol): boolean {
+  return protocol.kind === 'tcp' && ENCRYPTED.includes(protocol.meant);
+}
+
+/** By what services that have one address and port are told apart; null: they are not. */
+export function sharedBy(protocol: ServiceProtocol): 'host' | 'sni' | null {
+  return isHttp(protocol) ? 'host' : isEncrypted(protocol) ? 'sni' : null;
+}
+
+/** Its requests say which host they are for. */
 export function isHttp(protocol: ServiceProtocol): boolean {
   return protocol.kind === 'codec' && protocol.manifest.family === 'http';
 }

@@ -4,14 +4,19 @@ import { describe } from '../model/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';
-import type { CodecProtocol, Endpoint, Service, ServicePort, ServiceProtocol } from './mesh.ts';
+import {
+  type CodecProtocol,
+  type Endpoint,
+  isEncrypted,
+  type Service,
+  type ServicePort,
+  type ServiceProtocol,
+} from './mesh.ts';
 import type { ProtocolTable } from './protocols.ts';
 import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 
 /** Annotation of a ServiceEntry: the protocols, with commas, that its ports named `auto` may speak. */
 const DETECT = 'meltemi.io/detect';
-/** Opaque to everybody but their ends. */
-const ENCRYPTED = ['https', 'tls'];
 
 type ServiceEntry = Resource<ServiceEntrySpec>;
 type PortSpec = NonNullable<ServiceEntrySpec['ports']>[number];
@@ -44,7 +49,7 @@ export function checkServiceEntry(
       );
     } else if (protocol.kind === 'unsupported') {
       report('notApplied', ['ports', index], `${protocol.name} is not built yet: the port gets no listener`);
-    } else if (protocol.kind === 'tcp' && protocol.meant !== '' && !ENCRYPTED.includes(protocol.meant)) {
+    } else if (protocol.kind === 'tcp' && protocol.meant !== '' && !isEncrypted(protocol)) {
       report('notApplied', ['ports', index], `${protocol.meant} has no codec here: the port is served as opaque TCP`);
     }
   });

@@ -21,10 +21,10 @@ import { reportGatewayConflicts } from './gateway-conflicts.ts';
 import { compileGateway } from './gateways.ts';
 import {
   type ConnectionTable,
-  isHttp,
   type Mesh,
   type RouteTable,
   type Service,
+  sharedBy,
   type UpstreamSettings,
   type Visibility,
 } from './mesh.ts';
@@ -182,17 +182,18 @@ function claimPorts(services: readonly Service[], round: TranslationRound): Serv
   const kept: Service[] = [];
   const byPort = new Map<string, Service[]>();
   const byAddress = new Map<string, Service[]>();
-  const httpByAddress = new Map<string, Service[]>();
+  const sharingByAddress = new Map<string, Service[]>();
   for (const service of services) {
     const ports = service.ports.filter((port) => claim(byPort, service, `${service.host} port ${port.number}`, round));
     for (const address of service.addresses) {
       // The listener of the first one has the address; the cluster is there for routes all the same.
       for (const port of ports) {
         const subject = `${address} port ${port.number}`;
-        const http = isHttp(port.protocol);
-        const sharing = httpByAddress.get(subject) ?? [];
-        if (http && sharing.some((other) => overlaps(other, service))) continue;
-        if (claim(byAddress, service, subject, round) && http) httpByAddress.set(subject, [...sharing, service]);
+        const by = sharedBy(port.protocol);
+        const sharing = sharingByAddress.get(`${subject} by ${by}`) ?? [];
+        if (by !== null && sharing.some((other) => overlaps(other, service))) continue;
+        if (claim(byAddress, service, subject, round) && by !== null)
+          sharingByAddress.set(`${subject} by ${by}`, [...sharing, service]);
       }
     }
     if (ports.length > 0) kept.push({ ...service, ports });

@@ -15,6 +15,7 @@ import {
   type Gateway,
   type GatewayRoutes,
   type GatewayServer,
+  isEncrypted,
   isHttp,
   type Route,
   type RouteTable,
@@ -199,8 +200,7 @@ class VirtualServiceCompiler {
     if (protocol.kind !== 'tcp' && protocol.kind !== 'detected') return null;
     const compiler = this.#connectionCompiler(MESH, port.number);
     const byName: ConnectionRoute[] = [];
-    if (protocol.kind === 'detected' || ENCRYPTED.includes(protocol.meant))
-      byName.push(...compiler.tls(spec.tls, this.#hosts()));
+    if (protocol.kind === 'detected' || isEncrypted(protocol)) byName.push(...compiler.tls(spec.tls, this.#hosts()));
     const routes = [...byName, ...compiler.tcp(spec.tcp)];
     if (routes.length === 0) return null;
     const exportTo = spec.exportTo?.length ? spec.exportTo : DEFAULT_EXPORT;
@@ -259,9 +259,6 @@ class VirtualServiceCompiler {
     this.#found.set(`${finding.path} ${finding.message}`, finding);
   };
 }
-
-/** Ports whose bytes begin with a ClientHello. */
-const ENCRYPTED = ['https', 'tls'];
 
 function wantedRoutes({ tls, protocol }: GatewayServer): string {
   if (tls === 'passthrough') return 'tls routes';
