@@ -21,6 +21,7 @@ ${PROXY_OPTIONS_HELP}
 Examples:
   meltemi proxy --xds 127.0.0.1:15010 --id web-1
   meltemi proxy --xds 10.0.0.1:15010 --id wind-1 --ip 10.0.0.7 --label app=wind --workers 4 --state-dir /var/lib/meltemi
+  meltemi proxy --xds 10.0.0.1:15010 --id edge-1 --type router --label istio=ingressgateway
 `,
   async run(argv, signal) {
     const values = readOptions(argv, {
