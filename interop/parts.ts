@@ -2,8 +2,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -19,6 +20,15 @@ export async function installPython(packages: readonly string[]): Promise<string
   if (!existsSync(python)) await run('python3', ['-m', 'venv', environment]);
   await run(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
   return python;
+}
+
+/** A package of npm, `name@version`; gives what it exports. */
+export async function installNpm<T>(name: string, version: string): Promise<T> {
+  const directory = join(partsDirectory, 'npm', name);
+  await mkdir(directory, { recursive: true });
+  const flags = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+  await run('npm', ['install', ...flags, '--prefix', directory, `${name}@${version}`]);
+  return (await import(pathToFileURL(createRequire(join(directory, 'x.js')).resolve(name)).href)) as T;
 }
 
 /** Compiles a Maven project, with these of its properties changed; gives its class path. */
