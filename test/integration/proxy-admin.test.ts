@@ -45,7 +45,7 @@ describe('the admin API', () => {
       { worker: 0, clusters: [{ protocol: 'thrift', endpoints: [{ connections: 1, outstanding: 0 }] }] },
     ]);
     const { configs } = JSON.parse((await admin('/config_dump')).text);
-    expect(configs).toHaveLength(4);
+    expect(configs).toHaveLength(5);
     expect(configs[2].dynamicListeners[0].activeState.listener.name).toBe(`127.0.0.1_${port}`);
   });
 
