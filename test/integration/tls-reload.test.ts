@@ -172,7 +172,7 @@ it('other TLS settings of a cluster are not got around over connections that are
   await bench.serve(...serving('other.example'));
   await answerOf(/expected dns exact other\.example/);
   // What was open before is closed, and not kept for the case that it is asked for again.
-  await until(async () => (await bench.stat(proxy, 'upstream_connections')) === 0);
+  expect(await bench.stat(proxy, 'upstream_connections')).toBe(0);
   await bench.serve(...serving('s.example'));
   await answerOf(/^S /);
   // In the clear: a TLS server takes it for nonsense.

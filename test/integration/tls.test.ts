@@ -92,6 +92,23 @@ describe('one port', () => {
     }
   });
 
+  it('has its ciphers for TLS 1.2, and those of TLS 1.3 all the same', async () => {
+    const port = await freePort();
+    const common = { tlsParams: { cipherSuites: ['ECDHE-ECDSA-AES256-GCM-SHA384'] } };
+    await bench.start([
+      listener('L', port, [{ ...terminated([await bench.certificate('a', ['a.example'])], {}, common), ...http('A') }]),
+      ...upstream('A', await bench.httpServer('A')),
+    ]);
+    const agreed: string[] = [];
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const socket = tls.connect({ port, host: '127.0.0.1', ...trusting('a.example'), maxVersion });
+      await once(socket, 'secureConnect');
+      agreed.push(`${socket.getProtocol()} ${socket.getCipher().name}`);
+      socket.destroy();
+    }
+    expect(agreed).toEqual(['TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384', expect.stringMatching(/^TLSv1\.3 TLS_/)]);
+  });
+
   it('resumes sessions, at any worker', async () => {
     const port = await freePort();
     await bench.start(
@@ -381,7 +398,7 @@ describe('callers', () => {
         [
           {
             ...terminated([await bench.certificate('a', ['a.example'])]),
-            transportSocketConnectTimeout: '0.2s',
+            transportSocketConnectTimeout: '0.6s',
             ...http('A'),
           },
         ],
@@ -403,7 +420,8 @@ describe('callers', () => {
       [huge, /malformed ClientHello: 65540 bytes, limit 16384/],
       [brokenHello, /malformed ClientHello: /],
       // A whole hello, and then silence.
-      [hello, /not agreed within 200 ms/],
+      [hello, /not agreed within 600 ms/],
+      ['end of it', /the caller closed within the handshake/],
       // A hello that only OpenSSL can find fault with: no cipher that it knows.
       [withoutCiphers(hello), /no shared cipher/],
     ];
@@ -411,14 +429,17 @@ describe('callers', () => {
       const before = bench.warnings().length;
       const socket = net.connect(port, '127.0.0.1');
       socket.on('error', () => {});
-      socket.write(bytes);
+      const beganMs = performance.now();
+      if (bytes === 'end of it') socket.end(hello);
+      else socket.write(bytes);
       socket.resume();
       await once(socket, 'close');
+      if (bytes === hello) expect(performance.now() - beganMs).toBeGreaterThan(590);
       await until(() => bench.warnings().length > before);
       expect(bench.warnings().slice(before)).toEqual([expect.stringMatching(why)]);
     }
     expect(await bench.stat(proxy, 'downstream_not_admitted_total')).toBe(5);
-    expect(await bench.stat(proxy, 'downstream_tls_handshake_errors_total')).toBe(2);
+    expect(await bench.stat(proxy, 'downstream_tls_handshake_errors_total')).toBe(3);
     // Whoever only looks whether the port is open is not worth a line.
     const lines = bench.warnings().length;
     for (let times = 0; times < 5; times++) {
@@ -431,6 +452,36 @@ describe('callers', () => {
     expect((await request(port, trusting('a.example'))).status).toBe(200);
     expect(bench.warnings().length).toBe(lines);
   });
+});
+
+it('a caller whose records are broken after the handshake is closed', async () => {
+  const port = await freePort();
+  const proxy = await bench.start([
+    listener('L', port, [{ ...terminated([await bench.certificate('a', ['a.example'])]), ...http('A') }]),
+    ...upstream('A', await bench.httpServer('A')),
+  ]);
+  // Somebody on the way, so that it is not the caller who closes.
+  const onTheWay = Promise.withResolvers<net.Socket>();
+  const relay = net.createServer((caller) => {
+    const toProxy = net.connect(port, '127.0.0.1');
+    caller.pipe(toProxy).pipe(caller);
+    caller.on('error', () => {});
+    onTheWay.resolve(toProxy);
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  bench.onClose(() => relay.close());
+  const relayPort = (relay.address() as net.AddressInfo).port;
+  const caller = tls.connect({ port: relayPort, host: '127.0.0.1', ...trusting('a.example') });
+  caller.on('error', () => {});
+  await once(caller, 'secureConnect');
+  await until(async () => (await bench.stat(proxy, 'downstream_tls_connections')) === 1);
+  const toProxy = await onTheWay.promise;
+  toProxy.unpipe();
+  toProxy.resume();
+  toProxy.write('no record of TLS at all');
+  await until(async () => (await bench.stat(proxy, 'downstream_tls_connections')) === 0);
+  caller.destroy();
 });
 
 /** What a caller sends first. */

@@ -6,9 +6,6 @@ import { type CertificateDescription, SYSTEM_CA, type TlsDescription } from '../
 import { textOf } from '../error-text.ts';
 import { collect } from '../router/route-table.ts';
 
-/** Where a list of ciphers does not name those of TLS 1.3, Node turns TLS 1.3 off; the list is not about them. */
-const TLS_1_3_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
-
 /** A certificate with its key; `leaf` is its first certificate. */
 export interface Identity {
   readonly leaf: X509Certificate;
@@ -45,7 +42,7 @@ export function secureContextOf(
       ...(ca === null ? {} : { ca }),
       ...(minVersion === null ? {} : { minVersion }),
       ...(maxVersion === null ? {} : { maxVersion }),
-      ...(ciphers.length === 0 ? {} : { ciphers: [...TLS_1_3_CIPHERS, ...ciphers].join(':') }),
+      ...(ciphers.length === 0 ? {} : { ciphers: ciphers.join(':') }),
     });
   } catch (error) {
     const reason = tlsErrorText(error);
