@@ -120,7 +120,8 @@ export abstract class Http1Codec<M extends Message> implements Codec {
   }
 
   credit(id: number, bytes: number): void {
-    if (id === this.current) this.#uncredited -= bytes;
+    // Of a message that was read to its end nothing is held back any more.
+    if (id === this.current && this.phase !== Phase.Head) this.#uncredited -= bytes;
   }
 
   data(id: number, chunk: Buffer, end: boolean, lent: boolean): boolean {
@@ -280,6 +281,7 @@ export abstract class Http1Codec<M extends Message> implements Codec {
     this.#uncredited += to - from;
     if (end) {
       this.phase = Phase.Head;
+      this.#uncredited = 0;
       if (!this.onEnding(left)) return;
     }
     this.sink.onData(id, bytes.subarray(from, to), end);
@@ -307,6 +309,7 @@ export abstract class Http1Codec<M extends Message> implements Codec {
     }
     section.reset(false);
     this.phase = Phase.Head;
+    this.#uncredited = 0;
     if (!this.onEnding(left)) return at + length;
     if (fields === null) this.sink.onData(id, EMPTY, true);
     else this.sink.onTrailers(id, new Http1Trailers(fields));

@@ -486,4 +486,28 @@ describe('windows', () => {
     }
     expect(caller.received.length).toBeGreaterThan(2_000_000);
   });
+
+  it('are not left shut on a connection that goes back to the pool: a caller that took the last bytes late harms nobody', () => {
+    const { mesh, caller } = start({ windowBytes: 2_048 });
+    caller.send(GET('/large'));
+    mesh.settle();
+    caller.reading = false;
+    caller.wire.capacityBytes = 1_000;
+    const upstream = mesh.upstream().connection;
+    const body = 280_000;
+    upstream.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body}\r\n\r\n`);
+    for (let sent = 0; sent < body; sent += 20_000) {
+      upstream.send(Buffer.alloc(20_000, 'x'));
+      mesh.settle();
+    }
+    caller.reading = true;
+    caller.wire.capacityBytes = Number.POSITIVE_INFINITY;
+    mesh.settle();
+    expect([caller.take().length > body, upstream.wire.paused]).toEqual([true, false]);
+    caller.send(GET('/next'));
+    mesh.settle();
+    upstream.send(OK('next'));
+    mesh.settle();
+    expect(caller.text).toBe(OK('next'));
+  });
 });
