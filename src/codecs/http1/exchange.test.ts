@@ -434,6 +434,38 @@ describe('tunnels', () => {
   });
 });
 
+describe('limits, by default', () => {
+  const status = (request: string, sizes: readonly number[] = []): string => {
+    const { mesh, caller } = start();
+    caller.send(request, sizes);
+    mesh.settle();
+    const [connection] = mesh.upstream().connections;
+    connection?.send(OK('ok'));
+    mesh.settle();
+    const text = caller.take().toString();
+    caller.end();
+    mesh.settle();
+    return text.slice(9, 12);
+  };
+  const fields = (count: number): string => Array.from({ length: count }, (_, at) => `x${at}: y\r\n`).join('');
+  const padded = (bytes: number): string => GET('/', `x: ${'y'.repeat(bytes - GET('/', 'x: \r\n').length)}\r\n`);
+  const chunked = 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+  it.each([
+    ['100 headers', GET('/', fields(99)), '200'],
+    ['101 headers', GET('/', fields(100)), '431'],
+    ['a head of 60 KiB', padded(61_440), '200'],
+    ['a head of one byte more', padded(61_441), '431'],
+    ['a target of more than 60 KiB', GET(`/${'a'.repeat(61_440)}`), '414'],
+    ['100 trailers', `${chunked}0\r\n${fields(100)}\r\n`, '200'],
+    ['101 trailers', `${chunked}0\r\n${fields(101)}\r\n`, '400'],
+    ['a chunk line of 256 bytes', `${chunked}1;${'e'.repeat(252)}\r\nx\r\n0\r\n\r\n`, '200'],
+    ['a chunk line without an end', `${chunked}1;${'e'.repeat(300)}`, '400'],
+  ])('%s', (_what, request, expected) => {
+    expect([status(request), status(request, [17, 4_000, 30_000])]).toEqual([expected, expected]);
+  });
+});
+
 describe('windows', () => {
   it('stop the reading of an upload that the upstream does not take', () => {
     const { mesh, caller } = start({ windowBytes: 2_048 });
