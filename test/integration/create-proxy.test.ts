@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import net, { type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -134,6 +134,23 @@ describe('createProxy', () => {
     socket.write('ping');
     expect(String((await once(socket, 'data'))[0])).toBe('ping');
     socket.destroy();
+  });
+
+  it('bounds slow callers as it is told', async () => {
+    const { proxy } = await start({
+      upstreams: { main: [await server('main')] },
+      routes: [{ to: 'main' }],
+      timeouts: { headMs: 100 },
+    });
+    const socket = net.connect(proxy.address.port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost:');
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toMatch(/^HTTP\/1.1 408 .*a head was not whole within 100 ms/s);
+    const timeouts = { headMs: -1, bodyMs: 1 } as { headMs: number };
+    await expect(start({ upstreams: {}, routes: [], timeouts })).rejects.toMatchObject({
+      issues: [{ path: 'timeouts.headMs' }, { path: 'timeouts.bodyMs' }],
+    });
   });
 
   it('names every fault', async () => {
