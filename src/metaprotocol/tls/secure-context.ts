@@ -39,7 +39,8 @@ export function secureContextOf(
     return createSecureContext({
       ...server,
       ...(identity === null ? {} : { cert: identity.description.chain, key: identity.description.key }),
-      ...(ca === null ? {} : { ca }),
+      // Named none, Node takes its own.
+      ...(trustedCa === SYSTEM_CA ? {} : { ca: ca ?? [] }),
       ...(minVersion === null ? {} : { minVersion }),
       ...(maxVersion === null ? {} : { maxVersion }),
       ...(ciphers.length === 0 ? {} : { ciphers: ciphers.join(':') }),

@@ -144,6 +144,15 @@ describe('TLS of a cluster', () => {
     expect(upstream(context)).toMatchObject({ tls: { trustedCa: { system: true } }, errors: [], notes: [] });
   });
 
+  it('of some endpoints only is refused', () => {
+    const report = new Report();
+    const match = { name: 'm', match: {}, transportSocket: { name: 'tls' } };
+    readCluster(new Reader(fixtures.cluster('C', { transportSocketMatches: [match] }).value, '', report));
+    expect(texts(report).errors).toEqual([
+      'transportSocketMatches[0]: only the transportSocket of the whole cluster is supported',
+    ]);
+  });
+
   it('notes what it does not verify', () => {
     const at = 'transportSocket.typedConfig.commonTlsContext.validationContext';
     expect(upstream({ sni: 's' })).toMatchObject({

@@ -87,6 +87,10 @@ export function readDownstreamTls(chain: Reader): DownstreamTlsPlan | null {
 
 /** Of a cluster; null: in the clear. */
 export function readUpstreamTls(cluster: Reader): UpstreamTlsPlan | null {
+  // Which of them counts is told by endpoints, to whom the others may not be sent in the clear.
+  for (const match of cluster.children('transportSocketMatches')) {
+    match.error('only the transportSocket of the whole cluster is supported');
+  }
   const context = readTransportSocket(cluster, TypeUrl.UpstreamTlsContext);
   if (context === null) return null;
   const common = context.child('commonTlsContext');
