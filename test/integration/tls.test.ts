@@ -460,29 +460,65 @@ it('a caller whose records are broken after the handshake is closed', async () =
     listener('L', port, [{ ...terminated([await bench.certificate('a', ['a.example'])]), ...http('A') }]),
     ...upstream('A', await bench.httpServer('A')),
   ]);
-  // Somebody on the way, so that it is not the caller who closes.
-  const onTheWay = Promise.withResolvers<net.Socket>();
-  const relay = net.createServer((caller) => {
-    const toProxy = net.connect(port, '127.0.0.1');
-    caller.pipe(toProxy).pipe(caller);
-    caller.on('error', () => {});
-    onTheWay.resolve(toProxy);
-  });
-  relay.listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  bench.onClose(() => relay.close());
-  const relayPort = (relay.address() as net.AddressInfo).port;
-  const caller = tls.connect({ port: relayPort, host: '127.0.0.1', ...trusting('a.example') });
+  // So that it is not the caller who closes.
+  const relay = await relayTo(port);
+  const caller = tls.connect({ port: relay.port, host: '127.0.0.1', ...trusting('a.example') });
   caller.on('error', () => {});
   await once(caller, 'secureConnect');
   await until(async () => (await bench.stat(proxy, 'downstream_tls_connections')) === 1);
-  const toProxy = await onTheWay.promise;
-  toProxy.unpipe();
-  toProxy.resume();
-  toProxy.write('no record of TLS at all');
+  relay.breakRecords('to the server');
   await until(async () => (await bench.stat(proxy, 'downstream_tls_connections')) === 0);
   caller.destroy();
 });
+
+it('a server whose records are broken fails its calls at once', async () => {
+  const own = bench.authority.issue({ names: ['s.example'] });
+  const server = tls.createServer({ cert: own.certificate, key: own.key }, (socket) => {
+    socket.on('error', () => {});
+    // It got a request and answers with nothing that is TLS.
+    socket.once('data', () => relay.breakRecords('to the caller'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  bench.onClose(() => server.close());
+  const relay = await relayTo((server.address() as net.AddressInfo).port);
+  const port = await freePort();
+  await bench.start([
+    listener('L', port, [http('S')]),
+    ...upstream('S', relay.port, {
+      sni: 's.example',
+      commonTlsContext: { validationContext: { trustedCa: { filename: bench.file('ca.pem') } } },
+    }),
+  ]);
+  const answer = await request(port, null);
+  expect(answer).toMatchObject({ status: 503, body: expect.stringContaining('upstream_reset') });
+});
+
+/** Stands between a caller and a server on this port, and may send what neither of them said. */
+async function relayTo(port: number) {
+  const sides: net.Socket[] = [];
+  const relay = net.createServer((caller) => {
+    const server = net.connect(port, '127.0.0.1');
+    for (const side of [caller, server]) side.on('error', () => {});
+    caller.pipe(server).pipe(caller);
+    sides.push(caller, server);
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  bench.onClose(() => {
+    relay.close();
+    for (const side of sides) side.destroy();
+  });
+  return {
+    port: (relay.address() as net.AddressInfo).port,
+    /** Of the only connection. What the side that gets it says is not passed on any more. */
+    breakRecords(direction: 'to the caller' | 'to the server') {
+      const side = sides[direction === 'to the caller' ? 0 : 1]!;
+      for (const one of sides) one.unpipe().resume();
+      side.write('no record of TLS at all');
+    },
+  };
+}
 
 /** What a caller sends first. */
 async function helloOf(servername: string): Promise<Buffer> {

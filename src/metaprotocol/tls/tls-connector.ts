@@ -112,6 +112,8 @@ export class TlsConnector implements Connector {
     });
     // The first to hear of it: what the caller's answer and the access log say is this text.
     socket.on('error', (error) => {
+      // Broken records are an error that ends nothing by itself.
+      socket.destroy();
       if (!isConnected || isSecure) return;
       this.#errors.add();
       this.#sessions.delete(place);
