@@ -1,12 +1,5 @@
 /** The messages of HTTP/1.1: heads and trailers over their raw bytes. */
-import {
-  Flag,
-  type Message,
-  type Outcome,
-  type RequestMessage,
-  type ResponseMessage,
-  type Trailers,
-} from '../../metaprotocol/message.ts';
+import type { Message, Outcome, RequestMessage, ResponseMessage, Trailers } from '../../metaprotocol/message.ts';
 import { type Fields, lowerName } from './fields.ts';
 import type { RequestLine } from './request-line.ts';
 import { isAuthority } from './request-line.ts';
