@@ -169,6 +169,23 @@ describe('rule 4: pool', () => {
     expect(connections.map((connection) => connection.closed)).toEqual([true, false, false]);
   });
 
+  it('does not connect again and again for those who can wait for a busy connection', () => {
+    const mesh = watchLeaks(new IdMesh({ pool: { concurrency: 1 } }));
+    const caller = mesh.newCaller();
+    caller.call(1n, '1');
+    mesh.settle();
+    mesh.upstream().mode = 'refuse';
+    for (const id of [2n, 3n]) caller.call(id, `${id}`);
+    mesh.advance(1_000);
+    expect(mesh.stat('upstream_connect_failures_total')).toBeLessThan(5);
+    expect(mesh.upstream().connections.length).toBe(1);
+    mesh.upstream().mode = 'accept';
+    answerAll(mesh);
+    expect(mesh.upstream().connections.length).toBe(2);
+    answerAll(mesh);
+    expect(caller.takeTexts()).toEqual(['1 1', '2 2', '3 3']);
+  });
+
   it('fails all who wait when the connect fails, each once', () => {
     for (const mode of ['refuse', 'silent'] as const) {
       const mesh = watchLeaks(new IdMesh({ connectTimeoutMs: 500, pool: { concurrency: 4, maxConnections: 1 } }));

@@ -11,6 +11,9 @@ import { UpstreamConnection } from './connection.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
 import { FairQueue } from './fair-queue.ts';
 
+/** After a failed connect, where other connections serve who waits. */
+const REST_MS = 1_000;
+
 export class Pool {
   readonly site: EndpointPools;
   readonly connectionKey: string;
@@ -21,6 +24,8 @@ export class Pool {
   readonly #waiting = new FairQueue<Caller, LiveAttempt>();
   /** Lost on a stale connection: the other idle ones may be as dead, so they wait for a new one. */
   #replays: LiveAttempt[] = [];
+  /** When a connect failed last. */
+  #refusedMs = Number.NEGATIVE_INFINITY;
   #connecting = 0;
   /** Connections that callers have for their own; they come back, or close. */
   #bound = 0;
@@ -77,6 +82,9 @@ export class Pool {
 
   /** Opens what the waiting requests need and the limit allows. */
   grow(): void {
+    // Who waits has others to wait for then: at once, and the next failure again at once, would connect without end.
+    const resting = this.site.core.clock.nowMs() - this.#refusedMs < REST_MS;
+    if (resting && this.#connections.some((other) => other.sendableEver)) return;
     const { pool, factory } = this.site.state;
     const slots = Math.max(1, pool.concurrency ?? factory.concurrency.upstream);
     for (;;) {
@@ -103,6 +111,7 @@ export class Pool {
       }
       connection.send(attempt);
     }
+    if (this.#waiting.size > 0) this.grow();
   }
 
   #serveReplays(connection: UpstreamConnection): void {
@@ -132,6 +141,7 @@ export class Pool {
     this.site.state.stats.connections.add(-1);
     if (!ready) {
       this.#connecting--;
+      this.#refusedMs = this.site.core.clock.nowMs();
       const others = this.#connections.filter((other) => other.sendableEver);
       if (others.length === 0) {
         const failed = [...this.#replays.splice(0), ...this.#waiting.clear()];
