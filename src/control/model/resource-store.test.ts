@@ -68,6 +68,18 @@ describe('ResourceStore', () => {
     );
   });
 
+  it('takes a slip in a kind or its group for no kind that is not built yet', () => {
+    const inventory = new TestMesh().inventory({
+      'a.yaml': workload('a').replace('WorkloadEntry', 'WorkloadEntri'),
+      'b.yaml': workload('b').replace('istio.io', 'istio.example'),
+    });
+    const told = [...inventory.entries.values()].flatMap(({ findings }) => findings);
+    expect(told.map(({ level, path, message }) => `${level} ${path}: ${message}`)).toEqual([
+      expect.stringMatching(/^error kind: actual WorkloadEntri, expected one of .*; did you mean WorkloadEntry\?$/),
+      'warning apiVersion: actual networking.istio.example/v1; WorkloadEntry is read of networking.istio.io',
+    ]);
+  });
+
   it('tells all faults of a resource, each with line, path, actual and expected', () => {
     const text = SERVICE.replace('number: 9090', 'number: 0')
       .replace('resolution: STATIC', 'resolution: static')

@@ -6,6 +6,7 @@ import type { FileContent } from '../sources/yaml-documents.ts';
 import { checkSchema } from './check-schema.ts';
 import { type KindDefinition, notAppliedFindings } from './kind.ts';
 import { KINDS } from './kinds.ts';
+import { nearMiss } from './near-miss.ts';
 import {
   type Finding,
   findingAt,
@@ -83,7 +84,10 @@ function held(entry: ResourceEntry): Finding {
 function readResource(key: string, document: ResourceDocument): ResourceEntry {
   const [group = '', version = ''] = document.apiVersion.split('/');
   const definition = KINDS.find((kind) => kind.kind === document.kind && kind.group === group);
-  if (definition === undefined) return { key, document, resource: null, supported: false, findings: document.faults };
+  if (definition === undefined) {
+    const findings = [...document.faults, ...slipFindings(group, document)];
+    return { key, document, resource: null, supported: false, findings };
+  }
   const faults = [...document.faults, ...document.placeholders()];
   if (faults.length > 0) return { key, document, resource: null, supported: true, findings: faults };
   if (!definition.versions.includes(version)) {
@@ -97,6 +101,20 @@ function readResource(key: string, document: ResourceDocument): ResourceEntry {
     return { key, document, resource: null, supported: true, findings: [finding] };
   }
   return checkResource(key, document, definition);
+}
+
+/** A slip in a kind's name or group would else pass for a kind that is not built yet. */
+function slipFindings(group: string, document: ResourceDocument): Finding[] {
+  const { kind, apiVersion } = document;
+  const siblings = KINDS.filter((known) => known.group === group).map((known) => known.kind);
+  const meant = nearMiss(kind, siblings);
+  if (meant !== null) {
+    const message = `actual ${kind}, expected one of ${siblings.join(', ')}; did you mean ${meant}?`;
+    return [findingAt(document, 'error', ['kind'], message)];
+  }
+  const namesake = KINDS.find((known) => known.kind === kind);
+  if (namesake === undefined) return [];
+  return [findingAt(document, 'warning', ['apiVersion'], `actual ${apiVersion}; ${kind} is read of ${namesake.group}`)];
 }
 
 function checkResource(key: string, document: ResourceDocument, definition: KindDefinition<unknown>): ResourceEntry {

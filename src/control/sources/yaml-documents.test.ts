@@ -43,7 +43,7 @@ describe('readYamlDocuments', () => {
 
   it('names duplicate keys with their lines and still knows the resource', () => {
     expect(faults(`${HEAD}spec:\n  x: 1\n  x: 2\n`)).toEqual([
-      '6 : YAML: the key stands twice in one mapping, expected once',
+      '6 : YAML: the key x stands twice in one mapping, expected once',
     ]);
     expect(read(`${HEAD}spec:\n  x: 1\n  x: 2\n`).documents).toHaveLength(1);
   });

@@ -1,5 +1,15 @@
 /** Reads the YAML text of one file into resource documents with line numbers; every fault is reported, none is thrown. */
-import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type YAMLError } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { describe, isRecord } from '../model/describe.ts';
 import type { FieldPath, Finding, Place, ResourceDocument } from '../model/resource.ts';
 import { formatPath } from '../model/resource.ts';
@@ -173,8 +183,20 @@ class DocumentReader {
 
   #syntaxFault(error: YAMLError): Finding {
     const message =
-      error.code === 'DUPLICATE_KEY' ? 'the key stands twice in one mapping, expected once' : error.message;
+      error.code === 'DUPLICATE_KEY'
+        ? `the key ${this.#keyAt(error.pos[0])} stands twice in one mapping, expected once`
+        : error.message;
     return { level: 'error', place: this.#placeAt(error.pos[0]), path: '', message: `YAML: ${message}` };
+  }
+
+  #keyAt(offset: number): string {
+    let key = '';
+    visit(this.#document, {
+      Pair: (_, pair) => {
+        if (startOf(pair.key) === offset && isScalar(pair.key)) key = String(pair.key.value);
+      },
+    });
+    return key;
   }
 
   #findPlaceholders(node: unknown, path: FieldPath, faults: Finding[]): void {

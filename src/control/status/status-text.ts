@@ -21,7 +21,8 @@ export function renderValidation(report: StatusReport): string {
     counts[outcome === 'lastGood' ? 'refused' : outcome]++;
   }
   const unsupported = counts.unsupported === 0 ? '' : `, ${counts.unsupported} not supported yet`;
-  lines.push(`${counts.accepted} valid, ${counts.refused} invalid${unsupported}`);
+  const none = report.resources.length + report.faults.length === 0 ? ': no .yaml or .yml file has a resource' : '';
+  lines.push(`${counts.accepted} valid, ${counts.refused} invalid${unsupported}${none}`);
   return `${lines.join('\n')}\n`;
 }
 

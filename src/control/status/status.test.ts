@@ -171,4 +171,10 @@ y.yaml:1: not applied: ConfigMap s: the kind is not supported yet
 2 valid, 1 invalid, 1 not supported yet
 `);
   });
+
+  it('says that there is nothing to judge', () => {
+    expect(renderValidation({ faults: [], resources: [], proxies: [] })).toBe(
+      '0 valid, 0 invalid: no .yaml or .yml file has a resource\n',
+    );
+  });
 });

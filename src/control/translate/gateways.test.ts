@@ -269,7 +269,7 @@ spec: { host: site, subsets: [{ name: v1, labels: {} }] }
     expect(mesh.policies).toMatchObject([{ host: 'site.shop.svc.cluster.local' }]);
     expect(mesh.tables[0]!.routes[0]!.destinations).toMatchObject([{ host: 'site.shop.svc.cluster.local' }]);
     const other = apply({ 'd.yaml': rule.replace('namespace: shop', 'namespace: other') }).said.join();
-    expect(other).toContain('no service has the host site: the rule has no effect');
+    expect(other).toContain('no service has the host site: the rule has no effect; there are site.shop');
   });
 });
 

@@ -4,6 +4,7 @@ import { parseDurationMs } from '../model/duration.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { unknownKey } from './attributes.ts';
 import type { Credentials } from './credentials.ts';
+import { hostHint } from './destinations.ts';
 import { fullHost, hostMatches } from './hosts.ts';
 import {
   type ClusterPolicy,
@@ -44,7 +45,12 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
   const findings: Finding[] = [];
   if (matching.length === 0)
     findings.push(
-      findingAt(document, 'warning', ['spec', 'host'], `no service has the host ${spec.host}: the rule has no effect`),
+      findingAt(
+        document,
+        'warning',
+        ['spec', 'host'],
+        `no service has the host ${spec.host}: the rule has no effect${hostHint(host, known)}`,
+      ),
     );
   const levels: [(string | number)[], TrafficPolicy | null | undefined][] = [
     [['spec', 'trafficPolicy'], spec.trafficPolicy],
