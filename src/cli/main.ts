@@ -1,73 +1,12 @@
 #!/usr/bin/env node
-/** The command line: finds the command, runs it, and turns what comes of it into an exit code. */
-import { codecCommand } from './codec/codec-command.ts';
-import { type Command, ExitCode, UsageError } from './command.ts';
-import { controlCommand } from './control.ts';
-import { demoCommand } from './demo.ts';
-import { productVersion } from './product-version.ts';
-import { proxyCommand } from './proxy.ts';
-import { statusCommand } from './status.ts';
-import { upCommand } from './up.ts';
-import { validateCommand } from './validate.ts';
+/** What a shell starts. Imports nothing that an old Node cannot load before it has said which one is needed. */
+import { neededNode } from './product-version.ts';
 
-const COMMANDS: readonly Command[] = [
-  upCommand,
-  controlCommand,
-  proxyCommand,
-  statusCommand,
-  validateCommand,
-  codecCommand,
-  demoCommand,
-];
-
-const HELP = `Usage: meltemi COMMAND [options]
-
-A service mesh for every layer-7 protocol.
-
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n')}
-  help       this text, or a command's: meltemi help up
-
-  --help     of any command: its options and examples
-  --version
-
-Exit codes: 0 done, 1 failed, 2 called wrongly.
-`;
-
-async function main([name, ...argv]: readonly string[], signal: AbortSignal): Promise<number> {
-  if (name === '--version' || name === '-v') {
-    process.stdout.write(`${productVersion()}\n`);
-    return ExitCode.Ok;
-  }
-  const isHelp = name === undefined || name === 'help' || name === '--help' || name === '-h';
-  const wanted = isHelp ? argv[0] : name;
-  const command = COMMANDS.find((candidate) => candidate.name === wanted);
-  if (wanted !== undefined && command === undefined) {
-    process.stderr.write(
-      `meltemi: unknown command ${wanted}; expected one of ${COMMANDS.map((one) => one.name).join(', ')}\n`,
-    );
-    return ExitCode.Usage;
-  }
-  if (command === undefined || isHelp || argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(command?.help ?? HELP);
-    return name === undefined ? ExitCode.Usage : ExitCode.Ok;
-  }
-  try {
-    return await command.run(argv, signal);
-  } catch (error) {
-    const isUsage = error instanceof UsageError;
-    process.stderr.write(`meltemi ${command.name}: ${(error as Error).message}\n`);
-    if (isUsage) process.stderr.write(`see: meltemi ${command.name} --help\n`);
-    return isUsage ? ExitCode.Usage : ExitCode.Failure;
-  }
+const needed = neededNode(process.versions.node);
+if (needed === null) {
+  const { meltemi } = await import('./meltemi.ts');
+  await meltemi();
+} else {
+  process.stderr.write(`meltemi: this is Node ${process.versions.node}, expected ${needed}\n`);
+  process.exitCode = 1;
 }
-
-const stop = new AbortController();
-for (const name of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(name, () => {
-    // Who asks twice does not want to wait for the drain.
-    if (stop.signal.aborted) process.exit(ExitCode.Failure);
-    stop.abort();
-  });
-}
-// Not process.exit: what is still being written to a pipe would be lost.
-process.exitCode = await main(process.argv.slice(2), stop.signal);
