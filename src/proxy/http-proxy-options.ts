@@ -14,6 +14,7 @@ import {
 import type { Address, Filter } from '../metaprotocol/filter.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { fillTls, type TextsOf, type UpstreamTlsPlan } from './describe/tls.ts';
+import { checkShape } from './http-proxy-shape.ts';
 import { type HttpProxyTls, type HttpUpstreamTls, planCallersTls, planUpstreamTls } from './http-proxy-tls.ts';
 import type { OwnedTls } from './tls-materials.ts';
 
@@ -89,6 +90,7 @@ export interface HttpProxyPlan {
 
 /** Throws ConfigError with every fault. */
 export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
+  checkShape(options);
   const issues: ConfigIssue[] = [];
   const byHost = new Map<string, RouteDescription[]>();
   for (const [index, route] of options.routes.entries()) {

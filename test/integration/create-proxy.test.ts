@@ -165,6 +165,8 @@ describe('createProxy', () => {
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/match\[:pathname\]/);
+    const untyped = { upstreams: { a: ['http://127.0.0.1:1'] }, routes: [{ pth: '/', to: 'a' }] };
+    await expect(start(untyped)).rejects.toThrow(/^routes\[0\]\.pth: is no option/);
   });
 });
 
