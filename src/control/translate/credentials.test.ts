@@ -35,6 +35,17 @@ describe('a Secret', () => {
     expect(finding).toMatch(/^error s.yaml:6 stringData/);
   });
 
+  it('is refused where its data is no base64, without a word of it', () => {
+    const yaml = secret({}).replace(
+      'stringData: {}',
+      'data: { password: hunter22!, other: "Zm9v\\nYg==", short: abc }',
+    );
+    expect(said(yaml)).toEqual([
+      'error s.yaml:5 data.password: expected base64; plain text belongs into stringData',
+      'error s.yaml:5 data.short: expected base64; plain text belongs into stringData',
+    ]);
+  });
+
   it('that is broken leaves the last good one in use', () => {
     const mesh = new TestMesh();
     const good = { 'tls.crt': one.certificate, 'tls.key': one.key };

@@ -22,6 +22,12 @@ export function checkSecret({ spec, document }: Resource<SecretSpec>): Finding[]
     const name = names.find((each) => spec.texts.has(each)) ?? names[0]!;
     return { name, text: spec.texts.get(name) ?? '' };
   }) as [NamedText, NamedText];
+  const plain = Object.entries(document.body.data ?? {}).filter(([, value]) => !isBase64(String(value)));
+  if (plain.length > 0) {
+    return plain.map(([name]) => {
+      return findingAt(document, 'error', ['data', name], 'expected base64; plain text belongs into stringData');
+    });
+  }
   const isMeant = document.body.type === TLS_TYPE || [certificate, key].some(({ text }) => text.includes(PEM));
   if (!isMeant) return [];
   const fault = (name: string, message: string): Finding[] => {
@@ -39,6 +45,12 @@ export function checkSecret({ spec, document }: Resource<SecretSpec>): Finding[]
     return fault(certificate.name, 'expected a certificate in PEM');
   }
   return fault(key.name, `expected the key of the certificate ${certificate.name}`);
+}
+
+/** Buffer.from leaves out what is not of it: a password in plain text would become another one. */
+function isBase64(text: string): boolean {
+  const digits = text.replaceAll(/\s/g, '');
+  return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits);
 }
 
 interface NamedText {
