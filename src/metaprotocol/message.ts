@@ -57,6 +57,8 @@ export interface Message {
   /** Removes every value. False: this message has such a key but cannot lose it. */
   remove(key: string): boolean;
   /** For a second attempt or a mirror: shares `raw` (call keep() first), copies edits. Edits of a fork never show here. */
+  /** Does `get(key)` begin with this text? For codecs that know without making the text; null: ask `get`. */
+  beginsWith?(key: string, prefix: string): boolean | null;
   fork(): this;
 }
 

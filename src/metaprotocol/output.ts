@@ -6,6 +6,8 @@ import type { Output } from './codec.ts';
 import type { Wire } from './wire.ts';
 
 const FIRST_SLAB_BYTES = 16 * 1024;
+/** Up to here a loop costs less than a call of `copy`. */
+const LOOP_BYTES = 32;
 const LARGEST_SLAB_BYTES = 256 * 1024;
 /** Above this, `full` asks codecs to wait. */
 const FULL_BYTES = 256 * 1024;
@@ -66,7 +68,9 @@ export class SlabOutput implements Output {
   append(bytes: Buffer, from: number, to: number): number {
     const length = to - from;
     const at = this.reserve(length);
-    bytes.copy(this.slab, at, from, to);
+    const { slab } = this;
+    if (length > LOOP_BYTES) bytes.copy(slab, at, from, to);
+    else for (let index = 0; index < length; index++) slab[at + index] = bytes[from + index]!;
     return at;
   }
 

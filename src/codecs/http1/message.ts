@@ -153,6 +153,17 @@ export class Http1Request extends Http1Message implements RequestMessage {
     return name === 'host' ? this.#authority : this.fields.get(name);
   }
 
+  /** Of the path, as it came. */
+  beginsWith(key: string, prefix: string): boolean | null {
+    if (key !== ':path' || this.#target !== null || this.method === 'CONNECT') return null;
+    const { bytes, base } = this.fields;
+    if (this.#targetTo - this.#targetFrom < prefix.length) return false;
+    for (let at = 0; at < prefix.length; at++) {
+      if (bytes[base + this.#targetFrom + at] !== prefix.charCodeAt(at)) return false;
+    }
+    return true;
+  }
+
   override entries(visit: (key: string, value: string) => void): void {
     visit(':method', this.method);
     if (this.method !== 'CONNECT') visit(':path', this.target);

@@ -32,6 +32,23 @@ describe('redis requests', () => {
     expect(requestOf('FLUSHALL').set('key', 'c')).toBe(false);
   });
 
+  it('tell how their key begins without its text, where it stands as it came', () => {
+    const set = requestOf('SET', 'user:1', 'x');
+    expect(['', 'user:', 'user:1', 'user:12', 'x'].map((prefix) => set.beginsWith('key', prefix))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    // Text beyond ASCII, a key that was read or edited, and keys that stand elsewhere are left to `get`.
+    expect(set.beginsWith('key', 'é')).toBeNull();
+    set.set('key', 'other');
+    expect(set.beginsWith('key', 'user:')).toBeNull();
+    expect(requestOf('EVAL', 'return 1', '1', 'a').beginsWith('key', 'a')).toBeNull();
+    expect(requestOf('SET', 'a', 'b').beginsWith('command', 'S')).toBeNull();
+  });
+
   it('lose a prefix of every key that has it', () => {
     const mset = requestOf('MSET', 'p:a', 'p:1', 'q:b', '2', 'p:', '3');
     mset.stripPrefix(Buffer.from('p:'), false);

@@ -207,6 +207,21 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     }
   }
 
+  /** Of the one key that most commands have, as it came. */
+  beginsWith(key: string, prefix: string): boolean | null {
+    if (key !== 'key' || this.#keyRead || !this.#hasPlainKey) return null;
+    const { bytes } = this;
+    const length = new LengthLine();
+    const begin = length.read(bytes, this.from + this.argumentsAt + 1, this.to);
+    if (length.value < prefix.length) return false;
+    for (let at = 0; at < prefix.length; at++) {
+      const code = prefix.charCodeAt(at);
+      if (code > 0x7f) return null;
+      if (bytes[begin + at] !== code) return false;
+    }
+    return true;
+  }
+
   entries(visit: (key: string, value: string) => void): void {
     for (const key of REQUEST_KEYS) {
       const value = this.get(key);
@@ -308,10 +323,13 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     return this.#key;
   }
 
+  /** The routed key is the first argument, as it came: the common case, without finding every word. */
+  get #hasPlainKey(): boolean {
+    return this.command.first === 1 && this.#routed === 0 && this.#edits === null && this.count > 1;
+  }
+
   #readKey(): string | undefined {
-    const { command } = this;
-    if (command.first === 1 && this.#routed === 0 && this.#edits === null && this.count > 1) {
-      // The common case, without finding every word.
+    if (this.#hasPlainKey) {
       const length = new LengthLine();
       const begin = length.read(this.bytes, this.from + this.argumentsAt + 1, this.to);
       return this.bytes.toString('utf8', begin, begin + length.value);

@@ -49,6 +49,17 @@ describe('compileMatcher', () => {
     expect(matches({ kind: 'present' }, undefined, { invert: true })).toBe(true);
   });
 
+  test('a prefix may be answered by the message, which may also leave it to the text', () => {
+    const prefix: AttributeTest = { kind: 'prefix', value: 'say', ignoreCase: false };
+    const matcher = compileMatcher({ key: 'k', test: prefix, invert: false, absentIsEmpty: false });
+    const asked: string[][] = [];
+    const message = (told: boolean | null, text: string) =>
+      ({ get: () => text, beginsWith: (...question: string[]) => (asked.push(question), told) }) as unknown as Message;
+    expect([true, false, null].map((told) => matcher.matches(message(told, 'sayHello')))).toEqual([true, false, true]);
+    expect(matcher.matches(message(null, 'Hello'))).toBe(false);
+    expect(asked[0]).toEqual(['k', 'say']);
+  });
+
   test('a regular expression that would backtrack for ever takes linear time', () => {
     expect(matches(regex('(a+)+'), `${'a'.repeat(50_000)}b`)).toBe(false);
   });

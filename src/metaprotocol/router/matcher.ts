@@ -22,6 +22,22 @@ class ExactMatcher implements Matcher {
   }
 }
 
+/** The usual way to route by key or path: asked of most requests, so codecs may answer from the bytes. */
+class PrefixMatcher implements Matcher {
+  readonly #key: string;
+  readonly #prefix: string;
+
+  constructor(key: string, prefix: string) {
+    this.#key = key;
+    this.#prefix = prefix;
+  }
+
+  matches(message: Message): boolean {
+    const told = message.beginsWith?.(this.#key, this.#prefix) ?? null;
+    return told ?? message.get(this.#key)?.startsWith(this.#prefix) === true;
+  }
+}
+
 class TestMatcher implements Matcher {
   readonly #key: string;
   readonly #test: (value: string) => boolean;
@@ -59,8 +75,11 @@ class PresenceMatcher implements Matcher {
 /** Throws ConfigError for what cannot be compiled. */
 export function compileMatcher(match: AttributeMatch): Matcher {
   if (match.test.kind === 'present') return new PresenceMatcher(match.key, !match.invert);
-  if (match.test.kind === 'exact' && !match.invert && !match.absentIsEmpty && !match.test.ignoreCase) {
+  const plain = !match.invert && !match.absentIsEmpty;
+  if (plain && match.test.kind === 'exact' && !match.test.ignoreCase)
     return new ExactMatcher(match.key, match.test.value);
+  if (plain && match.test.kind === 'prefix' && !match.test.ignoreCase) {
+    return new PrefixMatcher(match.key, match.test.value);
   }
   return new TestMatcher(match, compileTest(match.test));
 }

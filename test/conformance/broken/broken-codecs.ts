@@ -44,6 +44,11 @@ export const BROKEN_CODECS: readonly BrokenCodec[] = [
       head.entries = (visit) => visit('method', 'other');
     },
   }),
+  broken('attributes', 'knows another beginning than its text has', /beginsWith\("method", ""\)/, {
+    request(head) {
+      head.beginsWith = () => false;
+    },
+  }),
   broken(
     'attributes',
     'has attributes that it does not declare',
