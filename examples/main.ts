@@ -1,5 +1,6 @@
 /** `npm run example -- NAME [--check]`: runs an example of this folder that has a main.ts. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 const [name, ...rest] = process.argv.slice(2);
 const main = new URL(`${name}/main.ts`, import.meta.url);
@@ -8,6 +9,11 @@ if (isKnown && rest.every((option) => option === '--check')) {
   const { run } = (await import(main.href)) as { run: (options: { check: boolean }) => Promise<boolean> };
   process.exitCode = (await run({ check: rest.includes('--check') })) ? 0 : 1;
 } else {
-  console.error('usage: npm run example -- NAME [--check], NAME being a folder of examples/ with a main.ts');
+  const folders = readdirSync(import.meta.dirname).filter((each) =>
+    existsSync(join(import.meta.dirname, each, 'main.ts')),
+  );
+  console.error(
+    `usage: npm run example -- NAME [--check], NAME being one of ${folders.join(', ')}; thrift is npm run demo`,
+  );
   process.exitCode = 2;
 }
