@@ -45,6 +45,7 @@ describe('options', () => {
       bind: 'direct',
     });
     expect([workers, stateDirectory, drainDeadlineMs]).toEqual([2, null, 3_000]);
+    expect(() => readProxyOptions(readOptions(['--ip', '10.0.7'], PROXY_OPTIONS))).toThrow('--ip 10.0.7: expected');
     expect(() => readProxyOptions(readOptions(['--label', 'x'], PROXY_OPTIONS))).toThrow('KEY=VALUE');
     expect(() => readProxyOptions(readOptions(['--bind', 'x'], PROXY_OPTIONS))).toThrow('direct or loopback');
   });

@@ -1,4 +1,5 @@
 /** The options by which a proxy says who it is and how it runs; `proxy` and `up` share them. */
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces, platform } from 'node:os';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
 import { Registry } from '../metaprotocol/registry.ts';
@@ -68,7 +69,7 @@ export function readProxyOptions(values: ProxyOptionValues): OwnProxyOptions {
       id: values.id ?? hostname(),
       type: readChoice(values.type, '--type', ['sidecar', 'router']),
       namespace: values.namespace,
-      ips: values.ip ?? [],
+      ips: (values.ip ?? []).map(readIp),
       labels: Object.fromEntries((values.label ?? []).map(readLabel)),
       serviceAccount: values['service-account'],
       locality: { region, zone, subZone },
@@ -91,6 +92,11 @@ export function builtInManifests(): ProtocolManifest[] {
 /** Paths and packages as seen from where the command was called. */
 export function readPlugins(references: readonly string[] = []): PluginReference[] {
   return references.map((reference) => ({ reference, directory: process.cwd() }));
+}
+
+function readIp(text: string): string {
+  if (isIP(text) === 0) throw new UsageError(`--ip ${text}: expected an IP address, such as 10.0.0.7`);
+  return text;
 }
 
 function readLabel(text: string): [key: string, value: string] {
