@@ -25,6 +25,7 @@ describe('options', () => {
     expect(() => readOptions(['--nope'], {})).toThrow(UsageError);
     expect(() => readOptions(['stray'], {})).toThrow(UsageError);
     expect(() => readDirectories(undefined)).toThrow('-f DIR');
+    expect(() => readDirectories(['src', '/no/such'])).toThrow('-f /no/such: there is no such folder or file');
     expect(() => readInteger('0', '--workers', 1, 256)).toThrow('--workers 0');
     expect(() => readInteger('1.5', '--workers', 1, 256)).toThrow(UsageError);
   });

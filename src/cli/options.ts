@@ -1,4 +1,5 @@
 /** Options that several commands share, and the reading of their values. */
+import { existsSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Address } from '../metaprotocol/filter.ts';
 import { UsageError } from './command.ts';
@@ -46,6 +47,9 @@ export function readChoice<const T extends string>(text: string, option: string,
 export function readDirectories(directories: readonly string[] | undefined): readonly string[] {
   if (directories === undefined || directories.length === 0) {
     throw new UsageError('-f DIR is missing: the folder (or file) with the configuration');
+  }
+  for (const directory of directories) {
+    if (!existsSync(directory)) throw new Error(`-f ${directory}: there is no such folder or file`);
   }
   return directories;
 }
