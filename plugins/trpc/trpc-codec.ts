@@ -12,6 +12,7 @@ import {
   type RequestMessage,
   Reset,
   type ResponseMessage,
+  refused,
   type ServerCodec,
   type Sink,
   Status,
@@ -126,7 +127,7 @@ export class TrpcServerCodec extends TrpcCodec<RequestMessage> implements Server
     const text = `trpc: ${fault.text}`;
     const answer = localReply(this.meta, statusOf(fault.status, text), null);
     answer.bytes[VERSION_AT] = head[VERSION_AT]!;
-    this.sink.onHead(++this.#lastId, new RefusedRequest(head, answer));
+    this.sink.onHead(++this.#lastId, refused(new RefusedRequest(head, answer), status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }

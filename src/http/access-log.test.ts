@@ -21,4 +21,15 @@ describe('the access log of HTTP', () => {
     mesh.settle();
     expect(mesh.lines).toEqual(['POST /a "ann" 200 "s"']);
   });
+
+  it('says why a request was refused before it had a route, and what its answer weighs', () => {
+    const options = { path: 'log', format: '%STATUS% %RESPONSE_CODE% %BYTES_SENT% "%RESPONSE_DETAILS%"' };
+    const mesh = new HttpMesh({ builtIns: [{ factory: accessLogFilter, options }] });
+    const caller = mesh.newCaller();
+    caller.send('GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n');
+    mesh.settle();
+    const detail = 'http1: 2 Host headers, expected one at byte 0';
+    expect(mesh.lines).toEqual([`malformed 400 ${Buffer.byteLength(`malformed: ${detail}\n`)} "${detail}"`]);
+    expect(mesh.stat('downstream_requests_total', { result: 'malformed' })).toBe(1);
+  });
 });

@@ -2,6 +2,7 @@
  * The one message model of every protocol: a head, then zero or more data chunks, then perhaps trailers.
  * A whole message (Thrift, Dubbo, Redis) is a head whose flags hold `End`. There is no second type and no mode.
  */
+import type { ProxyStatus } from './status.ts';
 
 /** Bits of `Message.flags`. */
 export const Flag = {
@@ -42,7 +43,7 @@ export interface Message {
   readonly flags: number;
   /** The whole frame as received, never written to; null if the message streams or was made by the proxy. */
   readonly raw: Buffer | null;
-  /** Length of `raw`, for a codec whose `raw` is made anew each time. */
+  /** Bytes of a message that is whole with its head, for a codec without `raw` or whose `raw` is made anew each time. */
   readonly rawBytes?: number;
   /** Its bytes are lent until `decode()` returns. Copies them now; a second call does nothing. */
   keep(): void;
@@ -71,6 +72,8 @@ export interface RequestMessage extends Message {
   readonly mayWait?: boolean;
   /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
   readonly answer: ResponseMessage | null;
+  /** Why `answer` refuses it; absent: it was asked for. Set by `refused`. */
+  readonly refusal?: ProxyStatus;
   /**
    * For a request about several things (keys), forks of it that routes see as each further one would be seen; null: there is
    * only one. Called once, when a route was matched: unless all take that route too, the request is answered `unsupported`.
@@ -103,4 +106,9 @@ export interface Trailers {
   entries(visit: (key: string, value: string) => void): void;
   set(key: string, value: string): boolean;
   remove(key: string): boolean;
+}
+
+/** A request whose own answer refuses it (malformed, too large): its log line and statistics say why. */
+export function refused<Request extends RequestMessage>(request: Request, refusal: ProxyStatus): Request {
+  return Object.assign(request, { refusal });
 }

@@ -115,6 +115,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   start(): void {
     const { answer } = this.request;
     if (answer !== null) {
+      this.status = this.request.refusal ?? Status.no_error;
       this.#deliverHead(answer);
       return;
     }

@@ -12,7 +12,7 @@ import {
   type Sink,
   type UpstreamSink,
 } from '../metaprotocol/codec.ts';
-import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../metaprotocol/message.ts';
+import { Flag, type Message, type RequestMessage, type ResponseMessage, refused } from '../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../metaprotocol/status.ts';
 import { type FrameFormat, KIND_NAMES, Kind } from './frame-format.ts';
 import { FormatMeter } from './frame-meter.ts';
@@ -142,7 +142,7 @@ export class FramedServerCodec extends FramedCodec<RequestMessage> implements Se
       low,
       localReply(format, statusOf(fault.status, this.describe(fault.text, fault.at)), known),
     );
-    this.sink.onHead(++this.#lastId, request);
+    this.sink.onHead(++this.#lastId, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }

@@ -11,7 +11,7 @@ import {
   type UpstreamSink,
 } from '../../metaprotocol/codec.ts';
 import { IdTable } from '../../metaprotocol/id-table.ts';
-import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
+import { Flag, type Message, type RequestMessage, type ResponseMessage, refused } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
 import type { FrameFault } from '../framing.ts';
 import { WholeMessageCodec } from '../whole-message-codec.ts';
@@ -197,8 +197,8 @@ export class DubboServerCodec extends DubboCodec<RequestMessage> implements Serv
     const answerable = (header[FLAGS_AT]! & (FrameFlag.Request | FrameFlag.TwoWay | FrameFlag.Event)) === CALL;
     if (answerable) {
       const answer = errorReply(status, this.context);
-      const refused = new DubboRequest(this.context, null, header, 0, header.length, false, answer);
-      this.sink.onHead(++this.#lastId, refused);
+      const request = new DubboRequest(this.context, null, header, 0, header.length, false, answer);
+      this.sink.onHead(++this.#lastId, refused(request, status));
     }
     if (!this.sink.closed) this.sink.onGoAway(status);
   }

@@ -276,6 +276,11 @@ export class Http1Response extends Http1Message implements ResponseMessage {
     this.body = body;
   }
 
+  /** A local reply is whole in its head. */
+  get rawBytes(): number {
+    return this.body.length;
+  }
+
   get outcome(): Outcome {
     this.#outcome ??= { code: this.status, ok: this.status < 500 };
     return this.#outcome;

@@ -2,7 +2,7 @@
 import type { Output, ServerCodec, Sink } from '../../metaprotocol/codec.ts';
 import { Reset } from '../../metaprotocol/codec.ts';
 import type { RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
-import { Flag } from '../../metaprotocol/message.ts';
+import { Flag, refused } from '../../metaprotocol/message.ts';
 import type { ProxyStatus } from '../../metaprotocol/status.ts';
 import { Status, statusOf } from '../../metaprotocol/status.ts';
 import { Http1Codec, Phase } from './codec.ts';
@@ -238,10 +238,8 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     line.target = '';
     const fields = Fields.of(section, EMPTY, 0);
     const answer = httpReply(status);
-    this.sink.onHead(
-      this.current,
-      new Http1Request(line, section, false, fields, 0, Flag.End, Framing.None, 0, false, answer),
-    );
+    const request = new Http1Request(line, section, false, fields, 0, Flag.End, Framing.None, 0, false, answer);
+    this.sink.onHead(this.current, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }

@@ -1,6 +1,6 @@
 /** RedisServerCodec: the callers' side. Commands are read here; what they mean to their caller's connection is CallerSession's. */
 import { type Output, Reset, type ServerCodec, type Sink } from '../../metaprotocol/codec.ts';
-import { Flag, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
+import { Flag, type RequestMessage, type ResponseMessage, refused } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
 import type { FrameFault } from '../framing.ts';
 import { CommandArguments } from './arguments.ts';
@@ -177,7 +177,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     this.framer.stop();
     const answer = errorAnswer(`ERR Protocol error: ${callerText}`);
     const request = new RedisRequest(UNKNOWN, NOTHING, this.#session.state, EMPTY, 0, 0, null, Flag.End, null, answer);
-    this.sink.onHead(++this.#lastId, request);
+    this.sink.onHead(++this.#lastId, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }

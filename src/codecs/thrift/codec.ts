@@ -11,6 +11,7 @@ import {
   type UpstreamSink,
 } from '../../metaprotocol/codec.ts';
 import type { Message, RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
+import { refused } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
 import type { FrameFault } from '../framing.ts';
 import { WholeMessageCodec } from '../whole-message-codec.ts';
@@ -106,7 +107,8 @@ export class ThriftServerCodec extends ThriftCodec<RequestMessage> implements Se
     }
     head.forgetMessage();
     const answer = exceptionReply(status, head, '', this.names);
-    this.sink.onHead(++this.#lastId, new ThriftRequest(head, this.names, EMPTY, 0, 0, false, answer));
+    const request = new ThriftRequest(head, this.names, EMPTY, 0, 0, false, answer);
+    this.sink.onHead(++this.#lastId, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }

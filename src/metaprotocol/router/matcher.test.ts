@@ -54,7 +54,13 @@ describe('compileMatcher', () => {
     const matcher = compileMatcher({ key: 'k', test: prefix, invert: false, absentIsEmpty: false });
     const asked: string[][] = [];
     const message = (told: boolean | null, text: string) =>
-      ({ get: () => text, beginsWith: (...question: string[]) => (asked.push(question), told) }) as unknown as Message;
+      ({
+        get: () => text,
+        beginsWith(...question: string[]) {
+          asked.push(question);
+          return told;
+        },
+      }) as unknown as Message;
     expect([true, false, null].map((told) => matcher.matches(message(told, 'sayHello')))).toEqual([true, false, true]);
     expect(matcher.matches(message(null, 'Hello'))).toBe(false);
     expect(asked[0]).toEqual(['k', 'say']);
