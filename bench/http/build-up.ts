@@ -14,7 +14,7 @@ import {
   type RuntimeDescription,
 } from '../../src/metaprotocol/description.ts';
 import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
-import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../src/metaprotocol/message.ts';
+import type { Message, RequestMessage, ResponseMessage } from '../../src/metaprotocol/message.ts';
 import { SlabOutput, SlabPool } from '../../src/metaprotocol/output.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
@@ -123,7 +123,6 @@ function codecScene(): Scene {
     sink<RequestMessage>((headId, head) => {
       [id, request] = [headId, head];
       up.encode(1, head);
-      up.data(1, EMPTY, true, false);
     }),
     downOutput,
     options,
@@ -154,21 +153,14 @@ function codecScene(): Scene {
   };
 }
 
-const EMPTY = Buffer.alloc(0);
-
 function sink<M extends Message>(
   onHead: (id: number, head: M) => void,
   onBody: (chunk: Buffer, end: boolean) => void = () => {},
 ): Sink<M> {
   return {
     closed: false,
-    onHead(id, head) {
-      onHead(id, head);
-      if ((head.flags & Flag.End) === 0) return;
-    },
-    onData(_id, chunk, end) {
-      onBody(chunk, end);
-    },
+    onHead,
+    onData: (_id, chunk, end) => onBody(chunk, end),
     onTrailers() {},
     onReset() {},
     onWritable() {},

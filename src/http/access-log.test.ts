@@ -32,4 +32,20 @@ describe('the access log of HTTP', () => {
     expect(mesh.lines).toEqual([`malformed 400 ${Buffer.byteLength(`malformed: ${detail}\n`)} "${detail}"`]);
     expect(mesh.stat('downstream_requests_total', { result: 'malformed' })).toBe(1);
   });
+
+  it('is JSON where it is told so, with each value rendered by itself', () => {
+    const jsonFormat = { what: '%REQ(:method)% %REQ(:path)%', code: '%RESPONSE_CODE%', bytes: '%BYTES_SENT%' };
+    const mesh = new HttpMesh({ builtIns: [{ factory: accessLogFilter, options: { path: 'log', jsonFormat } }] });
+    const caller = mesh.newCaller();
+    for (const path of ['/a', '/b']) {
+      caller.send(`GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`);
+      mesh.settle();
+      mesh.upstream().connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      mesh.settle();
+    }
+    expect(mesh.lines.map((line) => JSON.parse(line))).toEqual([
+      { what: 'GET /a', code: '200', bytes: '2' },
+      { what: 'GET /b', code: '200', bytes: '2' },
+    ]);
+  });
 });

@@ -57,6 +57,19 @@ describe('LogWriter', () => {
     expect(batches).toEqual([{ text: 'whole\n', count: 1 }]);
   });
 
+  it('gives a part as text and forgets it, without touching the lines before', () => {
+    const { writer, batches } = recording();
+    writer.beginLine();
+    writer.text('kept');
+    writer.endLine();
+    writer.beginLine();
+    writer.text('é');
+    writer.number(7);
+    expect([writer.takeText(), writer.takeText()]).toEqual(['é7', '']);
+    writer.flush();
+    expect(batches).toEqual([{ text: 'kept\n', count: 1 }]);
+  });
+
   it('tells of the first line that waits', () => {
     const { writer, firsts } = recording();
     for (const text of ['one', 'two']) {

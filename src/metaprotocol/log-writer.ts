@@ -63,6 +63,13 @@ export class LogWriter {
     }
   }
 
+  /** What was written of the line, which is forgotten here: for a part that goes on as text. */
+  takeText(): string {
+    const text = this.#bytes.toString('utf8', this.#lineAt, this.#length);
+    this.#length = this.#lineAt;
+    return text;
+  }
+
   endLine(): void {
     this.#reserve(1);
     this.#bytes[this.#length++] = END_OF_LINE;

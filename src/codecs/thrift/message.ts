@@ -182,18 +182,6 @@ export class ThriftRequest extends ThriftMessage implements RequestMessage {
 export class ThriftResponse extends ThriftMessage implements ResponseMessage {
   #outcome: Outcome | null = null;
 
-  constructor(
-    head: MessageHead,
-    names: MethodNames,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    lent: boolean,
-    local: boolean,
-  ) {
-    super(head, names, bytes, from, to, lent, local);
-  }
-
   /** Reply: code 0, or the id of the declared exception. Exception: the TApplicationException's type. */
   get outcome(): Outcome {
     this.#outcome ??= outcomeOf(this.type, this.protocol, this.bytes, this.from + this.bodyAt, this.to);

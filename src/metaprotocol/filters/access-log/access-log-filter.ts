@@ -3,7 +3,7 @@
 import type { ConfigIssue } from '../../config-error.ts';
 import { ConfigError } from '../../config-error.ts';
 import { type Filter, type FilterContext, type FilterFactory, FilterStatus, type Stream } from '../../filter.ts';
-import { LogWriter } from '../../log-writer.ts';
+import { type LogWriter, noLog } from '../../log-writer.ts';
 import type { Message } from '../../message.ts';
 import { compileLine } from './line-format.ts';
 
@@ -42,20 +42,12 @@ class AccessLogFilter implements Filter {
 /** An object of one line; its values are formats of their own. */
 function compileJson(formats: Readonly<Record<string, string>>): (stream: Stream, log: LogWriter) => void {
   const fields = Object.entries(formats).map(([key, format]) => [key, compileLine(format, [])] as const);
-  let text = '';
-  const value = new LogWriter(
-    (bytes) => {
-      text = bytes.toString('utf8', 0, bytes.length - 1);
-    },
-    () => {},
-  );
+  const value = noLog();
   return (stream, log) => {
     const texts = fields.map(([key, render]) => {
       value.beginLine();
       render(stream, value);
-      value.endLine();
-      value.flush();
-      return [key, text];
+      return [key, value.takeText()];
     });
     log.text(JSON.stringify(Object.fromEntries(texts)));
   };
