@@ -15,11 +15,11 @@ import {
 } from '../../src/metaprotocol/description.ts';
 import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
 import type { Message, RequestMessage, ResponseMessage } from '../../src/metaprotocol/message.ts';
-import { SlabOutput, SlabPool } from '../../src/metaprotocol/output.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
 import { Counter, type Gauge, Histogram, type StatsScope, StatsStore } from '../../src/metaprotocol/stats.ts';
-import type { Wire, WireHandler } from '../../src/metaprotocol/wire.ts';
+import { SlabOutput, SlabPool } from '../../src/metaprotocol/wire/output.ts';
+import type { Wire, WireHandler } from '../../src/metaprotocol/wire/wire.ts';
 import { builtInPlugins } from '../../src/proxy/plugins.ts';
 
 export interface BuildUpRow {

@@ -1,7 +1,5 @@
 /** Compiles a RuntimeDescription into a Runtime: chains, route tables, clusters. Collects every issue; changes nothing that runs. */
 import { FilterChain } from './chain.ts';
-import type { CompiledMatch } from './chain-match.ts';
-import { compileChainMatch } from './chain-match.ts';
 import type { CodecFactory } from './codec.ts';
 import type { ConfigIssue } from './config-error.ts';
 import type { Core } from './core.ts';
@@ -14,8 +12,10 @@ import type {
 } from './description.ts';
 import type { Filter, FilterFactory } from './filter.ts';
 import { statsFilter } from './filters/stats/stats-filter.ts';
-import type { Inspection } from './inspected-wire.ts';
-import { compileInspection } from './inspection.ts';
+import type { CompiledMatch } from './listener/chain-match.ts';
+import { compileChainMatch } from './listener/chain-match.ts';
+import type { Inspection } from './listener/inspected-wire.ts';
+import { compileInspection } from './listener/inspection.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Registry } from './registry.ts';
 import { collect, RouteTable } from './router/route-table.ts';
@@ -23,7 +23,7 @@ import type { Counter, StatsScope } from './stats.ts';
 import type { ServerTls } from './tls/server-tls.ts';
 import type { TlsEntries, TlsTable } from './tls/tls-table.ts';
 import { Cluster, ClusterState } from './upstream/cluster.ts';
-import type { Connector } from './wire.ts';
+import type { Connector } from './wire/wire.ts';
 
 /** A fault of one resource. `routes` are named by their table. */
 export interface RuntimeIssue {

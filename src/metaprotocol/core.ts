@@ -1,9 +1,9 @@
 /** Core: what all connections and streams of one worker share. Made once by the DataPlane; there is no global one. */
 import type { EventClock } from './clock.ts';
-import type { Flusher, SlabPool } from './output.ts';
 import type { StatsScope } from './stats.ts';
 import type { TimerWheel } from './timer-wheel.ts';
-import type { Connector } from './wire.ts';
+import type { Flusher, SlabPool } from './wire/output.ts';
+import type { Connector } from './wire/wire.ts';
 
 /** Structured log of the process, as pino has it. Never called per message. */
 export interface Log {

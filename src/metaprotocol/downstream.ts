@@ -2,8 +2,7 @@
  * DownstreamConnection: a wire, a server codec and the streams of one caller. Holds the caller back at its limits, lingers so
  * that a last answer is read, and drains. What it answers, and in which order, is in answers.ts.
  */
-import type { AnswersOwner } from './answers.ts';
-import { Answers } from './answers.ts';
+
 import type { WatchedCaller } from './caller-watch.ts';
 import { CallerWatch } from './caller-watch.ts';
 import type { FilterChain } from './chain.ts';
@@ -17,17 +16,18 @@ import { hexText } from './hex-text.ts';
 import { IdTable } from './id-table.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
-import type { Flushable } from './output.ts';
-import { SlabOutput } from './output.ts';
 import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
+import type { AnswersOwner } from './stream/answers.ts';
+import { Answers } from './stream/answers.ts';
 import { LiveStream } from './stream.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
 import type { ClusterState } from './upstream/cluster.ts';
-
 import { InFlightLimits } from './upstream/in-flight.ts';
-import type { Wire, WireHandler } from './wire.ts';
+import type { Flushable } from './wire/output.ts';
+import { SlabOutput } from './wire/output.ts';
+import type { Wire, WireHandler } from './wire/wire.ts';
 
 /** Answers queued for a caller above this: its requests are not decoded. */
 const SLOW_SOFT_BYTES = 1024 * 1024;

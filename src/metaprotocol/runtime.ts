@@ -3,9 +3,7 @@
  * `commit` swaps by one assignment; streams that run end on the runtime they began with.
  */
 import { randomBytes } from 'node:crypto';
-import { Admission, type AdmissionOwner } from './admission.ts';
 import type { FilterChain } from './chain.ts';
-import { type ConnectionFacts, chooseChain } from './chain-match.ts';
 import { type Clock, EventClock } from './clock.ts';
 import type { CompiledChain, CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
 import { compileRuntime } from './compile.ts';
@@ -14,19 +12,21 @@ import type { RuntimeDescription } from './description.ts';
 import type { DownstreamOwner } from './downstream.ts';
 import { DownstreamConnection } from './downstream.ts';
 import type { Address, ConnectionInfo } from './filter.ts';
-import type { AcceptContext } from './listener.ts';
-import { BoundSocket, ConnectionInfos } from './listener.ts';
+import { Admission, type AdmissionOwner } from './listener/admission.ts';
+import { type ConnectionFacts, chooseChain } from './listener/chain-match.ts';
+import type { AcceptContext } from './listener/listener.ts';
+import { BoundSocket, ConnectionInfos } from './listener/listener.ts';
 import type { LogWriter } from './log-writer.ts';
-import { Flusher, SlabPool } from './output.ts';
 import type { Registry } from './registry.ts';
-import { ReadBuffer, SocketConnector } from './socket-wire.ts';
 import type { StatsScope } from './stats.ts';
 import { Status } from './status.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TlsTable } from './tls/tls-table.ts';
 import type { ClusterState } from './upstream/cluster.ts';
 import { addressOf } from './upstream/endpoint.ts';
-import type { Connector, Wire } from './wire.ts';
+import { Flusher, SlabPool } from './wire/output.ts';
+import { ReadBuffer, SocketConnector } from './wire/socket-wire.ts';
+import type { Connector, Wire } from './wire/wire.ts';
 
 export interface DataPlaneOptions {
   readonly registry: Registry;

@@ -4,7 +4,7 @@
  */
 
 import { WIPED } from '../../src/conformance/feed.ts';
-import type { Wire, WireHandler } from '../../src/metaprotocol/wire.ts';
+import type { Wire, WireHandler } from '../../src/metaprotocol/wire/wire.ts';
 
 interface Queued {
   readonly bytes: Buffer;

@@ -19,7 +19,7 @@ import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../src/metaprotocol/stats.ts';
-import type { Wire } from '../../src/metaprotocol/wire.ts';
+import type { Wire } from '../../src/metaprotocol/wire/wire.ts';
 import { MemoryWire } from './memory-wire.ts';
 import type { RawPeer } from './raw-peer.ts';
 import { World } from './world.ts';

@@ -6,8 +6,8 @@ import { ConfigError, type ConfigIssue } from '../config-error.ts';
 import type { DownstreamTlsDescription } from '../description.ts';
 import type { TlsPeer } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
-import { duplexWire } from '../socket-wire.ts';
-import type { Wire } from '../wire.ts';
+import { duplexWire } from '../wire/socket-wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import type { ClientHello } from './client-hello.ts';
 import { type Identity, readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
 import {

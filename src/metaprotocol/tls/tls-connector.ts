@@ -11,10 +11,10 @@ import { ConfigError, type ConfigIssue } from '../config-error.ts';
 import type { SubjectAltNameMatch, UpstreamTlsDescription } from '../description.ts';
 import type { Address } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
-import { type ReadBuffer, SharedReadWire } from '../socket-wire.ts';
 import type { Counter, StatsScope } from '../stats.ts';
 import { addressOf } from '../upstream/endpoint.ts';
-import type { Connector, Wire, WireHandler } from '../wire.ts';
+import { type ReadBuffer, SharedReadWire } from '../wire/socket-wire.ts';
+import type { Connector, Wire, WireHandler } from '../wire/wire.ts';
 import { readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
 import {
   compileSubjectAltName,

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../../scripts/certificates.ts';
 import { ConfigError } from '../config-error.ts';
 import type { DownstreamTlsDescription, UpstreamTlsDescription } from '../description.ts';
-import { ReadBuffer } from '../socket-wire.ts';
 import { StatsStore } from '../stats.ts';
+import { ReadBuffer } from '../wire/socket-wire.ts';
 import { type TlsEntries, TlsTable } from './tls-table.ts';
 
 const authority = new CertificateAuthority();

@@ -5,7 +5,7 @@ import type { CodecFactory } from '../codec.ts';
 import type { Core } from '../core.ts';
 import type { ClusterDescription, PoolDescription } from '../description.ts';
 import type { Counter, Gauge, Histogram } from '../stats.ts';
-import type { Connector } from '../wire.ts';
+import type { Connector } from '../wire/wire.ts';
 import { addressOf, Endpoint } from './endpoint.ts';
 import { EndpointPools } from './endpoint-pools.ts';
 

@@ -1,7 +1,7 @@
 /** Wires over Node sockets and other duplex streams. Reads of plain sockets share one buffer: 9–22 % less CPU (DESIGN §7). */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Address } from './filter.ts';
+import type { Address } from '../filter.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 

@@ -1,11 +1,11 @@
 /** What becomes of connections before they have a codec, on a toy protocol and a clock of the test's. TLS itself needs real sockets. */
 import { describe, expect, it } from 'vitest';
-import { OrderMesh } from '../../test/harness/toy-mesh.ts';
-import { LinePeer } from '../../test/harness/toy-peers.ts';
-import { toyOrder } from '../../test/harness/toys/toy-order.ts';
-import { watchLeaks } from '../../test/harness/watch-leaks.ts';
-import type { CodecFactory } from './codec.ts';
-import { type ChainMatch, type InspectionDescription, NO_MUTATION, type RuntimeDescription } from './description.ts';
+import { OrderMesh } from '../../../test/harness/toy-mesh.ts';
+import { LinePeer } from '../../../test/harness/toy-peers.ts';
+import { toyOrder } from '../../../test/harness/toys/toy-order.ts';
+import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
+import type { CodecFactory } from '../codec.ts';
+import { type ChainMatch, type InspectionDescription, NO_MUTATION, type RuntimeDescription } from '../description.ts';
 
 const { name: codec } = toyOrder.manifest;
 const DETECT = { detect: [{ codec, applicationProtocols: ['lines'] }], detectBytes: 16, timeoutMs: 500 };

@@ -3,9 +3,9 @@
  * Then it is an ordinary wire that begins with those bytes again, or gives its stream away to TLS.
  */
 import type { Duplex } from 'node:stream';
-import type { CodecFactory } from './codec.ts';
-import { type ClientHello, ClientHelloReader, type HelloReading } from './tls/client-hello.ts';
-import type { Wire, WireHandler } from './wire.ts';
+import type { CodecFactory } from '../codec.ts';
+import { type ClientHello, ClientHelloReader, type HelloReading } from '../tls/client-hello.ts';
+import type { Wire, WireHandler } from '../wire/wire.ts';
 
 /** What first bytes are asked, compiled. */
 export interface Inspection {

@@ -1,13 +1,13 @@
 /** SplitRequest: one request sent as parts to the endpoints that own its keys, and their answers joined. */
 
-import type { AttemptOwner } from './attempt.ts';
-import { LiveAttempt } from './attempt.ts';
-import type { RequestMessage, ResponseMessage, Split } from './message.ts';
-import { Flag } from './message.ts';
-import type { ProxyStatus } from './status.ts';
-import type { LiveStream } from './stream.ts';
-import type { Cluster } from './upstream/cluster.ts';
-import type { Endpoint } from './upstream/endpoint.ts';
+import type { AttemptOwner } from '../attempt.ts';
+import { LiveAttempt } from '../attempt.ts';
+import type { RequestMessage, ResponseMessage, Split } from '../message.ts';
+import { Flag } from '../message.ts';
+import type { ProxyStatus } from '../status.ts';
+import type { LiveStream } from '../stream.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 
 export class SplitRequest implements AttemptOwner {
   readonly #stream: LiveStream;

@@ -1,10 +1,10 @@
 /** Listener: an open socket and the connections that came in by it. Which listener description it serves is the runtime's to say. */
 import net from 'node:net';
-import type { Address, ConnectionInfo, Direction, TlsPeer } from './filter.ts';
-import type { ReadBuffer } from './socket-wire.ts';
-import { acceptedWire } from './socket-wire.ts';
-import { addressOf } from './upstream/endpoint.ts';
-import type { Wire } from './wire.ts';
+import type { Address, ConnectionInfo, Direction, TlsPeer } from '../filter.ts';
+import { addressOf } from '../upstream/endpoint.ts';
+import type { ReadBuffer } from '../wire/socket-wire.ts';
+import { acceptedWire } from '../wire/socket-wire.ts';
+import type { Wire } from '../wire/wire.ts';
 
 /** What is known of a connection before a chain is chosen. */
 export interface AcceptContext {

@@ -1,17 +1,17 @@
 /** MirroredRequest: a copy of a request sent elsewhere. Detached: its answer is dropped, and it is reset rather than felt. */
 
-import type { AttemptOwner } from './attempt.ts';
-import { LiveAttempt } from './attempt.ts';
-import type { Core } from './core.ts';
-import type { ResponseMessage, Trailers } from './message.ts';
-import { Flag } from './message.ts';
+import type { AttemptOwner } from '../attempt.ts';
+import { LiveAttempt } from '../attempt.ts';
+import type { Core } from '../core.ts';
+import type { ResponseMessage, Trailers } from '../message.ts';
+import { Flag } from '../message.ts';
+import type { Mirror } from '../router/route.ts';
+import { Status } from '../status.ts';
+import type { LiveStream } from '../stream.ts';
+import type { TimerOwner } from '../timer-wheel.ts';
+import { WheelTimer } from '../timer-wheel.ts';
 import type { BodySource } from './request-body.ts';
 import { RequestBody } from './request-body.ts';
-import type { Mirror } from './router/route.ts';
-import { Status } from './status.ts';
-import type { LiveStream } from './stream.ts';
-import type { TimerOwner } from './timer-wheel.ts';
-import { WheelTimer } from './timer-wheel.ts';
 
 /** Data that waits for the mirror; beyond it the mirror is given up. */
 const MIRROR_LIMIT_BYTES = 64 * 1024;

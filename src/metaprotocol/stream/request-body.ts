@@ -2,8 +2,8 @@
  * RequestBody: the data and trailers of one request on their way to its current attempt. Until the stream commits, what was
  * sent is kept in one growing buffer, so that a further attempt can be given all of it again.
  */
-import type { LiveAttempt } from './attempt.ts';
-import type { Trailers } from './message.ts';
+import type { LiveAttempt } from '../attempt.ts';
+import type { Trailers } from '../message.ts';
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_BYTES = 4_096;

@@ -1,12 +1,12 @@
 /** Compiles what a listener asks of first bytes: nothing, where its chains need nothing. */
-import type { CodecFactory } from './codec.ts';
-import type { CompiledChain } from './compile.ts';
-import type { ConfigIssue } from './config-error.ts';
-import type { Log } from './core.ts';
-import type { DetectedProtocol, InspectionDescription } from './description.ts';
-import { textOf } from './error-text.ts';
+import type { CodecFactory } from '../codec.ts';
+import type { CompiledChain } from '../compile.ts';
+import type { ConfigIssue } from '../config-error.ts';
+import type { Log } from '../core.ts';
+import type { DetectedProtocol, InspectionDescription } from '../description.ts';
+import { textOf } from '../error-text.ts';
+import type { Registry } from '../registry.ts';
 import type { Detector, Inspection } from './inspected-wire.ts';
-import type { Registry } from './registry.ts';
 
 /** Above it a connection could make the proxy hold much before it is known for anything. */
 const DETECT_LIMIT_BYTES = 65_536;

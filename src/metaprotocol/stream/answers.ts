@@ -2,17 +2,17 @@
  * Answers: what goes back to one caller, written to its codec when it is its turn. Keeps the order of requests where the
  * protocol needs it, owes the upstream its credit, and knows which requests were answered before they ended.
  */
-import type { ServerCodec } from './codec.ts';
-import { Reset } from './codec.ts';
-import type { GuardedCodec } from './guarded-codec.ts';
-import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
-import { Flag } from './message.ts';
-import type { ParkedPiece } from './order-queue.ts';
-import { OrderQueue } from './order-queue.ts';
-import type { SlabOutput } from './output.ts';
-import type { ProxyStatus } from './status.ts';
-import { Status, statusOf } from './status.ts';
-import type { LiveStream } from './stream.ts';
+import type { ServerCodec } from '../codec.ts';
+import { Reset } from '../codec.ts';
+import type { GuardedCodec } from '../guarded-codec.ts';
+import type { RequestMessage, ResponseMessage, Trailers } from '../message.ts';
+import { Flag } from '../message.ts';
+import type { ParkedPiece } from '../order-queue.ts';
+import { OrderQueue } from '../order-queue.ts';
+import type { ProxyStatus } from '../status.ts';
+import { Status, statusOf } from '../status.ts';
+import type { LiveStream } from '../stream.ts';
+import type { SlabOutput } from '../wire/output.ts';
 
 /** The connection, as its answers need it. */
 export interface AnswersOwner {

@@ -2,7 +2,7 @@
  * SlabOutput: gathers what a codec writes to one connection during a turn of the event loop and hands it to the wire in one
  * call. Slabs are lent by the worker's pool for as long as something is queued, so idle connections hold none.
  */
-import type { Output } from './codec.ts';
+import type { Output } from '../codec.ts';
 import type { Wire } from './wire.ts';
 
 const FIRST_SLAB_BYTES = 16 * 1024;

@@ -1,6 +1,6 @@
 /** Wire: a byte stream as the core needs it. Sockets implement it in socket-wire.ts, tests in memory. */
 import type { Duplex } from 'node:stream';
-import type { Address } from './filter.ts';
+import type { Address } from '../filter.ts';
 
 /** Told of what happens on a wire. Never called from inside a call to the wire itself, but for `open`. */
 export interface WireHandler {

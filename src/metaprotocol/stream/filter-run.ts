@@ -1,8 +1,8 @@
 /** FilterRun: takes the head, data and trailers of one direction of one stream through its filters, with pause and resume. */
-import type { DirectionHooks, HeadHook } from './chain.ts';
-import type { Stream } from './filter.ts';
-import { FilterStatus } from './filter.ts';
-import type { Message, Trailers } from './message.ts';
+import type { DirectionHooks, HeadHook } from '../chain.ts';
+import type { Stream } from '../filter.ts';
+import { FilterStatus } from '../filter.ts';
+import type { Message, Trailers } from '../message.ts';
 
 /** What `passHead` gives besides the index of the hook that a paused head goes on at. */
 export const HEAD_PASSED = -1;

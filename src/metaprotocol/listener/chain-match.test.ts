@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ANY_CONNECTION, type ChainMatch } from '../description.ts';
 import { type ConnectionFacts, chooseChain, compileChainMatch } from './chain-match.ts';
-import { ANY_CONNECTION, type ChainMatch } from './description.ts';
 
 const PLAIN: ConnectionFacts = {
   destination: { host: '10.0.0.1', port: 443 },

@@ -3,9 +3,9 @@
  * chains whose value is the most specific one that holds. A chain that was left is not come back to.
  */
 import { BlockList, isIP } from 'node:net';
-import type { ConfigIssue } from './config-error.ts';
-import type { ChainMatch } from './description.ts';
-import type { Address } from './filter.ts';
+import type { ConfigIssue } from '../config-error.ts';
+import type { ChainMatch } from '../description.ts';
+import type { Address } from '../filter.ts';
 
 /** What is known of a connection by then. */
 export interface ConnectionFacts {

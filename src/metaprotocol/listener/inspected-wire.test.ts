@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryWire } from '../../test/harness/memory-wire.ts';
+import { MemoryWire } from '../../../test/harness/memory-wire.ts';
+import type { WireHandler } from '../wire/wire.ts';
 import { type FirstBytes, InspectedWire, type Inspection, type InspectionOwner } from './inspected-wire.ts';
-import type { WireHandler } from './wire.ts';
 
 const text = (wanted: string): Inspection['detectors'][number] => ({
   applicationProtocols: [wanted],
