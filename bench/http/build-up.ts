@@ -3,6 +3,7 @@
  * memory, first through the codecs alone, then with the engine, its statistics, the HTTP filter and the access log.
  */
 import { http1Factory } from '../../src/codecs/http1/plugin.ts';
+import { HTTP_LOG_FORMAT } from '../../src/control/generate/http-connection-manager.ts';
 import { SystemClock } from '../../src/metaprotocol/clock.ts';
 import type { Codec, Sink } from '../../src/metaprotocol/codec.ts';
 import {
@@ -44,7 +45,7 @@ type Scene = () => void;
 
 /** `rounds`: how often each step is measured, in turns with the others. */
 export function buildUp(rounds: number): BuildUpRow[] {
-  const access = { name: 'access_log', options: { path: 'access.log' } };
+  const access = { name: 'access_log', options: { path: 'access.log', format: HTTP_LOG_FORMAT } };
   const http = { name: 'http', options: {} };
   const scenes: { step: string; run: Scene; samples: number[] }[] = [
     { step: 'framing and heads: both codecs', run: codecScene(), samples: [] },
