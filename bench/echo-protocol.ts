@@ -1,7 +1,5 @@
 /** What a protocol brings to the benchmark: one call, `echo(text)`, and its answer. Written by hand: the benchmark shares no code with what it measures. */
-import { dubboEcho } from './dubbo/echo-call.ts';
 import type { FrameFormat } from './frame-splitter.ts';
-import { thriftEcho } from './thrift/echo-call.ts';
 
 export interface EchoProtocol {
   readonly frame: FrameFormat;
@@ -15,16 +13,4 @@ export interface EchoProtocol {
   stampReply(reply: Buffer, call: number): void;
   /** The number of the call that a frame answers, or -1 if it is too short to be one. */
   callNumber(bytes: Buffer, from: number, to: number): number;
-}
-
-/** For the child processes, whose arguments are text. */
-export function echoProtocolNamed(name: string | undefined): EchoProtocol {
-  switch (name) {
-    case 'thrift':
-      return thriftEcho;
-    case 'dubbo':
-      return dubboEcho;
-    default:
-      throw new Error(`${name} is no protocol of the benchmark; there are thrift, dubbo`);
-  }
 }

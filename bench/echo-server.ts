@@ -1,6 +1,6 @@
 /** The backend process, `echo-server.ts PROTOCOL [reversed]`: answers echo calls, in the order of the calls or, told `reversed`, each read's calls backwards. */
 import net from 'node:net';
-import { echoProtocolNamed } from './echo-protocol.ts';
+import { echoProtocolNamed } from './echo-protocols.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 
 const frameLimitBytes = 1 << 20;

@@ -3,7 +3,7 @@
  * the proxy is read here, at the very edges of the measured window.
  */
 import net from 'node:net';
-import { echoProtocolNamed } from './echo-protocol.ts';
+import { echoProtocolNamed } from './echo-protocols.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import type { LoadJob, LoadResult } from './load-job.ts';

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import { HTTP_FILTER } from '../translate/http-actions.ts';
 import { codecConfig, filterConfig } from './filter-config.ts';
-import type { CodecService } from './listeners.ts';
+import type { CodecService } from './listener-spec.ts';
 
 /** The path is the one that went upstream. */
 export const HTTP_LOG_FORMAT =

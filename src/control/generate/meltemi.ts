@@ -44,7 +44,8 @@ import {
   resourceId,
   type ServiceAddress,
 } from './generated.ts';
-import { type ChainSpec, type ListenerSpec, listenerResource } from './listeners.ts';
+import type { ChainSpec, ListenerSpec } from './listener-spec.ts';
+import { listenerResource } from './listeners.ts';
 import { domainsOf, inboundName, outboundCluster, routeConfigName, shortNames } from './names.ts';
 import {
   blackHole,

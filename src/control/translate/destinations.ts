@@ -2,7 +2,6 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { nearMiss } from '../model/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
-import { fullHost } from './hosts.ts';
 import { codecsOf, type Destination, type ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
@@ -35,7 +34,7 @@ export class DestinationResolver {
   }
 
   resolve(spec: DestinationSpec, path: FieldPath): Destination {
-    const host = fullHost(spec.host.toLowerCase(), this.#namespace, this.#index);
+    const host = this.#index.fullHost(spec.host.toLowerCase(), this.#namespace);
     const subset = spec.subset ?? '';
     const found = this.#index.services(host);
     const ports = found.flatMap((service) => service.ports);

@@ -28,6 +28,12 @@ export class MeshIndex {
     return [...this.#services.keys()].sort();
   }
 
+  /** A name without a dot is a service of the given namespace, unless a service is called just that. */
+  fullHost(host: string, namespace: string): string {
+    if (host.includes('.') || host === '*' || this.services(host).length > 0) return host;
+    return `${host}.${namespace}.svc.cluster.local`;
+  }
+
   /** In order of precedence, like the others. */
   services(host: string): readonly Service[] {
     return this.#services.get(host) ?? [];

@@ -5,7 +5,7 @@ import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { unknownKey } from './attributes.ts';
 import type { Credentials } from './credentials.ts';
 import { hostHint } from './destinations.ts';
-import { fullHost, hostMatches } from './hosts.ts';
+import { hostMatches } from './hosts.ts';
 import {
   type ClusterPolicy,
   type ConnectionPoolBlock,
@@ -185,7 +185,7 @@ export function toPolicies(
 }
 
 function hostOf({ spec, metadata }: DestinationRule, known: MeshIndex): string {
-  return fullHost(spec.host.toLowerCase(), metadata.namespace, known);
+  return known.fullHost(spec.host.toLowerCase(), metadata.namespace);
 }
 
 function toSubset(spec: NonNullable<DestinationRuleSpec['subsets']>[number]): Subset {

@@ -5,7 +5,7 @@ import type { VirtualServiceSpec } from '../model/virtual-service.ts';
 import { Binding, findGateway, gatewayName, MESH } from './bindings.ts';
 import { ConnectionRouteCompiler } from './connection-routes.ts';
 import { DestinationResolver, hostHint, type Report } from './destinations.ts';
-import { fullHost, hostMatches, intersectHosts } from './hosts.ts';
+import { hostMatches, intersectHosts } from './hosts.ts';
 import { type CompiledHttpRoute, HttpRouteCompiler } from './http-routes.ts';
 import {
   type CodecProtocol,
@@ -244,12 +244,12 @@ class VirtualServiceCompiler {
 
   #hosts(): string[] {
     const { spec, metadata } = this.#resource;
-    return spec.hosts.map((host) => fullHost(host.toLowerCase(), metadata.namespace, this.#index));
+    return spec.hosts.map((host) => this.#index.fullHost(host.toLowerCase(), metadata.namespace));
   }
 
   #servicesOf(pattern: string): string[] {
     if (pattern.startsWith('*')) return this.#index.hosts().filter((host) => hostMatches(pattern, host));
-    const host = fullHost(pattern, this.#resource.metadata.namespace, this.#index);
+    const host = this.#index.fullHost(pattern, this.#resource.metadata.namespace);
     return this.#index.services(host).length > 0 ? [host] : [];
   }
 
