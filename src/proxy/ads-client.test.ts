@@ -11,9 +11,10 @@ import type {
 import type { VersionedResource, XdsResource } from '../xds/resource.ts';
 import { shortTypeName, TypeUrl } from '../xds/type-urls.ts';
 import { Xds } from '../xds/xds.ts';
-import { AdsClient, type ResourceRemark } from './ads-client.ts';
+import { AdsClient } from './ads-client.ts';
 import type { Resources } from './ads-resources.ts';
 import type { AdsTransport } from './ads-transport.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 
 const { Listener: LDS, RouteConfiguration: RDS, Cluster: CDS, ClusterLoadAssignment: EDS } = TypeUrl;
 const xds = Xds.load();

@@ -12,13 +12,7 @@ import { AdsLiveReport } from './ads-live-report.ts';
 import { type AdsProtocol, type AdsUpdate, DeltaProtocol, SotwProtocol } from './ads-protocol.ts';
 import { AdsResources, namedTypeUrls, type Resources, resourceKey, sameResources } from './ads-resources.ts';
 import type { AdsConnection, AdsTransport } from './ads-transport.ts';
-
-/** What is to be said of one resource: why its newest version was refused, or what of it has no effect. */
-export interface ResourceRemark {
-  readonly typeUrl: string;
-  readonly name: string;
-  readonly message: string;
-}
+import type { ResourceRemark } from './resource-remark.ts';
 
 export interface AdsClientOptions {
   readonly xds: Xds;

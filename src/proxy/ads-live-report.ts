@@ -1,7 +1,7 @@
 /** What the control plane knows of the versions that run here: the first report of a connection is whole, later ones tell changes. */
 import type { LiveReport, LiveResource, ResourceRef } from '../xds/discovery.ts';
-import type { ResourceRemark } from './ads-client.ts';
 import { type Resources, resourceKey } from './ads-resources.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 
 export class AdsLiveReport {
   readonly #nodeId: string;

@@ -1,6 +1,6 @@
 /** Route changes to messages that could not be carried, as remarks on the routes: configured, and without effect. */
 import { TypeUrl } from '../xds/type-urls.ts';
-import type { ResourceRemark } from './ads-client.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 import type { StatTotals } from './stat-totals.ts';
 
 const REFUSED = 'route_mutations_refused_total';

@@ -8,11 +8,11 @@ import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
-import type { ResourceRemark } from './ads-client.ts';
 import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
 import type { WorkerGroup } from './workers/worker-group.ts';
 

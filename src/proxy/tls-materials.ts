@@ -8,9 +8,9 @@ import type { Log } from '../metaprotocol/core.ts';
 import { SYSTEM_CA } from '../metaprotocol/description.ts';
 import type { Counter, StatsScope } from '../metaprotocol/stats.ts';
 import { certificatesOf, readIdentity } from '../metaprotocol/tls/secure-context.ts';
-import type { ResourceRemark } from './ads-client.ts';
 import { type PemSource, type PemUnit, pemUnitsOf, type TlsPlan } from './describe/tls.ts';
 import { type Files, FileWatch } from './file-watch.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 
 export interface TlsMaterialsOptions {
   readonly clock: Clock;
