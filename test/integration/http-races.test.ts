@@ -6,9 +6,11 @@ import http from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import { HttpPlane } from '../harness/http/http-plane.ts';
+import { CertificateAuthority } from '../../scripts/certificates.ts';
+import { createProxy } from '../../src/index.ts';
 
 const run = promisify(execFile);
 /** Far more than all buffers on the way. */
@@ -21,32 +23,49 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** `onConnection` plays the server; gives the address of a proxy in front of it. */
-async function behindProxy(onConnection: (socket: Socket) => void): Promise<{ host: string; port: number }> {
+/** `onConnection` plays the server, over TLS by `authority` or in the clear; gives the address of a proxy in front of it. */
+async function behindProxy(
+  onConnection: (socket: Socket) => void,
+  authority: CertificateAuthority | null = null,
+): Promise<{ host: string; port: number }> {
   const sockets = new Set<Socket>();
-  const server = net.createServer((socket) => {
+  const listener = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
     onConnection(socket);
-  });
+  };
+  const { certificate, key } = authority?.issue({ names: ['127.0.0.1'] }) ?? {};
+  const server =
+    authority === null ? net.createServer(listener) : tls.createServer({ cert: certificate, key }, listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   closers.push(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  const plane = new HttpPlane();
-  closers.push(() => plane.close());
-  const ports = await plane.start({ main: (server.address() as AddressInfo).port });
-  return { host: plane.plane.boundAddress('main')!.host, port: ports.main! };
+  const scheme = authority === null ? 'http' : 'https';
+  const proxy = await createProxy({
+    listen: { host: '127.0.0.1', port: 0 },
+    upstreams: { main: [`${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`] },
+    ...(authority && { upstreamTls: { main: { ca: authority.certificate } } }),
+    routes: [{ to: 'main' }],
+  });
+  closers.push(() => proxy.close(0));
+  return proxy.address;
 }
 
 describe('an early 413', () => {
+  const ways: [string, (socket: Socket) => void][] = [
+    ['closes at once, so that the rest of the upload resets the connection', (socket) => socket.destroy()],
+    ['ends its sending and reads nothing', (socket) => socket.pause().end()],
+    ['ends its sending and reads the rest', (socket) => socket.resume().end()],
+  ];
+  const authority = new CertificateAuthority();
+
   it.each([
-    ['closes at once, so that the rest of the upload resets the connection', (socket: Socket) => socket.destroy()],
-    ['ends its sending and reads nothing', (socket: Socket) => socket.pause().end()],
-    ['ends its sending and reads the rest', (socket: Socket) => socket.resume().end()],
-  ])('of a server that %s reaches fetch and curl', async (_how, leave) => {
+    ...ways.map(([how, leave]) => [how, leave, null] as const),
+    ...ways.map(([how, leave]) => [`speaks TLS and ${how}`, leave, authority] as const),
+  ])('of a server that %s reaches fetch and curl', async (_how, leave, security) => {
     const { host, port } = await behindProxy((socket) => {
       let head = '';
       socket.on('data', (chunk) => {
@@ -54,7 +73,7 @@ describe('an early 413', () => {
         head += chunk.toString('latin1');
         if (head.includes('\r\n\r\n')) socket.write(TOO_LARGE, () => leave(socket));
       });
-    });
+    }, security);
     const url = `http://${host}:${port}/`;
     const seen = new Set<string>();
     for (let upload = 0; upload < 10; upload++) {

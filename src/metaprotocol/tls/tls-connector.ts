@@ -14,6 +14,7 @@ import { collect } from '../router/route-table.ts';
 import type { Counter, StatsScope } from '../stats.ts';
 import { addressOf } from '../upstream/endpoint.ts';
 import { type ReadBuffer, SharedReadWire } from '../wire/socket-wire.ts';
+import { surviveFailedWrites } from '../wire/survive-failed-writes.ts';
 import type { Connector, Wire, WireHandler } from '../wire/wire.ts';
 import { readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
 import {
@@ -87,6 +88,7 @@ export class TlsConnector implements Connector {
       ...(session === undefined ? {} : { session }),
     };
     const socket = connect(options);
+    surviveFailedWrites(socket);
     this.#watch(socket, place);
     wire = new TlsClientWire(socket);
     return wire;

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../filter.ts';
-import { UpstreamSocket } from './upstream-socket.ts';
+import { surviveFailedWrites } from './survive-failed-writes.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 
 const READ_BUFFER_BYTES = 65_536;
@@ -155,7 +155,8 @@ export class SocketConnector implements Connector {
         callback: (length: number) => wire?.onRead(this.#buffer, length) ?? true,
       },
     };
-    const socket = new UpstreamSocket(options as unknown as net.SocketConstructorOpts);
+    const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
+    surviveFailedWrites(socket);
     socket.connect({ host: to.host, port: to.port });
     wire = new ConnectingWire(socket);
     return wire;
