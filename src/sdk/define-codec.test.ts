@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { ConfigError } from '../metaprotocol/config-error.ts';
 import type { CodecDeclaration } from './declaration.ts';
 import { defineCodec } from './define-codec.ts';
-import { text, uint } from './field.ts';
+import { fixedText, text, uint } from './field.ts';
 import { textMap } from './text-map.ts';
 
 const good = {
@@ -70,30 +71,113 @@ describe('defineCodec', () => {
     );
   });
 
+  const faultsOf = (changes: object): string[] => {
+    try {
+      defineCodec({ ...good, ...changes });
+      return [];
+    } catch (error) {
+      return (error as ConfigError).issues.map(({ path, message }) => `${path}: ${message}`);
+    }
+  };
+
   it('names every fault of a declaration', () => {
-    expect(() =>
-      defineCodec({
-        ...good,
-        name: 'Echo_1',
+    expect(
+      faultsOf({
+        frame: { ...good.frame, length: { at: 8, as: 'u8', of: 'body' } },
         id: { at: 10, as: 'u64be' },
         kind: { at: 1, as: 'u8', mask: 0x03, request: 0, response: 0, oneway: 4, heartbeatAnswer: 256 },
+        outcome: { at: 2, as: 'u8', ok: [0, 700] },
         codes: { ok: 0, failed: 300 },
-        errors: { otherwise: 'failed', of: { timeout: 'late' as 'failed' } },
+        errors: { otherwise: 'ok', of: { timeout: 'late' } },
         attributes: { version: uint({ at: 11, as: 'u16be' }) },
       }),
-    ).toThrow(
+    ).toEqual([
+      'echo.id: bytes 10 to 18 are not inside the head of 12 bytes',
+      'echo.frame.limitBytes: 1000 > 267, the largest frame that u8 of body can tell',
+      'echo.kind.response: 0 is also request',
+      'echo.kind.oneway: 4 has bits outside the mask 3',
+      'echo.kind.heartbeatAnswer: 256 is not a number from 0 to 255',
+      'echo.kind.heartbeatAnswer: 256 has bits outside the mask 3',
+      'echo.kind.heartbeatAnswer: needs a heartbeat to answer',
+      'echo.outcome.ok: 700 is not a number from 0 to 255',
+      'echo.codes.failed: 300 is not a number from 0 to 255',
+      'echo.errors.otherwise: "ok" is 0, which means success',
+      'echo.errors.of.timeout: "late" is not one of the codes ok, failed',
+      'echo.attributes.version: bytes 11 to 13 are not inside the head of 12 bytes',
+    ]);
+  });
+
+  it('lets no two parts of the head share bytes, where both are written', () => {
+    expect(faultsOf({ id: { at: 6, as: 'u32be' } })).toEqual([
+      'echo.id: bytes 6 to 10 overlap frame.length, bytes 8 to 12',
+    ]);
+    expect(faultsOf({ kind: { ...good.kind, at: 0 } })).toEqual([
+      'echo.kind: bytes 0 to 1 overlap frame.magic, bytes 0 to 1',
+    ]);
+    const tenant = (on: 'request' | 'response', at: number) => fixedText({ at, bytes: 2, on });
+    expect(faultsOf({ attributes: { a: tenant('request', 3) } })).toEqual([
+      'echo.attributes.a: bytes 3 to 5 overlap id, bytes 4 to 8',
+    ]);
+    const frame = { ...good.frame, headBytes: 16 };
+    expect(faultsOf({ frame, attributes: { a: tenant('request', 12), b: tenant('request', 13) } })).toEqual([
+      'echo.attributes.b: bytes 13 to 15 overlap attributes.a, bytes 12 to 14',
+    ]);
+    expect(faultsOf({ frame, attributes: { a: tenant('request', 12), b: tenant('response', 13) } })).toEqual([]);
+    // Read only, or the outcome, which a route may change.
+    expect(faultsOf({ attributes: { id: uint({ at: 4, as: 'u32be' }) } })).toEqual([]);
+    expect(faultsOf({ attributes: { code: uint({ at: 2, as: 'u8', mutable: true, on: 'response' }) } })).toEqual([]);
+  });
+
+  it('takes nothing that the types refuse: plugins are loaded without a compiler', () => {
+    const { frame, kind } = good;
+    expect(
+      faultsOf({ name: 'Echo_1', version: undefined, codecApi: '1', aliases: 'e', open: text({ length: 'u8' }) }),
+    ).toEqual([
+      'Echo_1.name: "Echo_1" is not lower case letters, digits and dashes, at most 46 and no dash at an end',
+      'Echo_1.version: is missing, expected a text',
+      'Echo_1.codecApi: "1" is not a version such as "^1.0.0"',
+      'Echo_1.aliases: "e" is not a list',
+      'Echo_1.open: {"place":"part","mutable":true,"on":"both","description":""} is not what textMap gives',
+    ]);
+    expect(
+      faultsOf({
+        frame: { ...frame, magic: [300], headBytes: Number.NaN, length: { at: 8, as: 'u40be' }, trailer: 4 },
+      }),
+    ).toEqual([
+      'echo.frame.headBytes: NaN is not a whole number from 1 to 2147483647',
+      'echo.frame.length.as: "u40be" is not one of u8, u16be, u16le, u24be, u24le, u32be, u32le',
+      'echo.frame.length.of: is missing, expected one of body, rest, frame',
+      'echo.frame.magic[0]: 300 is not a whole number from 0 to 255',
+      'echo.frame.trailer: is not known; there are headBytes, length, limitBytes, magic',
+    ]);
+    expect(faultsOf({ kind: { ...kind, response: undefined, hartbeat: 3 }, outcome: undefined })).toEqual([
+      'echo.kind.response: is missing, expected a whole number from 0 to 4294967295',
+      'echo.kind.hartbeat: is not known; there are at, as, request, response, mask, oneway, heartbeat, heartbeatAnswer',
+      'echo.outcome: is missing, expected an object of at, as, ok',
+    ]);
+    const map = textMap({ length: 'u16be', key: 'u8', value: 'u8' });
+    const attributes = {
+      a: map,
+      b: () => 'b',
+      '': text({ length: 'u8' }),
+      c: text({ length: 'u8', on: 'x' as 'both' }),
+    };
+    expect(faultsOf({ attributes, errors: { otherwise: 'failed', of: { late: 'failed' } }, replaySafe: true })).toEqual(
       [
-        'Echo_1.name: "Echo_1" is not lower case letters, digits and dashes',
-        'Echo_1.id: bytes 10 to 18 are not inside the head of 12 bytes',
-        'Echo_1.kind.response: 0 is also request',
-        'Echo_1.kind.oneway: 4 has bits outside the mask 3',
-        'Echo_1.kind.heartbeatAnswer: 256 is not a number from 0 to 255',
-        'Echo_1.kind.heartbeatAnswer: 256 has bits outside the mask 3',
-        'Echo_1.kind.heartbeatAnswer: needs a heartbeat to answer',
-        'Echo_1.codes.failed: 300 is not a number from 0 to 255',
-        'Echo_1.errors.timeout: "late" is not one of the codes ok, failed',
-        'Echo_1.attributes.version: bytes 11 to 13 are not inside the head of 12 bytes',
-      ].join('; '),
+        expect.stringMatching(/^echo\.errors\.of\.late: is not known; there are no_error, no_route, /),
+        'echo.attributes.a: a textMap is no attribute of its own: give it as `open`',
+        'echo.attributes.b: a function is not what text, fixedText, uint or derived give',
+        'echo.attributes: has an empty key',
+        'echo.attributes.c.on: "x" is not one of both, request, response',
+        'echo.replaySafe: true is not a function',
+      ],
+    );
+    expect(() => text({ length: 'u64be' as 'u8' })).toThrow('"u64be" is not one of u8, u16be');
+    expect(() => uint({ at: 3, as: 'u8', names: { big: 999 } })).toThrow(
+      'uint at 3, names.big: 999 is not a number from 0 to 255',
+    );
+    expect(() => defineCodec(undefined as unknown as CodecDeclaration)).toThrow(
+      /^codec: is missing, expected an object of name, /,
     );
   });
 

@@ -5,8 +5,10 @@ import type { CodecFactory } from '../metaprotocol/codec.ts';
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import type { OptionSchema, ProtocolManifest } from '../metaprotocol/manifest.ts';
 import type { Plugin } from '../metaprotocol/plugin.ts';
-import { checkDeclaration } from './check-declaration.ts';
+import { checkPlaces } from './check-places.ts';
 import type { CodecDeclaration } from './declaration.ts';
+import { checkShape } from './declaration-shape.ts';
+import { otherSide } from './field.ts';
 import { frameFields } from './frame-fields.ts';
 import { FrameFormat } from './frame-format.ts';
 import { detectMagic } from './frame-meter.ts';
@@ -21,11 +23,21 @@ export interface CodecPlugin extends Plugin {
 
 /** Throws ConfigError with every fault of the declaration. */
 export function defineCodec<const Code extends string>(declaration: CodecDeclaration<Code>): CodecPlugin {
-  const issues: ConfigIssue[] = [];
-  checkDeclaration(declaration, issues);
-  if (issues.length > 0) throw new ConfigError(issues);
+  checkDeclaration(declaration);
   const { name, version, codecApi } = declaration;
   return { name, version, codecApi, codecs: [factoryOf(declaration)] };
+}
+
+/** Places are looked at where the shape is right. */
+function checkDeclaration(declaration: CodecDeclaration): void {
+  const { name } = (declaration ?? {}) as Partial<CodecDeclaration>;
+  const issues: ConfigIssue[] = [];
+  const whole = typeof name === 'string' ? name : 'codec';
+  const bad = (path: string, message: string) =>
+    issues.push({ path: path === '' ? whole : `${whole}.${path}`, message });
+  checkShape(declaration, bad);
+  if (issues.length === 0) checkPlaces(declaration, bad);
+  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 function factoryOf(declaration: CodecDeclaration): CodecFactory<FramedOptions> {
@@ -55,7 +67,7 @@ function factoryOf(declaration: CodecDeclaration): CodecFactory<FramedOptions> {
 function manifestOf(declaration: CodecDeclaration, format: FrameFormat): ProtocolManifest {
   const { name, version, aliases = [], attributes, open, kind, codes } = declaration;
   const canChange = (side: 'request' | 'response') =>
-    open?.mutable === true || Object.values(attributes).some((field) => field.mutable && field.on !== other(side));
+    open?.mutable === true || Object.values(attributes).some((field) => field.mutable && field.on !== otherSide(side));
   const limit: OptionSchema = {
     key: 'frameLimitBytes',
     type: 'integer',
@@ -88,8 +100,4 @@ function manifestOf(declaration: CodecDeclaration, format: FrameFormat): Protoco
       multiplexing: true,
     },
   };
-}
-
-function other(side: 'request' | 'response'): 'request' | 'response' {
-  return side === 'request' ? 'response' : 'request';
 }

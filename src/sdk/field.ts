@@ -2,11 +2,16 @@
  * Fields: where an attribute lies in a frame, as objects that can read it, show it and, where it may change, write it.
  * They know bytes only; which message asks, and what was edited, is FramedMessage's.
  */
+import { ConfigError } from '../metaprotocol/config-error.ts';
 import { type NumberFormat, type NumberName, numberFormat } from './number-format.ts';
 import type { TextCache } from './text-cache.ts';
 
 /** Which messages have the field. */
 export type FieldSide = 'both' | 'request' | 'response';
+
+export function otherSide(side: 'request' | 'response'): 'request' | 'response' {
+  return side === 'request' ? 'response' : 'request';
+}
 
 interface FieldCommon {
   /** For the manifest: what routes see under this key. */
@@ -64,6 +69,12 @@ export interface UintOptions extends FieldOptions {
 /** A whole number in the fixed head, seen as decimal text or by its name. */
 export function uint({ at, as, names = {}, mutable = false, on = 'both', description = '' }: UintOptions): HeadField {
   const format = numberFormat(as);
+  for (const [name, value] of Object.entries(names)) {
+    if (Number.isInteger(value) && value >= 0 && value <= format.maximum) continue;
+    throw new ConfigError([
+      { path: `uint at ${at}, names.${name}`, message: `${value} is not a number from 0 to ${format.maximum}` },
+    ]);
+  }
   const numberOf = new Map(Object.entries(names));
   const nameOf = new Map(Object.entries(names).map(([name, value]) => [value, name]));
   const parse = (value: string): number => numberOf.get(value) ?? (/^\d{1,10}$/.test(value) ? Number(value) : -1);

@@ -1,5 +1,5 @@
 /** FrameFormat: a declaration as offsets and readers, computed once for each codec; the hot path reads nothing else. */
-import type { CodecDeclaration, KindDeclaration } from './declaration.ts';
+import type { CodecDeclaration, FrameDeclaration, KindDeclaration } from './declaration.ts';
 import type { Field, HeadField, PartField } from './field.ts';
 import { type NumberFormat, numberFormat } from './number-format.ts';
 import { TextCache } from './text-cache.ts';
@@ -72,8 +72,7 @@ export class FrameFormat {
     this.headBytes = frame.headBytes;
     this.lengthAt = frame.length.at;
     this.length = numberFormat(frame.length.as);
-    const lengthEnd = frame.length.at + this.length.bytes;
-    this.lengthAdds = { body: frame.headBytes, rest: lengthEnd, frame: 0 }[frame.length.of];
+    this.lengthAdds = lengthAdds(frame);
     switch (id.as) {
       case 'u64be':
       case 'u64le':
@@ -166,6 +165,11 @@ export class FrameFormat {
     this.#kindOf.set(value, kind);
     this.#kindValues[kind] = value;
   }
+}
+
+/** Bytes of a frame that its length field does not count. */
+export function lengthAdds({ headBytes, length }: FrameDeclaration): number {
+  return { body: headBytes, rest: length.at + numberFormat(length.as).bytes, frame: 0 }[length.of];
 }
 
 function sideOf({ attributes }: CodecDeclaration, side: 'request' | 'response'): SideFormat {

@@ -95,8 +95,14 @@ const FORMATS = Object.freeze({
 /** `u16be`: unsigned, 16 bits, big endian. */
 export type NumberName = keyof typeof FORMATS;
 /** Ids may have 64 bits: they are carried as two halves, so no bit is lost. */
-export type IdName = Exclude<NumberName, 'u24be' | 'u24le'> | 'u64be' | 'u64le';
+export type IdName = NumberName | 'u64be' | 'u64le';
 
+export const NUMBER_NAMES = Object.freeze(Object.keys(FORMATS) as NumberName[]);
+export const ID_NAMES: readonly IdName[] = Object.freeze([...NUMBER_NAMES, 'u64be', 'u64le']);
+
+/** Throws where no compiler saw the name. */
 export function numberFormat(name: NumberName): NumberFormat {
-  return FORMATS[name];
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
+  if (format === undefined) throw new Error(`${JSON.stringify(name)} is not one of ${NUMBER_NAMES.join(', ')}`);
+  return format;
 }
