@@ -4,6 +4,7 @@
  */
 
 const BATCH_BYTES = 65_536;
+const SPARE_BATCHES = 8;
 const EMPTY = Buffer.alloc(0);
 /** Up to here a loop costs less than a call of `set`. */
 const LOOP_BYTES = 16;
@@ -14,7 +15,25 @@ const ZERO = 0x30;
 /** Below this the digits are made with 32-bit integers. */
 const INTEGER_LIMIT = 1_000_000_000;
 
+/** Batches of one worker whose lines are written. The pages of a new one cost more than writing what is in it. */
+export class LogBatches {
+  readonly #free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+  }
+
+  /** Nobody looks at bytes that a writer delivered any more. */
+  give(bytes: Uint8Array): void {
+    const { buffer } = bytes;
+    // What a slow disk made wait is not kept for ever, nor is a batch for one long line.
+    if (buffer.byteLength !== BATCH_BYTES || this.#free.length === SPARE_BATCHES) return;
+    this.#free.push(Buffer.from(buffer as ArrayBuffer));
+  }
+}
+
 export class LogWriter {
+  readonly #batches: LogBatches;
   readonly #deliver: (bytes: Buffer, count: number) => void;
   readonly #onFirst: () => void;
   #bytes: Buffer = EMPTY;
@@ -22,8 +41,16 @@ export class LogWriter {
   #lineAt = 0;
   #count = 0;
 
-  /** `deliver` gets whole lines, in bytes that are its own; `onFirst` is told when lines wait where none did before. */
-  constructor(deliver: (bytes: Buffer, count: number) => void, onFirst: () => void) {
+  /**
+   * `deliver` gets whole lines, in bytes that are its own, until it gives them back to `batches`; `onFirst` is told when lines
+   * wait where none did before.
+   */
+  constructor(
+    deliver: (bytes: Buffer, count: number) => void,
+    onFirst: () => void,
+    batches: LogBatches = new LogBatches(),
+  ) {
+    this.#batches = batches;
     this.#deliver = deliver;
     this.#onFirst = onFirst;
   }
@@ -97,7 +124,8 @@ export class LogWriter {
   #makeRoom(bytes: number): void {
     const begun = this.#bytes.subarray(this.#lineAt, this.#length);
     this.flush();
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, (begun.length + bytes) * 2));
+    const needed = begun.length + bytes;
+    this.#bytes = needed > BATCH_BYTES / 2 ? Buffer.allocUnsafeSlow(needed * 2) : this.#batches.take();
     this.#bytes.set(begun);
     this.#length = begun.length;
   }

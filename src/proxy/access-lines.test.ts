@@ -42,6 +42,32 @@ describe('LineBatcher', () => {
     expect(batches.reduce((sum, count) => sum + count, 0)).toBe(1_001);
     expect(clock.pendingTimers).toBe(0);
   });
+
+  it('fills batches again that came back, and no other', () => {
+    const batches: Buffer[] = [];
+    const lines = new LineBatcher(new FakeClock(), (_path, bytes) => batches.push(bytes));
+    for (const text of ['one', 'two', 'three', 'four']) {
+      write(lines, 'a', text);
+      lines.flush();
+      if (text === 'two') lines.reuse(batches[0]!);
+    }
+    const [one, two, three, four] = batches;
+    expect(three!.buffer).toBe(one!.buffer);
+    expect(new Set([two, three, four].map((batch) => batch!.buffer)).size).toBe(3);
+    expect([two, three, four].map(String)).toEqual(['two\n', 'three\n', 'four\n']);
+  });
+
+  it('loses nothing of a line whose batch comes back while it is delivered', () => {
+    const texts: string[] = [];
+    const lines: LineBatcher = new LineBatcher(new FakeClock(), (_path, bytes) => {
+      texts.push(bytes.toString());
+      lines.reuse(bytes);
+    });
+    const expected = Array.from({ length: 2_000 }, (_, index) => `${index}`.repeat(1 + (index % 40)));
+    for (const text of expected) write(lines, 'a', text);
+    lines.flush();
+    expect(texts.join('').trimEnd().split('\n')).toEqual(expected);
+  });
 });
 
 /** Appends when told to. */
@@ -71,34 +97,40 @@ class SlowAppender implements Appender {
 function logFiles(appender: Appender) {
   const dropped = new StatsStore().counter('dropped');
   const log = recordingLog();
-  return { dropped, log, files: new LogFiles({ log, dropped, open: async () => appender }) };
+  const done: number[] = [];
+  const onDone = (bytes: Uint8Array) => done.push(bytes.length);
+  return { dropped, log, done, files: new LogFiles({ log, dropped, onDone, open: async () => appender }) };
 }
 
 describe('LogFiles', () => {
   it('writes one text at a time and joins what came meanwhile', async () => {
     const appender = new SlowAppender();
-    const { files } = logFiles(appender);
+    const { files, done } = logFiles(appender);
     files.write('p', Buffer.from('1\n'), 1);
     await new Promise(setImmediate);
     files.write('p', Buffer.from('2\n'), 1);
     files.write('p', Buffer.from('3\n'), 1);
     expect(appender.texts).toEqual(['1\n']);
+    expect(done).toEqual([]);
     await appender.finish();
     expect(appender.texts).toEqual(['1\n', '2\n3\n']);
+    expect(done).toEqual([2]);
     const closed = files.close();
     await appender.finish();
     await closed;
     expect(appender.texts.at(-1)).toBe('closed');
+    expect(done).toEqual([2, 2, 2]);
   });
 
   it('drops and counts what a slow file cannot take, and goes on', async () => {
     const appender = new SlowAppender();
-    const { files, dropped } = logFiles(appender);
+    const { files, dropped, done } = logFiles(appender);
     const megabyte = Buffer.from(`${'x'.repeat(1_048_575)}\n`);
     files.write('p', megabyte, 1);
     await new Promise(setImmediate);
     for (let n = 0; n < 10; n++) files.write('p', megabyte, 1);
     expect(dropped.value).toBe(2);
+    expect(done.length).toBe(2);
     await appender.finish();
     files.write('p', Buffer.from('last\n'), 1);
     await appender.finish();
@@ -107,7 +139,7 @@ describe('LogFiles', () => {
 
   it('counts the lines of a failed write and says it once', async () => {
     const appender = new SlowAppender();
-    const { files, dropped, log } = logFiles(appender);
+    const { files, dropped, log, done } = logFiles(appender);
     files.write('p', Buffer.from('1\n2\n'), 2);
     await new Promise(setImmediate);
     await appender.finish(new Error('disk full'));
@@ -115,6 +147,7 @@ describe('LogFiles', () => {
     await new Promise(setImmediate);
     await appender.finish(new Error('disk full'));
     expect(dropped.value).toBe(3);
+    expect(done).toEqual([4, 2]);
     expect(log.entries).toEqual([['error', { path: 'p', error: 'disk full' }, 'access log not written']]);
   });
 });

@@ -1,16 +1,20 @@
 /** LineBatcher: the access logs of one worker; delivers what their writers gathered, in time. */
 import type { Clock, TimerHandle } from '../metaprotocol/clock.ts';
-import { LogWriter } from '../metaprotocol/log-writer.ts';
+import { LogBatches, LogWriter } from '../metaprotocol/log-writer.ts';
 
 const MAX_AGE_MS = 250;
 
 export class LineBatcher {
   readonly #clock: Clock;
   readonly #deliver: (path: string, bytes: Buffer, count: number) => void;
+  readonly #batches = new LogBatches();
   readonly #writers = new Map<string, LogWriter>();
   #timer: TimerHandle | null = null;
 
-  /** `deliver` gets whole lines in order, at the latest 250 ms after the first of them was written; the bytes are its own. */
+  /**
+   * `deliver` gets whole lines in order, at the latest 250 ms after the first of them was written; the bytes are its own until
+   * they come back by `reuse`.
+   */
   constructor(clock: Clock, deliver: (path: string, bytes: Buffer, count: number) => void) {
     this.#clock = clock;
     this.#deliver = deliver;
@@ -25,10 +29,16 @@ export class LineBatcher {
         () => {
           this.#timer ??= this.#clock.setTimer(MAX_AGE_MS, () => this.flush());
         },
+        this.#batches,
       );
       this.#writers.set(path, writer);
     }
     return writer;
+  }
+
+  /** Delivered bytes that nobody looks at any more. */
+  reuse(bytes: Uint8Array): void {
+    this.#batches.give(bytes);
   }
 
   flush(): void {

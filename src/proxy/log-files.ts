@@ -9,6 +9,8 @@ const QUEUE_LIMIT_BYTES = 8 * 1_048_576;
 export interface LogFilesOptions {
   readonly log: Log;
   readonly dropped: Counter;
+  /** Bytes that were written or dropped, and are looked at no more. */
+  readonly onDone?: (bytes: Uint8Array) => void;
   /** Opens a file to append to; tests have their own. */
   readonly open?: (path: string) => Promise<Appender>;
 }
@@ -38,7 +40,7 @@ export class LogFiles {
     this.#open = options.open ?? openAppender;
   }
 
-  /** `bytes` are `count` whole lines, and this file's from now on. Those of one path are written in order. */
+  /** `bytes` are `count` whole lines, and this file's until `onDone`. Those of one path are written in order. */
   write(path: string, bytes: Uint8Array, count: number): void {
     let queue = this.#queues.get(path);
     if (queue === undefined) {
@@ -47,6 +49,7 @@ export class LogFiles {
     }
     if (queue.bytes + bytes.length > QUEUE_LIMIT_BYTES) {
       this.#options.dropped.add(count);
+      this.#options.onDone?.(bytes);
       return;
     }
     queue.parts.push(bytes);
@@ -83,6 +86,7 @@ export class LogFiles {
         if (!queue.failed) this.#options.log.error({ path, error: (error as Error).message }, 'access log not written');
         queue.failed = true;
       }
+      for (const part of parts) this.#options.onDone?.(part);
     }
     queue.writing = null;
   }

@@ -29,10 +29,16 @@ export class WorkerSession {
     const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
     const stats = new StatsStore((definition) => post({ type: 'defined', definition }));
     this.#post = post;
-    this.#logFiles = new LogFiles({ log, dropped: stats.counter('access_log_lines_dropped_total') });
+    this.#logFiles = new LogFiles({
+      log,
+      dropped: stats.counter('access_log_lines_dropped_total'),
+      onDone: (bytes) => this.#lines.reuse(bytes),
+    });
     this.#lines = new LineBatcher(options.clock, (path, bytes, count) => {
-      if (isProcessStream(path)) post({ type: 'lines', path, bytes: new Uint8Array(bytes), count });
-      else this.#logFiles.write(path, bytes, count);
+      if (isProcessStream(path)) {
+        post({ type: 'lines', path, bytes: new Uint8Array(bytes), count });
+        this.#lines.reuse(bytes);
+      } else this.#logFiles.write(path, bytes, count);
     });
     this.#dataPlane = options.createDataPlane({
       registry: options.registry,
