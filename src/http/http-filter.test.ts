@@ -62,6 +62,7 @@ describe('rewrites', () => {
     [{ to: '/whole' }, '/a/b?c', '/whole?c'],
     [{ to: '/whole?d' }, '/a/b?c', '/whole?d'],
     [{ regex: '^/u/(\\d+)', to: '/users/$1' }, '/u/42/x?y', '/users/42/x?y'],
+    [{ regex: '/(a)', to: '/\\$$1\\\\' }, '/a/b', '/$a\\/b'],
   ])('%j makes %s to %s', (path, from, to) => {
     expect(forwarded({ path }, GET(from))).toContain(`GET ${to} HTTP/1.1\r\n`);
   });
@@ -96,6 +97,19 @@ describe('answers of the route itself', () => {
     );
   });
 
+  it('get what the route does to responses', () => {
+    const mesh = meshWith(
+      { direct: { status: 200, bytes: 'iVBO/4A=' } },
+      { responseMutation: { set: [['content-type', 'image/png']], add: [['x-a', 'b']], remove: [] } },
+    );
+    const caller = mesh.newCaller();
+    caller.send(GET('/'));
+    mesh.settle();
+    const answer = caller.take();
+    expect(answer.toString('latin1')).toContain('\r\ncontent-length: 5\r\ncontent-type: image/png\r\nx-a: b\r\n\r\n');
+    expect(answer.subarray(-5).toString('base64')).toBe('iVBO/4A=');
+  });
+
   it('respond directly', () => {
     expect(answered({ direct: { status: 418, body: 'tea' } }, GET('/'))).toMatch(
       /^HTTP\/1.1 418 I'm a Teapot\r\n.*\r\n\r\ntea$/s,
@@ -117,16 +131,21 @@ describe('options', () => {
     expect(
       fault({
         path: { regex: '(' },
-        redirect: { status: 300, scheme: 'ftp', port: '0' },
-        direct: { status: 99 },
+        authority: 'a b',
+        redirect: { status: 300, scheme: 'ftp', port: '0', path: { regex: 'a(b)', to: '/ $2' } },
+        direct: { status: 99, body: '', bytes: '' },
         x: 1,
       }),
     ).toEqual([
       expect.stringMatching(/^path.regex: "\(" is not RE2/),
+      'authority: "a b" is not a host and port',
       'redirect.port: 0 is not a port',
       'redirect.status: 300 is not one of 301, 302, 303, 307, 308',
       'redirect.scheme: ftp is not http or https',
+      'redirect.path.to: "/ $2" is no path of visible ASCII',
+      'redirect.path.to: $2 is no group, expected $0 to $1 or \\$',
       'direct.status: 99 is not an integer from 200 to 599',
+      'direct.bytes: is given beside body, expected one of them',
       'x: is not an option of the http filter',
     ]);
     expect(fault('x')).toEqual([': "x" is not an object']);

@@ -12,6 +12,7 @@ import { rewritePath } from './path-rewrite.ts';
 import { redirectLocation } from './redirect-location.ts';
 
 export const HTTP_FILTER = 'http';
+const NO_BODY = Buffer.alloc(0);
 
 class HttpFilter implements Filter {
   readonly #options: HttpRouteOptions;
@@ -42,12 +43,12 @@ class HttpFilter implements Filter {
     }
     const { path, authority, redirect, direct } = this.#optionsOf(stream);
     if (direct !== null) {
-      stream.reply(statusOf(Status.no_error, direct.body, direct.status));
+      stream.reply({ ...statusOf(Status.no_error, 'direct response', direct.status), body: direct.body });
       return FilterStatus.Stop;
     }
     if (redirect !== null) {
       stream.slots[this.#index] = redirectLocation(redirect, request, scheme, downstream.originalDestination.port);
-      stream.reply(statusOf(Status.no_error, '', redirect.status));
+      stream.reply({ ...statusOf(Status.no_error, 'redirect', redirect.status), body: NO_BODY });
       return FilterStatus.Stop;
     }
     if (path !== null) request.set(':path', rewritePath(request.get(':path') ?? '/', path));

@@ -7,7 +7,7 @@ export type PathRewrite =
   /** `prefix`, which the route matched, is replaced. */
   | { readonly kind: 'prefix'; readonly prefix: string; readonly to: string }
   | { readonly kind: 'whole'; readonly to: string }
-  /** Every match; `$1` stands for its first group. */
+  /** Every match; `$1` stands for its first group, `\$` and `\\` for themselves. */
   | { readonly kind: 'regex'; readonly regex: RE2JS; readonly to: string };
 
 export interface Redirect {
@@ -24,7 +24,7 @@ export interface HttpRouteOptions {
   readonly path: PathRewrite | null;
   readonly authority: string | null;
   readonly redirect: Redirect | null;
-  readonly direct: { readonly status: number; readonly body: string } | null;
+  readonly direct: { readonly status: number; readonly body: Buffer } | null;
 }
 
 const NOTHING: HttpRouteOptions = Object.freeze({ path: null, authority: null, redirect: null, direct: null });
@@ -39,14 +39,22 @@ export function parseHttpRouteOptions(raw: unknown): HttpRouteOptions {
   const direct = fields.child('direct');
   const options: HttpRouteOptions = {
     path: readPath(fields.child('path')),
-    authority: fields.text('authority'),
+    authority: readAuthority(fields),
     redirect: redirect === null ? null : readRedirect(redirect),
-    direct: direct === null ? null : { status: direct.integer('status', 200, 599), body: direct.text('body') ?? '' },
+    direct: direct === null ? null : { status: direct.integer('status', 200, 599), body: readBody(direct) },
   };
   direct?.end();
   fields.end();
   if (issues.length > 0) throw new ConfigError(issues);
   return options;
+}
+
+/** `body` is text, `bytes` base64. */
+function readBody(fields: Fields): Buffer {
+  const text = fields.text('body');
+  const bytes = fields.text('bytes');
+  if (text !== null && bytes !== null) fields.fault('bytes', 'is given beside body, expected one of them');
+  return bytes === null ? Buffer.from(text ?? '') : Buffer.from(bytes, 'base64');
 }
 
 function readRedirect(fields: Fields): Redirect {
@@ -62,7 +70,7 @@ function readRedirect(fields: Fields): Redirect {
   const redirect: Redirect = {
     status,
     scheme: scheme === 'http' || scheme === 'https' ? scheme : null,
-    authority: fields.text('authority'),
+    authority: readAuthority(fields),
     port: port === null ? null : port === 'listener' ? port : Number(port),
     path: readPath(fields.child('path')),
   };
@@ -70,16 +78,28 @@ function readRedirect(fields: Fields): Redirect {
   return redirect;
 }
 
+function readAuthority(fields: Fields): string | null {
+  const authority = fields.text('authority');
+  if (authority !== null && !/^[\w\-.~!$&'()*+;=%:[\]]+$/.test(authority))
+    fields.fault('authority', `${JSON.stringify(authority)} is not a host and port`);
+  return authority;
+}
+
 function readPath(fields: Fields | null): PathRewrite | null {
   if (fields === null) return null;
   const to = fields.text('to') ?? '';
+  if (!/^[!-~]*$/.test(to)) fields.fault('to', `${JSON.stringify(to)} is no path of visible ASCII`);
   const prefix = fields.text('prefix');
   const regex = fields.text('regex');
   fields.end();
   if (prefix !== null) return { kind: 'prefix', prefix, to };
   if (regex === null) return { kind: 'whole', to };
   try {
-    return { kind: 'regex', regex: RE2JS.compile(regex), to };
+    const compiled = RE2JS.compile(regex);
+    for (const [, group] of to.matchAll(/(?<!\\)\$(\d?)/g))
+      if (!group || Number(group) > compiled.groupCount())
+        fields.fault('to', `$${group} is no group, expected $0 to $${compiled.groupCount()} or \\$`);
+    return { kind: 'regex', regex: compiled, to };
   } catch (error) {
     fields.fault(
       'regex',

@@ -17,6 +17,6 @@ function change(path: string, rewrite: PathRewrite): string {
     case 'prefix':
       return rewrite.to + path.slice(rewrite.prefix.length);
     case 'regex':
-      return rewrite.regex.matcher(path).replaceAll(rewrite.to);
+      return rewrite.regex.matcher(path).replaceAll(rewrite.to, true);
   }
 }

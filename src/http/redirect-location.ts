@@ -1,4 +1,4 @@
-/** redirectLocation: where a redirect sends its caller. Ports that a scheme implies are left out. */
+/** redirectLocation: where a redirect sends its caller. A port that a scheme implies is not added, one of the request's own stays. */
 import type { RequestMessage } from '../metaprotocol/message.ts';
 import type { Redirect } from './http-route-options.ts';
 import { rewritePath } from './path-rewrite.ts';
@@ -13,12 +13,19 @@ export function redirectLocation(
   const authority = redirect.authority ?? request.get(':authority') ?? '';
   const [, host = '', own = ''] = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(authority) ?? [];
   // The port of the scheme that is left behind means nothing to the other.
-  const kept = own === portOf(scheme) ? '' : own;
-  const port = redirect.port === null ? kept : redirect.port === 'listener' ? `${listenerPort}` : `${redirect.port}`;
-  const implied = port === '' || port === portOf(to);
+  const kept = to !== scheme && own === portOf(scheme) ? '' : own;
+  const port = portFor(redirect.port, to, listenerPort) ?? kept;
   const path = request.get(':path') ?? '/';
   const target = redirect.path === null ? path : rewritePath(path, redirect.path);
-  return `${to}://${host}${implied ? '' : `:${port}`}${target}`;
+  return `${to}://${host}${port === '' ? '' : `:${port}`}${target}`;
+}
+
+/** null: as in the request. '': none is written. */
+function portFor(wanted: Redirect['port'], scheme: 'http' | 'https', listenerPort: number): string | null {
+  if (wanted === null) return null;
+  const isImplied = `${wanted === 'listener' ? listenerPort : wanted}` === portOf(scheme);
+  if (wanted === 'listener') return isImplied ? null : `${listenerPort}`;
+  return isImplied ? '' : `${wanted}`;
 }
 
 function portOf(scheme: 'http' | 'https'): string {

@@ -36,6 +36,8 @@ export interface ProxyStatus {
   readonly detail: string;
   /** One of the protocol's named codes that the reply shall carry (fault filter); null: the codec's own mapping. */
   readonly code: number | null;
+  /** Of an answer that a route asked for (`no_error`): what it carries, as it stands. */
+  readonly body?: Buffer;
 }
 
 function define(

@@ -472,6 +472,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     const response = this.connection.answers.localReply(status, this.request);
     if (response === null) return;
     this.response = response;
+    if (status.name === 'no_error') this.#mutate(response, this.route?.responseMutation ?? null);
     this.#runResponse(response);
   }
 

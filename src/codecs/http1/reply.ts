@@ -32,12 +32,12 @@ export const HTTP_OF_STATUS: Readonly<Record<StatusName, number>> = {
 
 const LIMITS = { headLimitBytes: 1_024, headerLimit: 4 };
 
-/** `no_error` is an answer that was asked for (a direct response): its detail is the body as it stands. */
+/** An answer that was asked for (a direct response) brings its body; others say what went wrong. */
 export function httpReply(status: ProxyStatus): Http1Response {
   const code = status.code ?? HTTP_OF_STATUS[status.name];
   const bodiless = code < 200 || code === 204 || code === 304;
   const text = status.name === 'no_error' ? status.detail : `${status.name}: ${status.detail}\n`;
-  const body = bodiless ? EMPTY : Buffer.from(text);
+  const body = bodiless ? EMPTY : (status.body ?? Buffer.from(text));
   let head = `HTTP/1.1 ${code} ${REASONS[code] ?? ''}\r\n`;
   if (body.length > 0) head += 'content-type: text/plain; charset=utf-8\r\n';
   if (!bodiless) head += `content-length: ${body.length}\r\n`;

@@ -1,5 +1,4 @@
 /** VirtualService (networking.istio.io): the routes of HTTP requests, and of connections by SNI or port. */
-import { RE2JS } from 're2js';
 import { z } from 'zod';
 import {
   dnsLabel,
@@ -13,19 +12,16 @@ import {
   portNumber,
   stringMap,
 } from './fields.ts';
+import {
+  authority,
+  headerMatches,
+  headerOperations,
+  locationPath,
+  regex,
+  regexRewrite,
+  requestPath,
+} from './http-text.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
-
-const regex = z.string().refine((text) => text === '*' || isRegex(text), 'an RE2 regular expression');
-
-function isRegex(text: string): boolean {
-  if (text === '') return false;
-  try {
-    RE2JS.compile(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const hasOne = (match: object): boolean =>
   Object.values(match).filter((value) => value !== undefined && value !== null).length <= 1;
@@ -35,7 +31,7 @@ const stringMatch = z
 const uriMatch = z
   .strictObject({ exact: z.string().nullish(), prefix: z.string().nullish(), regex: regex.nullish() })
   .refine(hasOne, 'one of exact, prefix, regex');
-const matchMap = z.record(nonEmpty, stringMatch);
+const headerMap = headerMatches(stringMatch);
 
 const match = z.strictObject({
   name: z.string().nullish(),
@@ -43,9 +39,9 @@ const match = z.strictObject({
   scheme: stringMatch.nullish(),
   method: stringMatch.nullish(),
   authority: stringMatch.nullish(),
-  headers: matchMap.nullish(),
-  withoutHeaders: matchMap.nullish(),
-  queryParams: matchMap.nullish(),
+  headers: headerMap.nullish(),
+  withoutHeaders: headerMap.nullish(),
+  queryParams: z.record(nonEmpty, stringMatch).nullish(),
   ignoreUriCase: z.boolean().nullish(),
   port: portNumber.nullish(),
   sourceLabels: stringMap.nullish(),
@@ -59,19 +55,14 @@ const destination = z.strictObject({
   subset: dnsLabel.nullish(),
   port: z.strictObject({ number: portNumber }).nullish(),
 });
-const headerOperations = z.strictObject({
-  set: stringMap.nullish(),
-  add: stringMap.nullish(),
-  remove: z.array(nonEmpty).nullish(),
-});
 const headers = z.strictObject({ request: headerOperations.nullish(), response: headerOperations.nullish() });
 const percentage = z.strictObject({ value: z.number().min(0).max(100).nullish() });
 
 const redirect = z
   .strictObject({
-    uri: z.string().nullish(),
-    prefixRewrite: z.string().nullish(),
-    authority: z.string().nullish(),
+    uri: locationPath.nullish(),
+    prefixRewrite: locationPath.nullish(),
+    authority: authority.nullish(),
     port: portNumber.nullish(),
     derivePort: z.enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).nullish(),
     scheme: z.enum(['http', 'https']).nullish(),
@@ -91,9 +82,9 @@ const directResponse = z.strictObject({
 
 const rewrite = z
   .strictObject({
-    uri: z.string().nullish(),
-    authority: nonEmpty.nullish(),
-    uriRegexRewrite: z.strictObject({ match: regex, rewrite: z.string() }).nullish(),
+    uri: requestPath.nullish(),
+    authority: authority.nullish(),
+    uriRegexRewrite: regexRewrite.nullish(),
   })
   .refine((value) => !(value.uri && value.uriRegexRewrite), 'one of uri, uriRegexRewrite');
 

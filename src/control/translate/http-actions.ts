@@ -28,8 +28,10 @@ export function httpActions(spec: HttpRouteSpec, match: HttpMatchSpec | null): J
   }
   if (directResponse) {
     const { body } = directResponse;
-    const text = body?.bytes ? Buffer.from(body.bytes, 'base64').toString() : (body?.string ?? '');
-    options.direct = { status: directResponse.status, body: text };
+    options.direct = {
+      status: directResponse.status,
+      ...(body?.bytes ? { bytes: body.bytes } : { body: body?.string ?? '' }),
+    };
   }
   return Object.keys(options).length === 0 ? null : options;
 }
@@ -57,7 +59,9 @@ export function isAuthority(key: string): boolean {
   return [':authority', 'host'].includes(key.toLowerCase());
 }
 
-/** `\1` of Envoy is `$1` here; a `$` stands for itself there. */
+/** `\1` of Envoy is `$1` here, and a `$` that stands for itself is `\$`. */
 function groupsOf(text: string): string {
-  return text.replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1');
+  return text.replace(/\\(.)|\$/g, (whole, escaped?: string) =>
+    escaped === undefined ? '\\$' : escaped === '\\' ? whole : `$${escaped}`,
+  );
 }

@@ -130,6 +130,10 @@ describe('actions', () => {
       `rewrite: { uriRegexRewrite: { match: "^/(.*)", rewrite: '/x/\\1$' } }, ${ROUTE}`,
       { path: { regex: '^/(.*)', to: '/x/$1\\$' } },
     ],
+    [
+      `rewrite: { uriRegexRewrite: { match: "^/(.*)", rewrite: '\\\\1/\\0' } }, ${ROUTE}`,
+      { path: { regex: '^/(.*)', to: '\\\\1/$0' } },
+    ],
     [`rewrite: { authority: other }, ${ROUTE}`, { authority: 'other' }],
     [`headers: { request: { set: { Host: other } } }, ${ROUTE}`, { authority: 'other' }],
     [
@@ -137,7 +141,8 @@ describe('actions', () => {
       { redirect: { status: 301, scheme: 'https', port: '8080', path: { to: '/b' } } },
     ],
     ['redirect: { derivePort: FROM_REQUEST_PORT, redirectCode: 307 }', { redirect: { status: 307, port: 'listener' } }],
-    ['directResponse: { status: 503, body: { bytes: aGk= } }', { direct: { status: 503, body: 'hi' } }],
+    ['directResponse: { status: 503, body: { bytes: aGk= } }', { direct: { status: 503, bytes: 'aGk=' } }],
+    ['directResponse: { status: 503, body: { string: hi } }', { direct: { status: 503, body: 'hi' } }],
     [ROUTE, undefined],
   ])('%s', (fields, options) => {
     expect(actionsOf(fields)).toEqual(options);
@@ -193,6 +198,33 @@ describe('what is wrong or has no effect', () => {
     [
       `[{ match: [{ uri: { exact: /a } }], redirect: { prefixRewrite: /b } }]`,
       /expected matches by uri.prefix beside it/,
+    ],
+    [
+      `[{ headers: { request: { set: { x-a: "1\\r\\nx-b: 2" } } }, ${ROUTE} }]`,
+      /set.x-a: .*ASCII characters in one line/,
+    ],
+    [`[{ headers: { response: { add: { x-a: Москва } } }, ${ROUTE} }]`, /add.x-a: .*ASCII characters in one line/],
+    [`[{ headers: { request: { set: { "x a": b } } }, ${ROUTE} }]`, /error .*set\["x a"\]: .*expected a header name/],
+    [`[{ headers: { request: { remove: ["x:a"] } }, ${ROUTE} }]`, /error .*remove\[0\]: .*expected a header name/],
+    [`[{ headers: { request: { set: { Host: a b } } }, ${ROUTE} }]`, /error .*set.Host: .*expected a host, or/],
+    [`[{ headers: { request: { set: { x-a: "%REQ(b)%" } } }, ${ROUTE} }]`, /warning .*sent as it stands/],
+    [
+      `[{ match: [{ headers: { "?q": { exact: a } } }], ${ROUTE} }]`,
+      /error .*headers\["\?q"\]: .*expected a header name/,
+    ],
+    [
+      `[{ match: [{ withoutHeaders: { "@request.auth.claims.a": {} } }], ${ROUTE} }]`,
+      /error .*JWT claims are not built/,
+    ],
+    [`[{ match: [{ headers: { Connection: {} } }], ${ROUTE} }]`, /warning .*headers.Connection: .*routes never see it/],
+    [`[{ rewrite: { uri: /a b }, ${ROUTE} }]`, /error .*rewrite.uri: .*percent-encoded/],
+    [`[{ rewrite: { uri: "/a#b" }, ${ROUTE} }]`, /error .*rewrite.uri: .*there is no #/],
+    [`[{ rewrite: { authority: a b }, ${ROUTE} }]`, /error .*rewrite.authority: .*expected a host, or/],
+    [`[{ redirect: { uri: /ä } }]`, /error .*redirect.uri: .*percent-encoded/],
+    [`[{ redirect: { authority: "a/b" } }]`, /error .*redirect.authority: .*expected a host, or/],
+    [
+      `[{ rewrite: { uriRegexRewrite: { match: "(a)", rewrite: '/\\2' } }, ${ROUTE} }]`,
+      /error .*uriRegexRewrite.rewrite: .*expected \\0 to \\1, the groups/,
     ],
     [`[{ delegate: { name: x } }]`, /delegates are not built yet/],
     [`[{ fault: {}, retries: {}, corsPolicy: {}, ${ROUTE} }]`, /notApplied spec.http\[0\].retries/],

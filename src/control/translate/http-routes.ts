@@ -2,13 +2,18 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { FieldPath } from '../model/resource.ts';
-import type { HeaderOperationsSpec, HttpRouteSpec } from '../model/virtual-service.ts';
+import type { HeaderOperationsSpec, HttpMatchSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 import { immutableKey } from './attributes.ts';
 import { type Binding, callersOf } from './bindings.ts';
 import type { DestinationResolver, Report } from './destinations.ts';
 import { HTTP_FILTER, httpActions, isAuthority, routeAuthority } from './http-actions.ts';
 import { httpMatches } from './http-matches.ts';
 import type { Mirror, Mutation, Route, WeightedDestination } from './mesh.ts';
+
+/** Taken out before a route is looked for (RFC 9110 §7.6.1). The `upgrade` of an upgrade stays. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding']);
+/** A command operator of Envoy's. */
+const OPERATOR = /%[A-Z_]+(\([^)]*\))?(:\d+)?%/;
 
 type HeadersSpec = HttpRouteSpec['headers'];
 type Direction = 'request' | 'response';
@@ -38,6 +43,7 @@ export class HttpRouteCompiler {
     const blocks = spec.match?.length ? spec.match : [null];
     const used = [...blocks.entries()].filter(([, match]) => match === null || this.#binding.applies(match));
     if (used.length === 0) return [];
+    for (const [index, match] of used) this.#checkMatch(match, [...path, 'match', index]);
     const destinations = this.#targets(spec, path);
     const mirrors = this.#mirrors(spec, path);
     const requestMutation = this.#mutation(spec, 'request', path);
@@ -59,6 +65,15 @@ export class HttpRouteCompiler {
       };
       return { route, path: match === null ? path : [...path, 'match', index] };
     });
+  }
+
+  #checkMatch(match: HttpMatchSpec | null, path: FieldPath): void {
+    for (const field of ['headers', 'withoutHeaders'] as const) {
+      for (const key of Object.keys(match?.[field] ?? {})) {
+        if (!HOP_BY_HOP.has(key.toLowerCase())) continue;
+        this.#report('warning', [...path, field, key], `${key} is of one connection: routes never see it`);
+      }
+    }
   }
 
   #targets(spec: HttpRouteSpec, path: FieldPath): readonly WeightedDestination[] {
@@ -125,7 +140,10 @@ export class HttpRouteCompiler {
       Object.entries(operations?.[field] ?? {}).flatMap(([key, value]): [string, string][] => {
         // The authority is the HTTP filter's.
         if (direction === 'request' && isAuthority(key)) return [];
-        return this.#mayChange(key, path && [...path, field, key]) ? [[key.toLowerCase(), value]] : [];
+        const at = path && [...path, field, key];
+        if (at !== null && OPERATOR.test(value))
+          this.#report('warning', at, `${value} is sent as it stands: %…% operators are not built`);
+        return this.#mayChange(key, at) ? [[key.toLowerCase(), value]] : [];
       });
     for (const [key, value] of changes('set')) into.set.set(key, value);
     into.add.push(...changes('add'));

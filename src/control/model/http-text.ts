@@ -1,0 +1,75 @@
+/** The schemas of texts that go into HTTP messages: what no message could carry is refused here, not dropped per request. */
+import { RE2JS } from 're2js';
+import { z } from 'zod';
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
+const PSEUDO = new Set([':authority', ':method', ':path', ':scheme', ':status']);
+
+const isHeaderName = (text: string): boolean => TOKEN.test(text) || PSEUDO.has(text.toLowerCase());
+
+/** ASCII, as RFC 9110 §5.5 asks of new values: a line break would begin another header. */
+const headerValue = z
+  .string()
+  .refine((text) => /^[\t\x20-\x7e]*$/.test(text), 'a header value of ASCII characters in one line');
+
+/** Texts or matches by header name. */
+function byHeaderName<T extends z.ZodType>(value: T) {
+  return z.record(z.string(), value).superRefine((map, context) => {
+    for (const key of Object.keys(map)) {
+      if (isHeaderName(key)) continue;
+      const message = key.startsWith('@request.auth.') ? 'a header: JWT claims are not built yet' : 'a header name';
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
+  });
+}
+
+const AUTHORITY = 'a host, or a host and port';
+export const authority = z
+  .string()
+  .refine((text) => /^(\[[\da-f:.]+\]|[\w\-.~!$&'()*+;=%]+)(:\d{1,5})?$/i.test(text), AUTHORITY);
+
+/** `host` among them is the authority of a request. */
+const headerValues = byHeaderName(headerValue).superRefine((map, context) => {
+  for (const [key, value] of Object.entries(map)) {
+    if (!/^(host|:authority)$/i.test(key) || authority.safeParse(value).success) continue;
+    context.addIssue({ code: 'custom', path: [key], message: AUTHORITY });
+  }
+});
+
+export const headerName = z.string().refine(isHeaderName, 'a header name');
+export const headerOperations = z.strictObject({
+  set: headerValues.nullish(),
+  add: headerValues.nullish(),
+  remove: z.array(headerName).nullish(),
+});
+export const headerMatches = byHeaderName;
+
+const PATH = 'a path in ASCII without blanks: other characters are percent-encoded';
+/** Of a request, which has no fragment. */
+export const requestPath = z.string().refine((text) => /^[!"$-~]*$/.test(text), `${PATH}, and there is no #`);
+/** Of a Location. */
+export const locationPath = z.string().refine((text) => /^[!-~]*$/.test(text), PATH);
+export const regex = z.string().refine((text) => text === '*' || isRegex(text), 'an RE2 regular expression');
+
+function isRegex(text: string): boolean {
+  if (text === '') return false;
+  try {
+    RE2JS.compile(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `\1` is the first group, `\0` the whole match, `\\` a backslash; nothing else begins with one. */
+export const regexRewrite = z.strictObject({ match: regex, rewrite: requestPath }).superRefine((value, context) => {
+  if (!isRegex(value.match)) return;
+  const groups = RE2JS.compile(value.match).groupCount();
+  for (const [, escaped = ''] of value.rewrite.matchAll(/\\(.?)/g)) {
+    if (escaped === '\\' || (/\d/.test(escaped) && Number(escaped) <= groups)) continue;
+    const message = `\\0 to \\${groups}, the groups of the regular expression, or \\\\ for a backslash`;
+    context.addIssue({ code: 'custom', path: ['rewrite'], message });
+    return;
+  }
+});
