@@ -4,18 +4,22 @@
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { CodecFactory } from '../../metaprotocol/codec.ts';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from '../../metaprotocol/plugin.ts';
+import { faultsOf } from './check-plugin.ts';
 import type { PluginModules } from './plugin-modules.ts';
+
+const PRODUCT = new URL('../../', import.meta.url).href;
 
 /** `reference`: a path (relative to `directory`) or the name of a package that is installed there. Rejects with what is wrong. */
 export async function loadPlugin(reference: string, directory: string, modules: PluginModules): Promise<Plugin> {
   const found = await importFrom(reference, directory, modules);
   const plugin = (found as { readonly default?: unknown }).default;
-  const missing = whatIsMissing(plugin);
-  if (missing !== null)
-    throw new Error(`plugin ${reference}: ${missing}; its default export is what defineCodec gives`);
+  const faults = faultsOf(plugin);
+  if (faults.length > 0)
+    throw new Error(
+      `plugin ${reference}: ${faults.join('; ')}. Its default export is what defineCodec gives, or a Plugin`,
+    );
   return plugin as Plugin;
 }
 
@@ -31,24 +35,13 @@ async function importFrom(reference: string, directory: string, modules: PluginM
   }
 }
 
-/** A syntax error says where it is only in its stack. */
+/** Where it is, is said only in the stack: in front for a syntax error, else by the first call in a file that is not ours. */
 function textOf(error: unknown): string {
-  if (error instanceof SyntaxError && error.stack !== undefined) {
-    return error.stack.split('\n').slice(0, 5).join('\n');
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-function whatIsMissing(plugin: unknown): string | null {
-  if (typeof plugin !== 'object' || plugin === null) return 'it has no default export that is an object';
-  const { name, version, codecApi, codecs = [], filters = [] } = plugin as Partial<Plugin>;
-  for (const [key, value] of Object.entries({ name, version, codecApi })) {
-    if (typeof value !== 'string') return `its ${key} is ${JSON.stringify(value)}, not a text`;
-  }
-  if (!Array.isArray(codecs) || !Array.isArray(filters)) return 'its codecs or filters are no list';
-  if (codecs.length + filters.length === 0) return 'it has neither codecs nor filters';
-  const unlike = codecs.find((codec: Partial<CodecFactory> | null) => {
-    return typeof codec?.manifest?.name !== 'string' || typeof codec.createServerCodec !== 'function';
-  });
-  return unlike === undefined ? null : 'one of its codecs is no CodecFactory';
+  if (!(error instanceof Error)) return String(error);
+  const { message, stack = '' } = error;
+  if (error instanceof SyntaxError) return stack.slice(0, stack.indexOf('\n    at '));
+  const at = /\((file:[^)]+)\)|at (file:\S+)/g;
+  const places = [...stack.matchAll(at)].map(([, inCall, bare]) => inCall ?? bare!);
+  const place = places.find((one) => !one.startsWith(PRODUCT));
+  return place === undefined ? message : `${message} (${fileURLToPath(place)})`;
 }

@@ -25,6 +25,17 @@ beforeAll(async () => {
     "import { defineCodec } from 'meltemi/codec';\nexport default { defineCodec };\n",
   );
   await writeFile(join(directory, 'ends.ts'), 'process.exit(3);\n');
+  await writeFile(join(directory, 'throws.ts'), "// one line\nthrow new Error('no such luck');\n");
+  await writeFile(join(directory, 'enum.ts'), 'enum Kind { Request }\nexport default Kind;\n');
+  await writeFile(
+    join(directory, 'by-hand.ts'),
+    `import good from './codec.ts';
+const [codec] = good.codecs;
+const manifest = { ...codec.manifest, aliases: undefined, extra: () => 1 };
+const codecs = [{ ...codec, manifest, concurrency: undefined, createClientCodec: undefined }];
+export default { ...good, codecApi: '~1.0.0', codecs };
+`,
+  );
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -45,8 +56,17 @@ describe('an outside plugin', () => {
   it.each([
     ['./absent.ts', /plugin \.\/absent\.ts: there is no file .*absent\.ts/],
     ['absent-package', /plugin absent-package: Cannot find package 'absent-package'/],
-    ['plain.js', /plugin plain\.js: its name is undefined, not a text; its default export is what defineCodec gives/],
-    ['ends.ts', /worker ended with code 3/],
+    [
+      'plain.js',
+      /plugin plain\.js: its name is undefined, expected: text; .* Its default export is what defineCodec gives/,
+    ],
+    ['ends.ts', /plugin ends\.ts: its thread ended: worker ended with code 3/],
+    ['throws.ts', /plugin throws\.ts: no such luck \(.*throws\.ts:2:\d+\)/],
+    ['enum.ts', /plugin enum\.ts: .*TypeScript enum is not supported/s],
+    [
+      'by-hand.ts',
+      /its codecApi is "~1\.0\.0", not a version such as "\^1\.0\.0"; its codecs\[0\]\.manifest\.aliases is undefined, expected: list; its codecs\[0\]\.concurrency is undefined, expected: object; its codecs\[0\]\.createClientCodec is undefined, expected: function; its codecs\[0\]\.manifest is not plain data: /,
+    ],
   ])('is refused with its reason: %s', async (reference, reason) => {
     await expect(namesOf(reference)).rejects.toThrow(reason);
   });

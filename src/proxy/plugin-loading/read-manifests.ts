@@ -28,7 +28,8 @@ function readOne(plugin: PluginReference): Promise<readonly ProtocolManifest[]> 
           }
         },
         onExit(error) {
-          end(error ?? new Error(`plugin ${plugin.reference}: its thread ended`));
+          const why = error === null ? '' : `: ${error.message}`;
+          end(new Error(`plugin ${plugin.reference}: its thread ended${why}`, { cause: error }));
         },
       },
     );
