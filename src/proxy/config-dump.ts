@@ -2,8 +2,8 @@
 import { isJsonObject, type JsonObject } from '../xds/json.ts';
 import type { VersionedResource } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
-import type { ResourceRemark } from './ads-client.ts';
 import type { Resources } from './ads-resources.ts';
+import type { ResourceRemark } from './resource-remark.ts';
 
 export interface ConfigDumpInput {
   /** Newest versions, of which `refused` do not run. */
