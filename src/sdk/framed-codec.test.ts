@@ -211,6 +211,32 @@ describe('a declared codec', () => {
     expect(codec.reply(Status.fault, null).outcome?.code).toBe(9);
   });
 
+  it('answers with as much of its text as the length field can tell', () => {
+    const frame = { magic: [0x7e], headBytes: 5, length: { at: 1, as: 'u8', of: 'body' }, limitBytes: 260 } as const;
+    const small = defineCodec({
+      name: 'small',
+      version: '1.0.0',
+      codecApi: '^1.0.0',
+      frame,
+      id: { at: 2, as: 'u8' },
+      kind: { at: 3, as: 'u8', request: 0, response: 1 },
+      outcome: { at: 4, as: 'u8' },
+      codes,
+      errors: { otherwise: 'failed' },
+      attributes: { who: text({ length: 'u8' }) },
+    }).codecs[0];
+    const server = benchServer(small);
+    feed(server.codec, Buffer.from([0x7e, 1, 7, 0, 0, 0]));
+    const [request] = server.sink.heads;
+    // Its 255th byte is inside an é.
+    server.codec.encode(1, server.codec.reply(statusOf(Status.fault, `${'x'.repeat(246)}ééé`), request!), request!);
+    const bytes = server.out.take();
+    expect([bytes.length, bytes[1]]).toEqual([5 + 254, 254]);
+    const client = benchClient(small);
+    feed(client.codec, bytes);
+    expect(client.sink.error).toBeNull();
+  });
+
   it('answers heartbeats at once and routes none', () => {
     const server = benchServer(wide);
     feed(server.codec, wideFrame({ kind: 3, id: 5n, body: 'ping' }));

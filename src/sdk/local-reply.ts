@@ -6,9 +6,9 @@ import { type FramedRequest, FramedResponse } from './framed-message.ts';
 export function localReply(format: FrameFormat, status: ProxyStatus, request: FramedRequest | null): FramedResponse {
   const { errors, codes } = format.declaration;
   const text = errors.body?.(status) ?? `${status.name}: ${status.detail}`;
-  const body = typeof text === 'string' ? Buffer.from(text) : text;
   const partBytes = format.response.parts.reduce((sum, { field }) => sum + field.sizeOf(''), 0);
   const bodyAt = format.headBytes + partBytes + (format.open?.emptyBytes ?? 0);
+  const body = upTo(format.largestBytes - bodyAt, typeof text === 'string' ? Buffer.from(text) : text);
   // Zeroed, as empty texts and maps are.
   const frame = Buffer.alloc(bodyAt + body.length);
   if (request === null) format.magic.copy(frame, 0);
@@ -19,4 +19,12 @@ export function localReply(format: FrameFormat, status: ProxyStatus, request: Fr
   format.outcome.write(frame, format.outcomeAt, code);
   format.writeLength(frame, 0, frame.length);
   return new FramedResponse(format, frame, 0, frame.length, false, 0, 0, true);
+}
+
+/** A text that the length field cannot tell would make a frame whose end nobody finds. */
+function upTo(most: number, body: Uint8Array): Uint8Array {
+  if (body.length <= most) return body;
+  let end = Math.max(0, most);
+  while (end > 0 && (body[end]! & 0xc0) === 0x80) end--;
+  return body.subarray(0, end);
 }
