@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { readSamples, testCodec } from 'meltemi/conformance';
 import { describe, it } from 'vitest';
-import echoRpc from './codec.ts';
+import plugin from './codec.ts';
 
 const samples = await readSamples(fileURLToPath(new URL('samples', import.meta.url)));
 
-describe('echo-rpc', () => testCodec({ factory: echoRpc.codecs[0], samples }, it));
+describe('echo-rpc', () => testCodec({ factory: plugin.codecs[0], samples }, it));

@@ -1,7 +1,7 @@
 /** `meltemi codec` as a process, from an empty folder far from the checkout. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +46,26 @@ describe('meltemi codec', () => {
     const files = ['codec.ts', 'README.md', 'package.json', 'mesh/service.yaml'];
     for (const file of files)
       expect(await readFile(join(directory, 'island-rpc', file), 'utf8')).not.toContain('echo-rpc');
+  });
+
+  it('makes a test that the own test runner of Node takes', async () => {
+    // As npm would have installed it: the package by its name.
+    const modules = join(directory, 'node_modules', 'meltemi');
+    await mkdir(modules, { recursive: true });
+    const source = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));
+    const entry = (path: string) => `export * from ${JSON.stringify(source(path))};\n`;
+    await writeFile(join(modules, 'codec.js'), entry('sdk/codec.ts'));
+    await writeFile(join(modules, 'conformance.js'), entry('conformance/conformance.ts'));
+    const exports = { './codec': './codec.js', './conformance': './conformance.js' };
+    await writeFile(join(modules, 'package.json'), JSON.stringify({ name: 'meltemi', type: 'module', exports }));
+    const runner = spawn(process.execPath, ['--test', '--test-reporter=tap'], { cwd: join(directory, 'island-rpc') });
+    let said = '';
+    runner.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    const [code] = (await once(runner, 'close')) as [number];
+    expect(said).toContain('# pass 32');
+    expect(code).toBe(0);
   });
 
   it('exits with 1 when a check fails, and reports for machines', async () => {
@@ -110,7 +130,10 @@ describe('meltemi codec', () => {
 
   it.each([
     [['new', 'island-rpc'], 'island-rpc exists already'],
-    [['new', 'Island'], 'Island: expected lower case letters, digits and dashes'],
+    [['new', 'Island'], '"Island": expected lower case letters, digits and dashes'],
+    [['new', 'island-'], '"island-": expected lower case letters, digits and dashes, at most 46 and no dash at an end'],
+    [['new', 'a'.repeat(47)], 'at most 46 and no dash at an end'],
+    [['new', 'http'], 'http: a protocol of that name is built in; a proxy takes no second one'],
     [['fly'], 'fly: expected one of new, test, decode, bench'],
     [['test'], 'expected a codec: FILE, PACKAGE or NAME'],
     [['decode', 'x.hex'], '--codec CODEC is missing'],

@@ -1,22 +1,30 @@
 /** `meltemi codec new`: a folder to start from. It is the echo-rpc plugin under another name, so it always works. */
-import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Registry } from '../../metaprotocol/registry.ts';
+import { builtInPlugins } from '../../proxy/plugins.ts';
 import { ExitCode, UsageError } from '../command.ts';
 import { readCodecArguments } from './read-codec-arguments.ts';
 
 const TEMPLATE = fileURLToPath(new URL('../../../plugins/echo-rpc', import.meta.url));
 const TEMPLATE_NAME = 'echo-rpc';
-/** Our own tests of the template. */
-const LEFT_OUT = ['codec.test.ts'];
+/** A port is called `tcp-metaprotocol-NAME`, and a port's name has at most 63 characters. */
+const LONGEST_NAME = 63 - 'tcp-metaprotocol-'.length;
 
 export async function newCodec(argv: readonly string[]): Promise<number> {
   const { codec: name, values } = readCodecArguments(argv, { directory: { type: 'string' } }, 'NAME of the protocol');
-  if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new UsageError(`${name}: expected lower case letters, digits and dashes`);
+  if (!/^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(name) || name.length > LONGEST_NAME) {
+    throw new UsageError(
+      `${JSON.stringify(name)}: expected lower case letters, digits and dashes, at most ${LONGEST_NAME} and no dash at an end`,
+    );
+  }
+  if (new Registry(builtInPlugins()).codec(name) !== undefined) {
+    throw new UsageError(`${name}: a protocol of that name is built in; a proxy takes no second one`);
+  }
   const directory = values.directory ?? name;
   if ((await stat(directory).catch(() => null)) !== null) throw new UsageError(`${directory} exists already`);
   await cp(TEMPLATE, directory, { recursive: true });
-  for (const file of LEFT_OUT) await rm(join(directory, file), { force: true });
   const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   for (const { parentPath, name: file } of files) await rename(join(parentPath, file), name);
   const here = relative(process.cwd(), directory);
@@ -32,6 +40,10 @@ Edit ${here}/codec.ts. ${here}/README.md says what is what.
 
 async function rename(file: string, name: string): Promise<void> {
   const text = await readFile(file, 'utf8');
-  const renamed = text.replaceAll(TEMPLATE_NAME, name).replace(', the subject of docs/write-a-codec.md', '');
+  const renamed = text
+    .replaceAll(TEMPLATE_NAME, name)
+    .replace(', the subject of docs/write-a-codec.md', '')
+    .replace(': the protocol of the tutorial', '')
+    .replace("from 'vitest'", "from 'node:test'");
   if (renamed !== text) await writeFile(file, renamed);
 }
