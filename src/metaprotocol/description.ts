@@ -146,6 +146,8 @@ export interface RouteTableDescription {
   readonly name: string;
   /** Domains are exact, `*.suffix`, `prefix.*` or `*`; protocols without hosts have one virtual host `*`. */
   readonly virtualHosts: readonly VirtualHostDescription[];
+  /** The `:port` of a request's host is nothing to choose by. */
+  readonly ignorePort?: boolean;
 }
 
 export interface VirtualHostDescription {

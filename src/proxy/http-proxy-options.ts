@@ -1,5 +1,6 @@
 /** HttpProxyOptions: what a program asks of an HTTP proxy in its own process, as a runtime description. */
 
+import { Class, isAll } from '../codecs/http1/wire.ts';
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import {
   ANY_CONNECTION,
@@ -24,7 +25,7 @@ export type ValueMatch = string | RegExp | { readonly prefix: string } | true;
 export interface HttpRoute {
   /** For statistics and logs. */
   readonly name?: string;
-  /** Exact, `*.suffix` or `*` (the default); without the port, which matches too. */
+  /** Exact, `*.suffix` or `*` (the default); requests may name any port. */
   readonly host?: string;
   /** Without the query. A string is a prefix of characters. */
   readonly path?: string | RegExp | { readonly exact: string };
@@ -133,7 +134,7 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
   if (issues.length > 0) throw new ConfigError(issues);
   const virtualHosts = [...byHost].map(([host, routes]) => ({
     name: host,
-    domains: domainsOf(host, options.listen.port),
+    domains: [host],
     routes,
   }));
   const describe = (textsOf: TextsOf): RuntimeDescription => ({
@@ -156,7 +157,7 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
             tls: callersTls === null ? null : fillTls(callersTls, textsOf),
             protocol: 'http1',
             codecOptions: options.codecOptions,
-            routes: { name: LISTENER, virtualHosts },
+            routes: { name: LISTENER, virtualHosts, ignorePort: true },
             filters: [
               ...(options.filters ?? []).map((_, index) => ({ name: filterName(index), options: undefined })),
               { name: 'http', options: undefined },
@@ -199,6 +200,17 @@ function describeRoute(
     if (Object.hasOwn(upstreams, name)) continue;
     const known = Object.keys(upstreams).join(', ') || 'none';
     issues.push({ path: `routes[${index}].to`, message: `no upstream ${JSON.stringify(name)}, there are ${known}` });
+  }
+  if (route.host !== undefined && /:\d*$/.test(route.host))
+    issues.push({
+      path: `routes[${index}].host`,
+      message: `${JSON.stringify(route.host)} has a port, expected a name`,
+    });
+  for (const [name, value] of Object.entries(route.setHeaders ?? {})) {
+    if (isAll(name, Class.Token) && name !== '' && isAll(value, Class.Value)) continue;
+    if (name === ':path' || name === ':authority') continue;
+    const what = `${JSON.stringify(name)}: ${JSON.stringify(value)}`;
+    issues.push({ path: `routes[${index}].setHeaders`, message: `${what} is not a header of one line` });
   }
   for (const value of [route.path, ...Object.values(route.headers ?? {}), ...Object.values(route.query ?? {})]) {
     if (!(value instanceof RegExp) || value.flags === '') continue;
@@ -246,10 +258,6 @@ function testOf(match: ValueMatch): AttributeTest {
 
 function rewriteOf({ path }: HttpRoute, to: string): object {
   return typeof path === 'string' ? { prefix: path, to } : path === undefined ? { prefix: '/', to } : { to };
-}
-
-function domainsOf(host: string, port: number): string[] {
-  return host === '*' ? ['*'] : port === 0 ? [host] : [host, `${host}:${port}`];
 }
 
 interface HttpUpstream {

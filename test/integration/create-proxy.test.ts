@@ -257,6 +257,19 @@ describe('createProxy with TLS', () => {
     ]);
   });
 
+  it('knows hosts with any port, its own among them', async () => {
+    const upstreams = { a: [await server('a')], b: [await server('b')] };
+    const routes = [
+      { host: '127.0.0.1', to: 'a' },
+      { host: '[::1]', to: 'b' },
+    ];
+    const { url, proxy } = await start({ upstreams, routes });
+    expect(await get(url)).toMatchObject({ name: 'a' });
+    const asked = http.get({ port: proxy.address.port, headers: { host: '[::1]:9' } });
+    const [response] = await once(asked, 'response');
+    expect(JSON.parse(Buffer.concat(await response.toArray()).toString())).toMatchObject({ name: 'b' });
+  });
+
   it('says every fault', async () => {
     const pair = authority.issue({ names: ['a.example'] });
     const good = { listen: { host: '127.0.0.1', port: 0 }, routes: [], upstreams: {} };
@@ -278,6 +291,19 @@ describe('createProxy with TLS', () => {
         'tls.certificates: expected at least one',
       ].join('; '),
     );
+    const routed = (route: object) =>
+      faults({ upstreams: { a: ['http://127.0.0.1:1'] }, routes: [{ to: 'a', ...route }] });
+    expect(await routed({ host: 'a:80', setHeaders: { 'x a': 'b', x: 'a\r\nb', 'content-length': '1' } })).toBe(
+      [
+        'routes[0].host: "a:80" has a port, expected a name',
+        'routes[0].setHeaders: "x a": "b" is not a header of one line',
+        'routes[0].setHeaders: "x": "a\\r\\nb" is not a header of one line',
+      ].join('; '),
+    );
+    expect(await routed({ setHeaders: { 'content-length': '1' } })).toContain(
+      'cannot change attribute "content-length"',
+    );
+    expect(await routed({ rewrite: '/a b' })).toContain('"/a b" is no path');
     expect(await faults({ tls: { certificates: [{ cert: pair.certificate, key: { file: '/none' } }] } })).toBe(
       "TLS: /none: ENOENT: no such file or directory, stat '/none'",
     );

@@ -30,7 +30,8 @@ describe('a server of HTTP', () => {
     });
     expect((await bench.ask(port, `one.site.test:${port}`)).body).toMatch(/^a /);
     expect((await bench.ask(port, 'one.site.test:8443')).body).toMatch(/^a /);
-    expect((await bench.ask(port, 'two.site.test')).body).toMatch(/^b /);
+    expect((await bench.ask(port, 'one.site.test.')).body).toMatch(/^a /);
+    expect((await bench.ask(port, 'two.site.test:9')).body).toMatch(/^b /);
     expect((await bench.ask(port, 'elsewhere.test')).status).toBe(404);
   });
 

@@ -21,7 +21,7 @@ import type { Bind } from './bind.ts';
 import type { ServiceAddress } from './generated.ts';
 import type { ChainSpec } from './listener-spec.ts';
 import { listenerResource } from './listeners.ts';
-import { gatewayDomainsOf } from './names.ts';
+import { domainsOf } from './names.ts';
 import { type PlacedRoute, routeResources, toWeightedClusters, type Upstreams, type VirtualHost } from './routes.ts';
 import { secretResource } from './transport-sockets.ts';
 
@@ -263,7 +263,7 @@ class GatewayPort {
       .sort(([a], [b]) => compare(a, b))
       .map(([host, routes]) => ({
         name: `${host}:${port}`,
-        domains: gatewayDomainsOf(host, port),
+        domains: domainsOf(host),
         routes: redirected.has(host) ? [{ route: TO_HTTPS, upstreams: NOWHERE }] : catchAllsLast(routes),
       }));
   }

@@ -312,8 +312,7 @@ class MeltemiGeneration {
     const sources: string[] = [];
     const taken = new Set<string>();
     // Every full name before any short one.
-    for (const { service, port } of members)
-      for (const domain of domainsOf(service.host, port.number)) taken.add(domain);
+    for (const { service } of members) for (const domain of domainsOf(service.host)) taken.add(domain);
     const hosts = members.map(({ service, port, protocol }): VirtualHost => {
       const table = this.#tableFor(service, port, protocol);
       const routes = (table?.routes ?? [defaultRoute(service.host, port.number)]).filter((route) =>
@@ -325,11 +324,9 @@ class MeltemiGeneration {
       const placed = routes.map((route) => ({ route, upstreams }));
       // Alone behind its address, a service takes requests by whatever name they call it.
       if (members.length === 1) return { name: '*', domains: ['*'], routes: placed };
-      const short = shortNames(service.host, this.#node.namespace)
-        .flatMap((host) => domainsOf(host, port.number))
-        .filter((domain) => !taken.has(domain));
+      const short = shortNames(service.host, this.#node.namespace).filter((domain) => !taken.has(domain));
       for (const domain of short) taken.add(domain);
-      const domains = [...domainsOf(service.host, port.number), ...short];
+      const domains = [...domainsOf(service.host), ...short];
       return { name: `${service.host}:${port.number}`, domains, routes: placed };
     });
     for (const resource of routeResources(name, hosts, members[0]!.protocol.manifest)) this.#add(resource, sources);

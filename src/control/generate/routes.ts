@@ -45,7 +45,11 @@ function routeConfiguration(name: string, hosts: readonly VirtualHost[], manifes
     domains: [...host.domains],
     routes: host.routes.map(({ route, upstreams }) => toRoute(route, manifest, upstreams)),
   }));
-  return { typeUrl: TypeUrl.RouteConfiguration, name, value: { name, virtualHosts } };
+  const value =
+    manifest.attributes.hostKey === null
+      ? { name, virtualHosts }
+      : { name, virtualHosts, ignorePortInHostMatching: true };
+  return { typeUrl: TypeUrl.RouteConfiguration, name, value };
 }
 
 /** Everything goes to one cluster: the routes of an inbound listener. */

@@ -275,11 +275,17 @@ describe('services with one address and port', () => {
     const listeners = generated.resources.filter(({ typeUrl }) => typeUrl === TypeUrl.Listener);
     expect(listeners.map(({ name }) => name)).toEqual(['127.0.10.1_80', '127.0.10.1_9090']);
     const tables = generated.resources.filter(({ name }) => name.endsWith('_80') && name !== '127.0.10.1_80');
-    const domains = (host: string, short: string): string[] =>
-      [host, `${short}.shop.svc`, `${short}.shop`, short].flatMap((name) => [name, `${name}:80`]);
+    const domains = (host: string, short: string): string[] => [
+      host,
+      `${host}.`,
+      `${short}.shop.svc`,
+      `${short}.shop`,
+      short,
+    ];
     expect(tables.map(({ value }) => value)).toEqual([
       {
         name: `${OTHER}_80`,
+        ignorePortInHostMatching: true,
         virtualHosts: [
           {
             name: `${OTHER}:80`,

@@ -28,12 +28,15 @@ export interface RouteTableContext {
 export class RouteTable {
   readonly name: string;
   readonly #hosts: HostTable<readonly Route[]>;
+  /** null: nothing is asked for. */
   readonly #hostKey: string | null;
+  readonly #ignorePort: boolean;
 
-  private constructor(name: string, hosts: HostTable<readonly Route[]>, hostKey: string | null) {
+  private constructor(name: string, hosts: HostTable<readonly Route[]>, hostKey: string | null, ignorePort: boolean) {
     this.name = name;
     this.#hosts = hosts;
-    this.#hostKey = hostKey;
+    this.#hostKey = hosts.needsHost ? hostKey : null;
+    this.#ignorePort = ignorePort;
   }
 
   /** Collects every issue of the table instead of stopping at the first. */
@@ -66,17 +69,27 @@ export class RouteTable {
         if (issue !== null) issues.push({ path: `${at}.domains`, message: issue.message });
       }
     }
-    return { table: new RouteTable(description.name, hosts, hostKey), issues };
+    return { table: new RouteTable(description.name, hosts, hostKey, description.ignorePort === true), issues };
   }
 
   /** The first route that matches, or null. */
   match(request: RequestMessage): Route | null {
-    const hosts = this.#hosts;
-    const routes = hosts.find(hosts.needsHost && this.#hostKey !== null ? request.get(this.#hostKey) : undefined);
+    const routes = this.#hosts.find(this.#hostKey === null ? undefined : this.#hostOf(request, this.#hostKey));
     if (routes === undefined) return null;
     for (const route of routes) if (route.matches(request)) return route;
     return null;
   }
+
+  #hostOf(request: RequestMessage, key: string): string | undefined {
+    const host = request.get(key);
+    return this.#ignorePort && host !== undefined ? withoutPort(host) : host;
+  }
+}
+
+/** The colons of an IPv6 address stand within brackets. */
+function withoutPort(host: string): string {
+  const colon = host.lastIndexOf(':');
+  return colon < 0 || host.endsWith(']') ? host : host.slice(0, colon);
 }
 
 function compileRoute(

@@ -104,6 +104,12 @@ describe('a route of RouteConfiguration', () => {
     expect([...clustersOf(table)]).toEqual(['a', 'b', 'm']);
   });
 
+  it('reads whether the port of a host counts', () => {
+    const ignorePortOf = (more: JsonObject) =>
+      readRouteTable(new Reader({ ...fixtures.routes('t', []).value, ...more }, '', new Report())).ignorePort;
+    expect([ignorePortOf({ ignorePortInHostMatching: true }), ignorePortOf({})]).toEqual([true, undefined]);
+  });
+
   it('reads the paths and queries of HTTP', () => {
     const { routes, errors } = read(
       { match: { path: '/x', caseSensitive: false }, route: action },

@@ -25,9 +25,10 @@ export function readRouteTable(table: Reader): RouteTableDescription {
   const name = table.string('name');
   const virtualHosts = table.children('virtualHosts').map(readVirtualHost);
   if (virtualHosts.length === 0) table.error('has no virtual host', 'virtualHosts');
+  const ignorePort = table.flag('ignorePortInHostMatching');
   table.ignore('validateClusters');
   table.end('note');
-  return { name, virtualHosts };
+  return ignorePort ? { name, virtualHosts, ignorePort } : { name, virtualHosts };
 }
 
 /** Every cluster that requests of this table may go to. */
