@@ -17,7 +17,7 @@ export const codecCommand: Command = {
   summary: 'write, test, decode with and measure a codec for a protocol of your own',
   help: `Usage: meltemi codec new NAME [--directory DIR]
        meltemi codec test CODEC --samples DIR [--json] [--junit FILE] [--doc FILE] [--seed N] [--fuzz N]
-       meltemi codec decode --codec CODEC FILE|-
+       meltemi codec decode --codec CODEC [--responses] FILE|-
        meltemi codec bench CODEC --samples DIR [--messages N]
 
 CODEC is a file (.ts or .js), a package, or the name of a built-in protocol.
@@ -29,7 +29,8 @@ CODEC is a file (.ts or .js), a package, or the name of a built-in protocol.
              --doc FILE       write the capability matrix into this Markdown file
              --seed N         of random input; a failure names it (1)
              --fuzz N         how many random inputs (2000)
-  decode   raw bytes or hexadecimal digits in; fields with their offsets out. - is standard input
+  decode   raw bytes, hexadecimal digits or a dump with offsets in; fields with their offsets out. - is standard input
+             --responses      a server's bytes; without it what cannot be requests is taken for them
   bench    time and memory of one request and its answer through the codec
 
 Examples:

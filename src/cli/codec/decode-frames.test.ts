@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import echoRpc from '../../../plugins/echo-rpc/codec.ts';
 import { http1Factory } from '../../codecs/http1/plugin.ts';
+import { redisFactory } from '../../codecs/redis/plugin.ts';
 import type { CodecFactory } from '../../metaprotocol/codec.ts';
-import { bytesOf, decodedText } from './decode-frames.ts';
+import { decodedText } from './decode-frames.ts';
 
 const [codec] = echoRpc.codecs;
 const request = 'ec01000000000000000000070000000b 0003736179 0000 68656c6c';
@@ -44,6 +45,33 @@ request at byte 43, 27 bytes
     expect(text).toContain('3  code    unknown_method  [01]');
   });
 
+  it('shows attributes that have no place of their own behind those that have one, and takes a word for the side', () => {
+    const bytes = Buffer.from('*2\r\n$3\r\nget\r\n$1\r\na\r\n');
+    expect(decodedText(redisFactory as CodecFactory, bytes).text).toBe(`request at byte 0, 20 bytes
+        0  array      2  [2a320d0a]
+        4  bulk       "get"  [24330d0a6765740d0a]
+       13  bulk       "a"  [24310d0a610d0a]
+           command    GET
+           key        a
+           hash-key   a
+           key-count  1
+           db         0
+           user       
+           read-only  true
+`);
+    const answers = Buffer.from('+OK\r\n-ERR no\r\n');
+    expect(decodedText(redisFactory as CodecFactory, answers).text).toContain('command    +OK');
+    expect(decodedText(redisFactory as CodecFactory, answers, true)).toEqual({
+      ok: true,
+      text: `responses, 14 bytes
+        0  simple  OK  [2b4f4b0d0a]
+        5  error   ERR no  [2d455252206e6f0d0a]
+`,
+    });
+    const half = decodedText(redisFactory as CodecFactory, Buffer.from('+OK\r\n$4\r\nha'), true);
+    expect([half.ok, half.text]).toEqual([false, expect.stringContaining('not read from byte 5, 6 bytes')]);
+  });
+
   it('shows where it cannot go on, and why', () => {
     const { text, ok } = decoded(request, 'ec0100000000000000000008ffffffff00');
     expect(ok).toBe(false);
@@ -82,14 +110,5 @@ request, 0 bytes of data
     expect([headless.ok, headless.text.split('\n').at(-2)]).toEqual([false, 'http1: the last request is not whole']);
     const bad = decodedText(http1Factory as CodecFactory, Buffer.from('GET / HTTP/1.1\r\nHost : isle\r\n\r\n'));
     expect([bad.ok, bad.text]).toEqual([false, expect.stringMatching(/^http1: .* at byte \d+\n$/)]);
-  });
-
-  it('takes digits, samples with comments, and the bytes themselves', () => {
-    const bytes = Buffer.from([0xec, 0x01, 0x00]);
-    expect(bytesOf(Buffer.from('@attribute method = say\nec 01 # the magic\n00\n'))).toEqual(bytes);
-    expect(bytesOf(Buffer.from('"\\r\\n" 00'))).toEqual(Buffer.from('\r\n\0'));
-    expect(bytesOf(bytes)).toEqual(bytes);
-    const text = Buffer.from('GET / HTTP/1.1\r\n\r\n');
-    expect(bytesOf(text)).toEqual(text);
   });
 });

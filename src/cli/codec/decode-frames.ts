@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { benchServer } from '../../conformance/codec-bench.ts';
 import { feed } from '../../conformance/feed.ts';
-import { readHexSample } from '../../conformance/read-samples.ts';
 import { RecordingOutput } from '../../conformance/recording-output.ts';
 import { RecordingSink } from '../../conformance/recording-sink.ts';
 import { goOn } from '../../conformance/subject.ts';
@@ -13,30 +12,25 @@ import { ExitCode, UsageError } from '../command.ts';
 import { findCodec } from './find-codec.ts';
 import { hexLines } from './hex-view.ts';
 import { readCodecArguments } from './read-codec-arguments.ts';
+import { readFrameBytes } from './read-frame-bytes.ts';
 
 const MANY = 1_000_000;
 
 export async function decodeFrames(argv: readonly string[]): Promise<number> {
   const { codec: file, values } = readCodecArguments(
     argv,
-    { codec: { type: 'string' } },
+    { codec: { type: 'string' }, responses: { type: 'boolean', default: false } },
     'FILE, or - for standard input',
   );
   if (values.codec === undefined) throw new UsageError('--codec CODEC is missing: a file, package or protocol name');
   const factory = await findCodec(values.codec);
-  const bytes = bytesOf(file === '-' ? await buffer(process.stdin) : await readFile(file));
-  const { text, ok } = decodedText(factory, bytes);
+  if (values.responses && factory.manifest.capabilities.streaming) {
+    throw new UsageError(`--responses: how far a response of ${factory.manifest.name} goes depends on what was asked`);
+  }
+  const bytes = readFrameBytes(file === '-' ? await buffer(process.stdin) : await readFile(file));
+  const { text, ok } = decodedText(factory, bytes, values.responses);
   process.stdout.write(text);
   return ok ? ExitCode.Ok : ExitCode.Failure;
-}
-
-/** Of a sample, which hexadecimal digits alone are too, or else the bytes themselves. */
-export function bytesOf(input: Buffer): Buffer {
-  try {
-    return readHexSample('input', input.toString(), 'input').bytes;
-  } catch {
-    return input;
-  }
 }
 
 interface Reading {
@@ -44,13 +38,15 @@ interface Reading {
   readonly error: string | null;
 }
 
-/** `ok`: everything could be read. */
-export function decodedText(factory: CodecFactory, bytes: Buffer): { text: string; ok: boolean } {
+/** `ok`: everything could be read. Where nobody said `responses`, what cannot be requests is taken for them. */
+export function decodedText(factory: CodecFactory, bytes: Buffer, responses = false): { text: string; ok: boolean } {
   if (factory.manifest.capabilities.streaming) return streamedText(factory, bytes);
+  if (responses && factory.replies === 'in-order') return orderedAnswersText(factory, bytes);
   const asRequests = readWith(factory, bytes, 'server');
   const asResponses = readWith(factory, bytes, 'client');
-  const isResponses = asResponses.error === null || asResponses.heads.length > asRequests.heads.length;
-  const { heads, error } = asRequests.error === null || !isResponses ? asRequests : asResponses;
+  const seemResponses = asResponses.error === null || asResponses.heads.length > asRequests.heads.length;
+  const isResponses = responses || (asRequests.error !== null && seemResponses);
+  const { heads, error } = isResponses ? asResponses : asRequests;
   let at = 0;
   let text = '';
   for (const head of heads) {
@@ -59,8 +55,10 @@ export function decodedText(factory: CodecFactory, bytes: Buffer): { text: strin
     const found = bytes.indexOf(frame, at);
     if (found > at) text += gapLines(factory, bytes.subarray(at, found), at);
     at = found === -1 ? at : found;
-    text += `${nameOf(head, isResponses && asRequests.error !== null)} at byte ${at}, ${frame.length} bytes\n`;
-    text += `${fieldLines(factory.fieldsOf?.(frame) ?? attributeFields(head), frame, at)}`;
+    text += `${nameOf(head, isResponses)} at byte ${at}, ${frame.length} bytes\n`;
+    const fields = factory.fieldsOf?.(frame) ?? [];
+    const placed = new Set(fields.map(({ name }) => name));
+    text += fieldLines([...fields, ...attributeFields(head).filter(({ name }) => !placed.has(name))], frame, at);
     at += frame.length;
   }
   const rest = bytes.subarray(at);
@@ -71,6 +69,20 @@ export function decodedText(factory: CodecFactory, bytes: Buffer): { text: strin
   }
   if (error !== null) text += `${error}\n`;
   return { text, ok: error === null };
+}
+
+/** A codec takes no answers that nobody asked for where their order alone says whose they are: their fields are what can be told. */
+function orderedAnswersText(factory: CodecFactory, bytes: Buffer): { text: string; ok: boolean } {
+  const fields = factory.fieldsOf?.(bytes) ?? [];
+  const last = fields.at(-1);
+  const end = last === undefined ? 0 : last.at + last.bytes;
+  const text = `responses, ${bytes.length} bytes\n${fieldLines(fields, bytes, 0)}`;
+  if (end === bytes.length) return { text, ok: true };
+  const rest = bytes.subarray(end);
+  return {
+    text: `${text}not read from byte ${end}, ${rest.length} bytes\n${hexLines(rest.subarray(0, 64), end)}`,
+    ok: false,
+  };
 }
 
 /** Requests only: how far a response goes depends on what was asked. A stream has no frame, so its fields have no offsets. */

@@ -5,6 +5,7 @@ import type { Plugin } from '../../metaprotocol/plugin.ts';
 import { RedisClientCodec } from './client-codec.ts';
 import { ErrorCode } from './codes.ts';
 import { CommandTable } from './commands.ts';
+import { redisFields } from './fields-of.ts';
 import { parseRedisOptions, REDIS_OPTIONS, type RedisOptions } from './options.ts';
 import { RedisServerCodec } from './server-codec.ts';
 import { redisRouteFilter } from './strip-prefix-filter.ts';
@@ -63,6 +64,7 @@ export const redisFactory: CodecFactory<RedisOptions> = {
   parseOptions: parseRedisOptions,
   createServerCodec: (sink, out, options) => new RedisServerCodec(commands, sink, out, options),
   createClientCodec: (sink, out, options, connectionKey) => new RedisClientCodec(sink, out, options, connectionKey),
+  fieldsOf: redisFields,
 };
 
 /** `*<digit>`: a line of words could be anything. */
