@@ -3,6 +3,8 @@
 export interface Clock {
   /** Monotonic milliseconds, fractions included. */
   nowMs(): number;
+  /** Wall-clock time, for what people and peers read. */
+  unixMs(): number;
   /** Calls back once, not before `delayMs` passed. */
   setTimer(delayMs: number, onTimer: () => void): TimerHandle;
 }
@@ -14,6 +16,10 @@ export interface TimerHandle {
 export class SystemClock implements Clock {
   nowMs(): number {
     return performance.now();
+  }
+
+  unixMs(): number {
+    return Date.now();
   }
 
   setTimer(delayMs: number, onTimer: () => void): TimerHandle {
@@ -32,6 +38,8 @@ export class EventClock implements Clock {
   readonly #clock: Clock;
   /** Negative: no read is under way. */
   #standsAtMs = -1;
+  #dateSecond = -1;
+  #dateText = '';
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -49,6 +57,20 @@ export class EventClock implements Clock {
 
   nowMs(): number {
     return this.#standsAtMs < 0 ? this.#clock.nowMs() : this.#standsAtMs;
+  }
+
+  unixMs(): number {
+    return this.#clock.unixMs();
+  }
+
+  /** Now, as messages of the Internet write it (RFC 9110 §5.6.7). Made once a second. */
+  get dateText(): string {
+    const second = Math.floor(this.#clock.unixMs() / 1_000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#dateText = new Date(second * 1_000).toUTCString();
+    }
+    return this.#dateText;
   }
 
   setTimer(delayMs: number, onTimer: () => void): TimerHandle {

@@ -29,6 +29,8 @@ export type Reset = (typeof Reset)[keyof typeof Reset];
  */
 export interface Sink<M extends Message> {
   readonly closed: boolean;
+  /** Now, as RFC 9110 §5.6.7 writes it, for local replies. Absent where there is no clock. */
+  readonly dateText?: string;
   /** Once for each message, after 0..n Informational heads. Unsolicited heads have id 0. */
   onHead(id: number, head: M): void;
   /** 0..n times after the head, unless it had End. The core owes `credit(id, chunk.length)`. */

@@ -107,6 +107,10 @@ export class DownstreamConnection
     if (!this.closed) this.#wire.open(this);
   }
 
+  get dateText(): string {
+    return this.core.clock.dateText;
+  }
+
   get streamCount(): number {
     return this.#streams.size;
   }

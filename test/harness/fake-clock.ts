@@ -12,6 +12,11 @@ export class FakeClock implements Clock {
   #order = 0;
   readonly #timers = new Set<FakeTimer>();
 
+  /** Some day at noon, and what went by since. */
+  unixMs(): number {
+    return Date.UTC(2026, 1, 3, 12) + this.nowMs();
+  }
+
   nowMs(): number {
     return this.#nowMs;
   }

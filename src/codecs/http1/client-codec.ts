@@ -17,6 +17,8 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
   readonly #line = new StatusLine();
   #method = '';
   #asksTunnel = false;
+  /** What an upgrade asks for. */
+  #protocol: string | undefined;
   #requestEnded = true;
   #responseEnded = true;
   /** Another request may follow on this connection. */
@@ -46,6 +48,7 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     this.current = id;
     this.#method = call.method;
     this.#asksTunnel = tunnel;
+    this.#protocol = tunnel ? call.fields.get('upgrade') : undefined;
     this.#requestEnded = (call.flags & Flag.End) !== 0;
     this.#responseEnded = false;
     this.writer.start(call.framing, call.contentLength);
@@ -157,6 +160,10 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     if (line.status === 101) {
       if (rules.upgrade === '') {
         this.#fail('status 101 without the protocol that it switches to');
+        return;
+      }
+      if (rules.upgrade !== this.#protocol) {
+        this.#fail(`status 101 to ${rules.upgrade}, expected ${this.#protocol}`);
         return;
       }
       fields.add('upgrade', rules.upgrade);

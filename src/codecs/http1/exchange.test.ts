@@ -34,6 +34,20 @@ describe('requests and answers', () => {
     expect(caller.wire.writes).toBe(1);
   });
 
+  it.each([
+    ['OPTIONS http://h', 'OPTIONS *'],
+    ['OPTIONS http://h/', 'OPTIONS /'],
+    ['OPTIONS http://h?a', 'OPTIONS /?a'],
+    ['GET http://h', 'GET /'],
+  ])('%s goes on as %s', (asked, sent) => {
+    const { mesh, caller } = start();
+    caller.send(`${asked} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    mesh.settle();
+    expect(mesh.upstream().connection.take().toString()).toBe(`${sent} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    mesh.upstream().connection.send(OK(''));
+    mesh.settle();
+  });
+
   it('are pipelined one after the other, over one upstream connection', () => {
     const { mesh, caller } = start();
     caller.send(GET('/1') + GET('/2') + GET('/3'), [7, 30]);
@@ -136,6 +150,24 @@ describe('requests and answers', () => {
     expect(caller.text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nconnection: close\r\n\r\nok');
     expectLeft(mesh, caller);
     expect(mesh.upstream().connection.text).not.toContain('never');
+  });
+});
+
+describe('answers of the proxy itself', () => {
+  it('say when they were made, whoever refused', () => {
+    const { mesh, caller } = start();
+    const dateOf = (text: string) => /\r\ndate: (.*?)\r\n/.exec(text)?.[1];
+    caller.send(GET('/'));
+    mesh.settle();
+    mesh.upstream().connection.send('nonsense\r\n\r\n');
+    mesh.settle();
+    expect(dateOf(caller.take().toString())).toBe('Tue, 03 Feb 2026 12:00:00 GMT');
+    mesh.advance(1_500);
+    caller.send('nonsense\r\n\r\n');
+    mesh.settle();
+    expect(caller.text).toMatch(/^HTTP\/1.1 400 /);
+    expect(dateOf(caller.text)).toBe('Tue, 03 Feb 2026 12:00:01 GMT');
+    expectLeft(mesh, caller);
   });
 });
 
@@ -333,6 +365,15 @@ describe('a draining proxy', () => {
 
 describe('tunnels', () => {
   const UPGRADE = GET('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n');
+
+  it('open to no other protocol than the caller asked for', () => {
+    const { mesh, caller } = start();
+    caller.send(UPGRADE);
+    mesh.settle();
+    mesh.upstream().connection.send('HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    mesh.settle();
+    expect(caller.text).toMatch(/^HTTP\/1.1 502 .*status 101 to x, expected websocket/s);
+  });
 
   it('open by 101 only, both ways, and end when both ends did', () => {
     const { mesh, caller } = start();

@@ -33,7 +33,7 @@ export const HTTP_OF_STATUS: Readonly<Record<StatusName, number>> = {
 const LIMITS = { headLimitBytes: 1_024, headerLimit: 4 };
 
 /** An answer that was asked for (a direct response) brings its body; others say what went wrong. */
-export function httpReply(status: ProxyStatus): Http1Response {
+export function httpReply(status: ProxyStatus, date?: string): Http1Response {
   const code = status.code ?? HTTP_OF_STATUS[status.name];
   const bodiless = code < 200 || code === 204 || code === 304;
   const text = status.name === 'no_error' ? status.detail : `${status.name}: ${status.detail}\n`;
@@ -41,6 +41,8 @@ export function httpReply(status: ProxyStatus): Http1Response {
   let head = `HTTP/1.1 ${code} ${REASONS[code] ?? ''}\r\n`;
   if (body.length > 0) head += 'content-type: text/plain; charset=utf-8\r\n';
   if (!bodiless) head += `content-length: ${body.length}\r\n`;
+  // RFC 9110 §6.6.1: who answers by itself and has a clock says when.
+  if (date !== undefined) head += `date: ${date}\r\n`;
   const bytes = Buffer.from(`${head}\r\n`, 'latin1');
   const reader = new SectionReader(LIMITS);
   reader.reset(false);

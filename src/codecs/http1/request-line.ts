@@ -96,7 +96,9 @@ export class RequestLine {
     this.authority = authority;
     this.scheme = parts[1]!.toLowerCase() as 'http' | 'https';
     const path = parts[3]!;
-    this.target = path.startsWith('/') ? path : `/${path}`;
+    // RFC 9112 §3.2.4: OPTIONS of a server, not of its root.
+    if (path === '' && this.method === 'OPTIONS') this.target = '*';
+    else this.target = path.startsWith('/') ? path : `/${path}`;
     return true;
   }
 

@@ -83,7 +83,7 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
   /** What the caller itself was too slow for is 408, not 504. */
   reply(status: ProxyStatus, _request: RequestMessage | null): ResponseMessage {
     const late = status.name === 'timeout' && status.code === null && !this.#requestEnded;
-    return httpReply(late ? statusOf(status, status.detail, REQUEST_TIMEOUT) : status);
+    return httpReply(late ? statusOf(status, status.detail, REQUEST_TIMEOUT) : status, this.sink.dateText);
   }
 
   get midHead(): boolean {
@@ -237,7 +237,7 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     const line = new RequestLine();
     line.target = '';
     const fields = Fields.of(section, EMPTY, 0);
-    const answer = httpReply(status);
+    const answer = httpReply(status, this.sink.dateText);
     const request = new Http1Request(line, section, false, fields, 0, Flag.End, Framing.None, 0, false, answer);
     this.sink.onHead(this.current, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
