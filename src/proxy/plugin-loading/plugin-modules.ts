@@ -35,10 +35,15 @@ export class PluginModules {
       },
       load: (url, context, next) => {
         const isPackages = url.includes('/node_modules/');
-        if (url.startsWith('file:') && !isPackages && !url.startsWith(product)) this.files.add(fileURLToPath(url));
-        if (!isPackages || !/\.m?ts$/.test(url)) return next(url, context);
-        const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
-        return { format: 'module', source, shortCircuit: true };
+        const isOutside = url.startsWith('file:') && !url.startsWith(product);
+        if (isOutside && !isPackages) this.files.add(fileURLToPath(url));
+        if (isPackages && /\.m?ts$/.test(url)) {
+          const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
+          return { format: 'module', source, shortCircuit: true };
+        }
+        const { format } = context;
+        if (!isOutside || format?.startsWith('commonjs') !== true || !isModule(url)) return next(url, context);
+        return next(url, { ...context, format: format.replace('commonjs', 'module') });
       },
     });
   }
@@ -53,4 +58,9 @@ export class PluginModules {
   close(): void {
     this.#hooks.deregister();
   }
+}
+
+/** `npm init` writes `"type": "commonjs"` where nobody asked for it; a file itself says better what it is. */
+function isModule(url: string): boolean {
+  return /^\s*(?:import\s*[\w{*'"]|export\s*[\w{*])/m.test(readFileSync(fileURLToPath(url), 'utf8'));
 }

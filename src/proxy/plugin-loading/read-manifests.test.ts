@@ -19,6 +19,11 @@ beforeAll(async () => {
     join(installed, 'package.json'),
     '{ "name": "some-codec", "type": "module", "exports": "./index.ts" }',
   );
+  // As `npm init` makes it.
+  await mkdir(join(directory, 'by-npm'));
+  await cp(ECHO_RPC, join(directory, 'by-npm', 'codec.ts'));
+  await writeFile(join(directory, 'by-npm', 'two-files.js'), "export { default } from './codec.ts';\n");
+  await writeFile(join(directory, 'by-npm', 'package.json'), '{ "name": "by-npm", "type": "commonjs" }');
   await writeFile(join(directory, 'two-files.ts'), "export { default } from './codec.ts';\n");
   await writeFile(
     join(directory, 'plain.js'),
@@ -42,7 +47,7 @@ afterAll(() => rm(directory, { recursive: true }));
 const namesOf = async (reference: string) => (await readManifests([{ reference, directory }])).map(({ name }) => name);
 
 describe('an outside plugin', () => {
-  it.each(['codec.ts', './codec.ts', 'two-files.ts', 'some-codec'])(
+  it.each(['codec.ts', './codec.ts', 'two-files.ts', 'some-codec', 'by-npm/codec.ts', 'by-npm/two-files.js'])(
     'is loaded as %s, without a build',
     async (reference) => {
       expect(await namesOf(reference)).toEqual(['echo-rpc']);
