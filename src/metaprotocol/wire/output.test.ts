@@ -5,6 +5,7 @@ import type { Wire } from './wire.ts';
 
 /** Takes what is written by copy, as the kernel does, or leaves it queued by reference. */
 class TakingWire implements Wire {
+  onTaken?: (() => void) | null;
   taken: Buffer[] = [];
   queuedBytes = 0;
   takes = true;
@@ -37,6 +38,20 @@ function setUp(): { wire: TakingWire; output: SlabOutput } {
   const output = new SlabOutput(new SlabPool(), () => {});
   output.attach(wire);
   return { wire, output };
+}
+
+/** A wire that tells when it took what was written, has not yet, and holds a slab. */
+function setUpLent(): { wire: TakingWire; output: SlabOutput; pool: SlabPool; slab: Buffer } {
+  const wire = new TakingWire();
+  wire.takes = false;
+  wire.onTaken = null;
+  const pool = new SlabPool();
+  const output = new SlabOutput(pool, () => {});
+  output.attach(wire);
+  output.append(Buffer.from('first'), 0, 5);
+  const { slab } = output;
+  output.flush();
+  return { wire, output, pool, slab };
 }
 
 const writes = fc.array(
@@ -100,6 +115,22 @@ describe('SlabOutput', () => {
     output.append(Buffer.from('XXXXX'), 0, 5);
     output.flush();
     expect(wire.bytes.toString()).toBe('firstXXXXX');
+  });
+
+  test('a slab comes back from a wire that tells when it took it, once and not before', () => {
+    const { wire, pool, slab } = setUpLent();
+    expect(pool.take(slab.length)).not.toBe(slab);
+    for (const isBack of [true, false]) {
+      wire.onTaken!();
+      expect(pool.take(slab.length) === slab).toBe(isBack);
+    }
+  });
+
+  test('a slab of a wire that closed before it took it never comes back', () => {
+    const { wire, output, pool, slab } = setUpLent();
+    output.release();
+    wire.onTaken!();
+    expect(pool.take(slab.length)).not.toBe(slab);
   });
 
   test('tells room once after it was read full', () => {

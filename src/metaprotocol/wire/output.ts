@@ -28,8 +28,8 @@ export class SlabPool {
       free = [];
       this.#free.set(slab.length, free);
     }
-    // A burst of connections must not pin its slabs for ever.
-    if (free.length < 64) free.push(slab);
+    // A burst of connections must not pin its slabs for ever. Of the first size each side of a stream may have one for a turn.
+    if (free.length < (slab.length === FIRST_SLAB_BYTES ? 128 : 64)) free.push(slab);
   }
 }
 
@@ -43,6 +43,8 @@ export class SlabOutput implements Output {
   #parts: Buffer[] = [];
   /** Slabs that #parts points into, besides the current one. */
   #filled: Buffer[] = [];
+  /** Slabs that the wire has, where it tells when it no longer does. */
+  #lent: Buffer[] = [];
   /** The current slab's bytes [#from, #used) are not in #parts yet. */
   #from = 0;
   #used = 0;
@@ -63,6 +65,7 @@ export class SlabOutput implements Output {
 
   attach(wire: Wire): void {
     this.#wire = wire;
+    if (wire.onTaken !== undefined) wire.onTaken = () => this.#takeBack();
   }
 
   append(bytes: Buffer, from: number, to: number): number {
@@ -168,19 +171,27 @@ export class SlabOutput implements Output {
     this.#parts = [];
     this.#queued = 0;
     this.#releaseSlabs(this.#wire === null || this.#wire.queuedBytes === 0);
+    this.#lent = [];
     this.#wire = null;
   }
 
-  /** Slabs whose bytes the kernel has not taken yet belong to the wire: they are left to the garbage collector. */
+  /** Slabs whose bytes the kernel has not taken yet belong to the wire. Where it tells no end of that, the garbage collector does. */
   #releaseSlabs(reusable: boolean): void {
     if (reusable) {
       for (const slab of this.#filled) this.#pool.give(slab);
       this.#pool.give(this.slab);
+    } else if (this.#wire?.onTaken !== undefined) {
+      this.#lent.push(...this.#filled, this.slab);
     }
     if (this.#filled.length > 0) this.#filled = [];
     this.slab = EMPTY;
     this.#from = 0;
     this.#used = 0;
+  }
+
+  #takeBack(): void {
+    for (const slab of this.#lent) this.#pool.give(slab);
+    this.#lent.length = 0;
   }
 
   /** Moves the current slab's open bytes to the parts. */

@@ -23,6 +23,8 @@ export interface Wire {
   write(parts: readonly Buffer[]): void;
   /** Bytes taken by `write` and not yet by the kernel. */
   readonly queuedBytes: number;
+  /** There on wires that take no write at once (TLS), for who lends the buffers: called when `queuedBytes` is 0 again. */
+  onTaken?: (() => void) | null;
   pause(): void;
   resume(): void;
   /** FIN behind what was written. */
