@@ -20,6 +20,8 @@ import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
 import type { AnswersOwner } from './stream/answers.ts';
 import { Answers } from './stream/answers.ts';
+import type { TimedStreams } from './stream/route-timeouts.ts';
+import { RouteTimeouts } from './stream/route-timeouts.ts';
 import { LiveStream } from './stream.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
@@ -49,12 +51,13 @@ export interface DownstreamOwner {
 }
 
 export class DownstreamConnection
-  implements Sink<RequestMessage>, WireHandler, Flushable, WatchedCaller, BoundCaller, AnswersOwner
+  implements Sink<RequestMessage>, WireHandler, Flushable, WatchedCaller, BoundCaller, AnswersOwner, TimedStreams
 {
   readonly core: Core;
   readonly info: ConnectionInfo;
   readonly caller: Caller;
   readonly answers: Answers;
+  readonly timeouts = new RouteTimeouts(this);
   chain: FilterChain;
   closed = false;
   readonly #owner: DownstreamOwner;
@@ -499,6 +502,7 @@ export class DownstreamConnection
   #leave(): void {
     this.closed = true;
     this.#watch.close();
+    this.timeouts.close();
     this.#output.release();
     this.chain.stats.connectionsActive.add(-1);
     this.caller.close();

@@ -23,20 +23,21 @@ import { startMirrors } from './stream/mirror.ts';
 import type { BodySource } from './stream/request-body.ts';
 import { RequestBody } from './stream/request-body.ts';
 import { SplitRequest } from './stream/split.ts';
-import type { TimerOwner } from './timer-wheel.ts';
-import { WheelTimer } from './timer-wheel.ts';
 import type { Cluster } from './upstream/cluster.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 
 /** A request body that outgrows this cannot be sent a second time. */
 const REPLAY_LIMIT_BYTES = 64 * 1024;
+const NO_ATTEMPTS: readonly LiveAttempt[] = Object.freeze([]);
+/** A timeout that ends no more. */
+const CANCELLED = -1;
 
-export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner {
+export class LiveStream implements Stream, AttemptOwner, BodySource {
   readonly id: number;
   readonly connection: DownstreamConnection;
   readonly chain: FilterChain;
   readonly request: RequestMessage;
-  readonly attempts: LiveAttempt[] = [];
+  attempts = NO_ATTEMPTS;
   response: ResponseMessage | null = null;
   route: Route | null = null;
   status: ProxyStatus = Status.no_error;
@@ -44,12 +45,13 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
   requestBytes = 0;
   responseBytes = 0;
   ended = false;
+  /** When its route's timeout has passed, in whole milliseconds of the clock; 0: not begun, negative: it ends no more. */
+  dueMs = 0;
   /** The response's last byte was given to the codec, or there is none to give. */
   responseEnded = false;
   #slots: unknown[] | null = null;
   readonly #startMs: number;
   #endMs = 0;
-  #timer: WheelTimer | null = null;
   #destination: Destination | null = null;
   #hashInput: string | null = null;
   #attempt: LiveAttempt | null = null;
@@ -268,13 +270,13 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
 
   #startTimeout(): void {
     const timeoutMs = this.route?.timeoutMs ?? 0;
-    if (timeoutMs === 0 || this.#timer !== null || this.request.mayWait === true) return;
-    const { core } = this.connection;
-    this.#timer = new WheelTimer(this);
-    core.wheel.arm(this.#timer, core.clock.nowMs(), timeoutMs);
+    if (timeoutMs === 0 || this.dueMs !== 0 || this.request.mayWait === true) return;
+    const nowMs = this.connection.core.clock.nowMs();
+    this.dueMs = Math.ceil(nowMs + timeoutMs);
+    this.connection.timeouts.expect(this.dueMs, nowMs);
   }
 
-  onTimer(): void {
+  onTimeout(): void {
     this.reply(statusOf(Status.timeout, `no complete answer within ${this.route!.timeoutMs} ms`));
   }
 
@@ -306,7 +308,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     const forks = this.attempts.length > 0 || this.chain.attempt.length > 0;
     const request = forks ? this.request.fork() : this.request;
     const attempt = new LiveAttempt(this, this.connection.caller, cluster, endpoint, request, replayed);
-    this.attempts.push(attempt);
+    this.addAttempt(attempt);
     for (const hook of this.chain.attempt) {
       try {
         hook(this, attempt satisfies Attempt);
@@ -319,6 +321,10 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     attempt.start(this.#startMs);
     // Whoever waits, or may be sent again, outlives this read.
     if (!attempt.ended && (!attempt.sent || this.#worthKeeping)) this.#keep();
+  }
+
+  addAttempt(attempt: LiveAttempt): void {
+    this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt];
   }
 
   /** Keeping a whole message only for the rare connection that dies in its first turn would cost each of them a copy. */
@@ -433,7 +439,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.response = response;
     if ((response.flags & Flag.Tunnel) !== 0) {
       this.#requestEnded = false;
-      this.#cancelTimeout();
+      this.dueMs = CANCELLED;
     }
     this.#mutate(response, this.route!.responseMutation);
     this.#mutate(response, this.#destination!.responseMutation);
@@ -551,7 +557,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     this.ended = true;
     this.responseEnded = true;
     this.#endMs = core.clock.nowMs();
-    this.#cancelTimeout();
     this.#requestRun?.stop();
     this.#responseRun?.stop();
     // The answer came before the request ended: the upstream need not hear the rest.
@@ -565,11 +570,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource, TimerOwner 
     }
     if (this.#forwarded) this.connection.onForwardEnded(this.#destination!.cluster!.state);
     this.connection.onStreamEnded(this, this.#requestEnded);
-  }
-
-  #cancelTimeout(): void {
-    if (this.#timer === null) return;
-    this.connection.core.wheel.cancel(this.#timer);
   }
 
   #cancelUpstream(status: ProxyStatus): void {

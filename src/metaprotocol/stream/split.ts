@@ -93,7 +93,7 @@ export class SplitRequest implements AttemptOwner {
     request.keep();
     const attempt = new LiveAttempt(this, caller, this.#cluster, this.#endpoints[group]!, request, replayed);
     this.#attempts[part] = attempt;
-    this.#stream.attempts.push(attempt);
+    this.#stream.addAttempt(attempt);
     attempt.start(this.#stream.startMs);
   }
 
