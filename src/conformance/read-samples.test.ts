@@ -46,6 +46,13 @@ describe('readSamples', () => {
       { 'a.question.hex': '01' },
       'a.question.hex: question is not one of request, request-sent, response',
     ],
+    ['a name without a role', { 'a.hex': '01' }, 'a.hex: expected a name such as say.request.hex'],
+    [
+      'a message that is there twice',
+      { 'a.request.bin': '1', 'a.request.hex': '01' },
+      'a.request.hex: there is a .bin of it too',
+    ],
+    ['what it cannot read, with its folder', { 'a.request.hex': 'zz' }, /meltemi-samples-.*a\.request\.hex:1: zz: not/],
     ['nothing at all', { 'README.md': '' }, 'no file is named NAME.request.hex'],
   ])('refuses %s', async (_what, files, message) => {
     await expect(readSamples(await folderOf(files))).rejects.toThrow(message);
@@ -88,6 +95,8 @@ describe('readSamples', () => {
   it.each([
     ['01\nxyz', 'a.hex:2: xyz: not hexadecimal digits'],
     ['@expect 4\n01', 'a.hex:1: @expect 4: expected @attribute KEY = VALUE, @trailer KEY = VALUE, @code = NUMBER'],
+    ['@code = zero\n01', 'a.hex:1: @code = zero: expected @attribute KEY = VALUE'],
+    ['@ok = maybe\n01', 'a.hex:1: @ok = maybe: expected @attribute KEY = VALUE'],
     ['@end = soon\n01', 'a.hex:1: @end = soon: expected'],
     ['"\\x"', 'a.hex:1: "\\x": not hexadecimal digits, nor text in quotes'],
     ['"open', 'a.hex:1: "open: not hexadecimal digits'],

@@ -24,15 +24,19 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 export async function readSamples(directory: string): Promise<Samples> {
   const samples = new Map<string, Sample>();
   for (const file of (await readdir(directory)).sort()) {
+    if (!/\.(?:hex|bin)$/.test(file)) continue;
     const match = /^(?<name>.+)\.(?<role>[a-z-]+)\.(?<ending>hex|bin)$/.exec(file);
-    if (match === null) continue;
+    if (match === null) throw new Error(`${join(directory, file)}: expected a name such as say.request.hex`);
     const { name, role, ending } = match.groups as { name: string; role: string; ending: string };
     if (!Object.hasOwn(ROLES, role)) {
       throw new Error(`${join(directory, file)}: ${role} is not one of ${Object.keys(ROLES).join(', ')}`);
     }
+    if (samples.has(`${name}.${role}`)) throw new Error(`${join(directory, file)}: there is a .bin of it too`);
     const content = await readFile(join(directory, file));
     const sample =
-      ending === 'bin' ? { name, bytes: content, attributes: {} } : readHexSample(name, content.toString(), file);
+      ending === 'bin'
+        ? { name, bytes: content, attributes: {} }
+        : readHexSample(name, content.toString(), join(directory, file));
     samples.set(`${name}.${role}`, sample);
   }
   const exchanges: Exchange[] = [];
@@ -101,9 +105,11 @@ function readStatement(line: string, sample: Writable<Sample>): boolean {
       sample.trailers = { ...sample.trailers, [key!]: value };
       return true;
     case 'code ':
+      if (!/^-?\d{1,10}$/.test(value)) return false;
       sample.outcome = { code: Number(value), ok: outcome?.ok ?? Number(value) === 0 };
       return true;
     case 'ok ':
+      if (value !== 'true' && value !== 'false') return false;
       sample.outcome = { code: outcome?.code ?? 0, ok: value === 'true' };
       return true;
     case 'data ':

@@ -10,7 +10,13 @@ const report: ConformanceReport = {
   passed: false,
   results: [
     { name: 'ids', title: 'ids are kept', verdict: 'passed', reason: '', ms: 12 },
-    { name: 'fork', title: 'forks are <apart>', verdict: 'failed', reason: 'a & b\nsecond line \u0001', ms: 3 },
+    {
+      name: 'fork',
+      title: 'forks are <apart>',
+      verdict: 'failed',
+      reason: 'a & b\nsecond line \u0001 \ud800 \uffff',
+      ms: 3,
+    },
     { name: 'oneway', title: 'nobody answers', verdict: 'not applicable', reason: 'the protocol has "none"', ms: 0 },
   ],
 };
@@ -20,7 +26,7 @@ describe('a conformance report', () => {
     expect(reportText(report)).toBe(`ok   ids: ids are kept
 FAIL fork: forks are <apart>
        a & b
-       second line \u0001
+       second line \u0001 \ud800 \uffff
 n/a  oneway: nobody answers
        the protocol has "none"
 echo-rpc 1.0.0 does not conform: 1 of 3 checks failed (1 passed, 1 not applicable, seed 7)
@@ -29,10 +35,10 @@ echo-rpc 1.0.0 does not conform: 1 of 3 checks failed (1 passed, 1 not applicabl
 
   it('is JUnit XML for machines', () => {
     expect(reportJunit(report)).toBe(`<?xml version="1.0" encoding="UTF-8"?>
-<testsuite name="echo-rpc" tests="3" failures="1">
+<testsuite name="echo-rpc" tests="3" failures="1" skipped="1">
   <testcase classname="echo-rpc" name="ids: ids are kept" time="0.012"/>
   <testcase classname="echo-rpc" name="fork: forks are &lt;apart&gt;" time="0.003"><failure>a &amp; b
-second line ?</failure></testcase>
+second line ? \ufffd ?</failure></testcase>
   <testcase classname="echo-rpc" name="oneway: nobody answers" time="0"><skipped message="the protocol has &quot;none&quot;"/></testcase>
 </testsuite>
 `);

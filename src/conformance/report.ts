@@ -24,9 +24,9 @@ export function reportJunit({ codec, results }: ConformanceReport): string {
       verdict === 'failed' ? `<failure>${escapeXml(reason)}</failure>` : `<skipped message="${escapeXml(reason)}"/>`;
     return `${open}>${inside}</testcase>`;
   });
-  const failed = results.filter(({ verdict }) => verdict === 'failed').length;
+  const count = (wanted: string) => results.filter(({ verdict }) => verdict === wanted).length;
   return `<?xml version="1.0" encoding="UTF-8"?>
-<testsuite name="${escapeXml(codec)}" tests="${results.length}" failures="${failed}">
+<testsuite name="${escapeXml(codec)}" tests="${results.length}" failures="${count('failed')}" skipped="${count('not applicable')}">
 ${cases.join('\n')}
 </testsuite>
 `;
@@ -35,6 +35,8 @@ ${cases.join('\n')}
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 function escapeXml(text: string): string {
+  const whole = text.toWellFormed();
   // biome-ignore lint/suspicious/noControlCharactersInRegex: XML cannot carry them.
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '?').replace(/[&<>"]/g, (found) => ENTITIES[found]!);
+  const plain = whole.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '?');
+  return plain.replace(/[&<>"]/g, (found) => ENTITIES[found]!);
 }

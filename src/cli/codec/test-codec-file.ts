@@ -25,11 +25,14 @@ export async function testCodecFile(argv: readonly string[]): Promise<number> {
     seed: readInteger(values.seed, '--seed', 0, 0x7fff_ffff),
     fuzzInputs: readInteger(values.fuzz, '--fuzz', 0, 100_000_000),
   });
+  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   if (values.junit !== undefined) await writeFile(values.junit, reportJunit(report));
   if (values.doc !== undefined) {
-    const before = await readFile(values.doc, 'utf8');
+    const before = await readFile(values.doc, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return `# ${factory.manifest.name}\n`;
+      throw error;
+    });
     await writeFile(values.doc, withMatrix(before, capabilityMatrix(factory.manifest, report.results)));
   }
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return report.passed ? ExitCode.Ok : ExitCode.Failure;
 }
