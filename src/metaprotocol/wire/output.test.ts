@@ -119,10 +119,10 @@ describe('SlabOutput', () => {
 
   test('a slab comes back from a wire that tells when it took it, once and not before', () => {
     const { wire, pool, slab } = setUpLent();
-    expect(pool.take(slab.length)).not.toBe(slab);
+    expect(pool.take(slab.length).bytes).not.toBe(slab);
     for (const isBack of [true, false]) {
       wire.onTaken!();
-      expect(pool.take(slab.length) === slab).toBe(isBack);
+      expect(pool.take(slab.length).bytes === slab).toBe(isBack);
     }
   });
 
@@ -130,7 +130,16 @@ describe('SlabOutput', () => {
     const { wire, output, pool, slab } = setUpLent();
     output.release();
     wire.onTaken!();
-    expect(pool.take(slab.length)).not.toBe(slab);
+    expect(pool.take(slab.length).bytes).not.toBe(slab);
+  });
+
+  test('what was written stays as it was while the same lengths are written from the same slab again', () => {
+    const { wire, output } = setUp();
+    for (const text of ['+OK', 'a text of 19 bytes!', '-NO', '', 'and one of 19 bytes', 'and 20 bytes of text']) {
+      output.append(Buffer.from(text), 0, text.length);
+      output.flush();
+    }
+    expect(wire.bytes.toString()).toBe('+OKa text of 19 bytes!-NOand one of 19 bytesand 20 bytes of text');
   });
 
   test('tells room once after it was read full', () => {

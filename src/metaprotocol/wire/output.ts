@@ -13,23 +13,52 @@ const LARGEST_SLAB_BYTES = 256 * 1024;
 const FULL_BYTES = 256 * 1024;
 const EMPTY = Buffer.alloc(0);
 
-/** Slabs of one worker that nobody uses now, by size. */
-export class SlabPool {
-  readonly #free = new Map<number, Buffer[]>();
+/** A view costs more than to write a small answer: each slab keeps this many of its beginning, by the last bits of their length. */
+const KEPT_VIEWS = 16;
+/** A burst of connections must not pin its slabs for ever. Of the first size each side of a stream may have one for a turn. */
+const KEPT_FIRST_SLABS = 128;
+const KEPT_LARGER_SLABS = 64;
 
-  take(size: number): Buffer {
-    return this.#free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
+/** Memory that outputs write to, and views of what they wrote: many turns write as much as one before. */
+class Slab {
+  readonly bytes: Buffer;
+  readonly #views: (Buffer | undefined)[] = new Array(KEPT_VIEWS).fill(undefined);
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
   }
 
-  give(slab: Buffer): void {
-    if (slab.length === 0 || slab.length > LARGEST_SLAB_BYTES) return;
-    let free = this.#free.get(slab.length);
+  view(from: number, to: number): Buffer {
+    if (from > 0) return this.bytes.subarray(from, to);
+    const at = to & (KEPT_VIEWS - 1);
+    const kept = this.#views[at];
+    if (kept !== undefined && kept.length === to) return kept;
+    const view = this.bytes.subarray(0, to);
+    this.#views[at] = view;
+    return view;
+  }
+}
+
+/** Slabs of one worker that nobody uses now. */
+export class SlabPool {
+  /** Of the size that outputs begin with. */
+  readonly #first: Slab[] = [];
+  readonly #larger = new Map<number, Slab[]>();
+
+  take(size: number): Slab {
+    const free = size === FIRST_SLAB_BYTES ? this.#first : this.#larger.get(size);
+    return free?.pop() ?? new Slab(size);
+  }
+
+  give(slab: Slab): void {
+    const size = slab.bytes.length;
+    if (size > LARGEST_SLAB_BYTES) return;
+    let free = size === FIRST_SLAB_BYTES ? this.#first : this.#larger.get(size);
     if (free === undefined) {
       free = [];
-      this.#free.set(slab.length, free);
+      this.#larger.set(size, free);
     }
-    // A burst of connections must not pin its slabs for ever. Of the first size each side of a stream may have one for a turn.
-    if (free.length < (slab.length === FIRST_SLAB_BYTES ? 128 : 64)) free.push(slab);
+    if (free.length < (size === FIRST_SLAB_BYTES ? KEPT_FIRST_SLABS : KEPT_LARGER_SLABS)) free.push(slab);
   }
 }
 
@@ -40,11 +69,13 @@ export class SlabOutput implements Output {
   readonly #pool: SlabPool;
   readonly #onDirty: () => void;
   #wire: Wire | null = null;
+  /** Whose bytes `slab` are; null: there is none yet. */
+  #slab: Slab | null = null;
   #parts: Buffer[] = [];
   /** Slabs that #parts points into, besides the current one. */
-  #filled: Buffer[] = [];
+  #filled: Slab[] = [];
   /** Slabs that the wire has, where it tells when it no longer does. */
-  #lent: Buffer[] = [];
+  #lent: Slab[] = [];
   /** The current slab's bytes [#from, #used) are not in #parts yet. */
   #from = 0;
   #used = 0;
@@ -134,9 +165,9 @@ export class SlabOutput implements Output {
   rollback(): void {
     if (this.#filled.length > this.#markFilled) {
       // The slab that was current at the mark (or the larger one it moved into) was filled since: it is current again.
-      this.#pool.give(this.slab);
+      this.#pool.give(this.#slab!);
       for (const later of this.#filled.splice(this.#markFilled + 1)) this.#pool.give(later);
-      this.slab = this.#filled.pop()!;
+      this.#use(this.#filled.pop()!);
     }
     this.#parts.length = this.#markParts;
     this.#from = this.#markFrom;
@@ -150,12 +181,9 @@ export class SlabOutput implements Output {
     if (wire === null) return false;
     let wrote = false;
     if (this.#queued > 0) {
-      this.#cut();
-      const parts = this.#parts;
-      wire.write(parts);
+      wire.write(this.#takeParts());
       this.flushes++;
       wrote = true;
-      this.#parts = [];
       this.#queued = 0;
       this.#releaseSlabs(wire.queuedBytes === 0);
     }
@@ -179,11 +207,13 @@ export class SlabOutput implements Output {
   #releaseSlabs(reusable: boolean): void {
     if (reusable) {
       for (const slab of this.#filled) this.#pool.give(slab);
-      this.#pool.give(this.slab);
+      if (this.#slab !== null) this.#pool.give(this.#slab);
     } else if (this.#wire?.onTaken !== undefined) {
-      this.#lent.push(...this.#filled, this.slab);
+      this.#lent.push(...this.#filled);
+      if (this.#slab !== null) this.#lent.push(this.#slab);
     }
     if (this.#filled.length > 0) this.#filled = [];
+    this.#slab = null;
     this.slab = EMPTY;
     this.#from = 0;
     this.#used = 0;
@@ -194,29 +224,48 @@ export class SlabOutput implements Output {
     this.#lent.length = 0;
   }
 
+  /** All that is queued here. Mostly one piece, for which nothing is gathered. */
+  #takeParts(): readonly Buffer[] {
+    if (this.#parts.length === 0) return [this.#slab!.view(this.#from, this.#used)];
+    this.#cut();
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts;
+  }
+
   /** Moves the current slab's open bytes to the parts. */
   #cut(): void {
-    if (this.#used > this.#from) this.#parts.push(this.slab.subarray(this.#from, this.#used));
+    if (this.#used > this.#from) this.#parts.push(this.#slab!.view(this.#from, this.#used));
     this.#from = this.#used;
   }
 
+  #use(slab: Slab): void {
+    this.#slab = slab;
+    this.slab = slab.bytes;
+  }
+
   #makeRoom(n: number): void {
+    const current = this.#slab;
+    if (current === null) {
+      let size = FIRST_SLAB_BYTES;
+      while (size < n) size *= 2;
+      this.#use(this.#pool.take(size > LARGEST_SLAB_BYTES ? n : size));
+      return;
+    }
     const open = this.#used - this.#from;
-    const current = this.slab;
-    let size = current.length === 0 ? FIRST_SLAB_BYTES : current.length;
     // A slab that nothing points into grows by moving; beyond the largest size a further slab follows.
     if (this.#from === 0 && open + n <= LARGEST_SLAB_BYTES) {
+      let size = current.bytes.length;
       while (size < open + n) size *= 2;
-      const grown = size > LARGEST_SLAB_BYTES ? Buffer.allocUnsafeSlow(open + n) : this.#pool.take(size);
-      current.copy(grown, 0, 0, open);
+      const grown = this.#pool.take(size);
+      current.bytes.copy(grown.bytes, 0, 0, open);
       this.#pool.give(current);
-      this.slab = grown;
-      this.#used = open;
+      this.#use(grown);
       return;
     }
     this.#cut();
-    if (current !== EMPTY) this.#filled.push(current);
-    this.slab = n <= LARGEST_SLAB_BYTES ? this.#pool.take(LARGEST_SLAB_BYTES) : Buffer.allocUnsafeSlow(n);
+    this.#filled.push(current);
+    this.#use(this.#pool.take(Math.max(n, LARGEST_SLAB_BYTES)));
     this.#from = 0;
     this.#used = 0;
   }
