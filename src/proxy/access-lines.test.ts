@@ -3,7 +3,9 @@ import { FakeClock } from '../../test/harness/fake-clock.ts';
 import { StatsStore } from '../metaprotocol/stats.ts';
 import { LineBatcher } from './line-batcher.ts';
 import { type Appender, LogFiles } from './log-files.ts';
+import { StatTotals } from './stat-totals.ts';
 import { recordingLog } from './testing/recording-log.ts';
+import { unwrittenLogs } from './unwritten-logs.ts';
 
 function write(lines: LineBatcher, path: string, text: string): void {
   const writer = lines.open(path);
@@ -100,11 +102,15 @@ class SlowAppender implements Appender {
 }
 
 function logFiles(appender: Appender) {
-  const dropped = new StatsStore().counter('dropped');
+  const totals = new StatTotals();
+  const stats = new StatsStore((definition) => totals.define('w', definition));
+  const dropped = stats.counter('access_log_lines_dropped_total');
   const log = recordingLog();
   const done: number[] = [];
   const onDone = (bytes: Uint8Array) => done.push(bytes.length);
-  return { dropped, log, done, files: new LogFiles({ log, dropped, onDone, open: async () => appender }) };
+  const notes = () =>
+    unwrittenLogs(totals, [{ listener: 'L', path: 'p' }]).map(({ name, message }) => `${name}: ${message}`);
+  return { dropped, notes, log, done, files: new LogFiles({ log, stats, onDone, open: async () => appender }) };
 }
 
 describe('LogFiles', () => {
@@ -154,5 +160,24 @@ describe('LogFiles', () => {
     expect(dropped.value).toBe(3);
     expect(done).toEqual([4, 2]);
     expect(log.entries).toEqual([['error', { path: 'p', error: 'disk full' }, 'access log not written']]);
+  });
+
+  it('is a remark on its listeners while it cannot be written', async () => {
+    const appender = new SlowAppender();
+    const { files, notes } = logFiles(appender);
+    const write = async (error?: Error) => {
+      files.write('p', Buffer.from('1\n'), 1);
+      files.write('other', Buffer.from('1\n'), 1);
+      await new Promise(setImmediate);
+      await appender.finish(error);
+      await appender.finish(error);
+      return notes();
+    };
+    expect(await write()).toEqual([]);
+    const of = (reason: string) => [`L: access log p is not written, its lines are lost: ${reason}`];
+    expect(await write(new Error('disk full'))).toEqual(of('disk full'));
+    expect(await write(new Error('disk full'))).toEqual(of('disk full'));
+    expect(await write(new Error('read-only'))).toEqual(of('read-only'));
+    expect(await write()).toEqual([]);
   });
 });

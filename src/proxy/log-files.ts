@@ -1,14 +1,14 @@
 /** LogFiles: writes access logs without ever holding a worker up; what a slow disk or pipe cannot take is dropped and counted. */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Log } from '../metaprotocol/core.ts';
-import type { Counter } from '../metaprotocol/stats.ts';
+import type { Counter, Gauge, StatsScope } from '../metaprotocol/stats.ts';
 
 /** Queued for each file before lines are dropped. */
 const QUEUE_LIMIT_BYTES = 8 * 1_048_576;
 
 export interface LogFilesOptions {
   readonly log: Log;
-  readonly dropped: Counter;
+  readonly stats: StatsScope;
   /** Bytes that were written or dropped, and are looked at no more. */
   readonly onDone?: (bytes: Uint8Array) => void;
   /** Opens a file to append to; tests have their own. */
@@ -26,17 +26,20 @@ interface Queue {
   lines: number;
   /** Set while it writes. */
   writing: Promise<void> | null;
-  failed: boolean;
+  /** While writing fails: 1 in the statistic that says why. */
+  failing: Gauge | null;
 }
 
 export class LogFiles {
   readonly #options: LogFilesOptions;
+  readonly #dropped: Counter;
   readonly #open: (path: string) => Promise<Appender>;
   readonly #appenders = new Map<string, Promise<Appender>>();
   readonly #queues = new Map<string, Queue>();
 
   constructor(options: LogFilesOptions) {
     this.#options = options;
+    this.#dropped = options.stats.counter('access_log_lines_dropped_total');
     this.#open = options.open ?? openAppender;
   }
 
@@ -44,11 +47,11 @@ export class LogFiles {
   write(path: string, bytes: Uint8Array, count: number): void {
     let queue = this.#queues.get(path);
     if (queue === undefined) {
-      queue = { parts: [], bytes: 0, lines: 0, writing: null, failed: false };
+      queue = { parts: [], bytes: 0, lines: 0, writing: null, failing: null };
       this.#queues.set(path, queue);
     }
     if (queue.bytes + bytes.length > QUEUE_LIMIT_BYTES) {
-      this.#options.dropped.add(count);
+      this.#dropped.add(count);
       this.#options.onDone?.(bytes);
       return;
     }
@@ -78,17 +81,25 @@ export class LogFiles {
       queue.lines = 0;
       try {
         await (await this.#appenderOf(path)).append(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
-        queue.failed = false;
+        this.#show(queue, null);
       } catch (error) {
         this.#appenders.delete(path);
-        this.#options.dropped.add(lines);
+        this.#dropped.add(lines);
+        const reason = (error as Error).message;
         // Once for each run of failures: a full disk must not fill the process log too.
-        if (!queue.failed) this.#options.log.error({ path, error: (error as Error).message }, 'access log not written');
-        queue.failed = true;
+        if (queue.failing === null) this.#options.log.error({ path, error: reason }, 'access log not written');
+        this.#show(queue, this.#options.stats.gauge('access_logs_failing', { path, reason }));
       }
       for (const part of parts) this.#options.onDone?.(part);
     }
     queue.writing = null;
+  }
+
+  #show(queue: Queue, failing: Gauge | null): void {
+    if (queue.failing === failing) return;
+    queue.failing?.add(-1);
+    failing?.add(1);
+    queue.failing = failing;
   }
 
   #appenderOf(path: string): Promise<Appender> {

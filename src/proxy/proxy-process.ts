@@ -28,6 +28,7 @@ import type { ResourceRemark } from './resource-remark.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { TlsMaterials } from './tls-materials.ts';
+import { unwrittenLogs } from './unwritten-logs.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { WorkerGroups } from './workers/worker-groups.ts';
 import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
@@ -98,7 +99,7 @@ export class ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log } = options;
     this.#options = options;
-    this.#logFiles = new LogFiles({ log, dropped: this.#stats.counter('access_log_lines_dropped_total') });
+    this.#logFiles = new LogFiles({ log, stats: this.#stats });
     this.#names = new DnsNames({
       clock: this.#clock,
       log,
@@ -279,7 +280,9 @@ export class ProxyProcess {
   }
 
   #notes(): ResourceRemark[] {
-    return [...this.#rollout.result.notes, ...this.#tls.notes(), ...refusedMutations(this.#totals)];
+    const { notes, askedLogs } = this.#rollout.result;
+    const ofTraffic = [...refusedMutations(this.#totals), ...unwrittenLogs(this.#totals, askedLogs)];
+    return [...notes, ...this.#tls.notes(), ...ofTraffic];
   }
 
   #notReady(): string {

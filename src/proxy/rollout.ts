@@ -14,6 +14,7 @@ import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
+import { type AskedLog, askedLogs } from './unwritten-logs.ts';
 import type { WorkerGroup } from './workers/worker-group.ts';
 
 export interface RolloutOptions {
@@ -33,6 +34,7 @@ export interface RolloutResult {
   /** Newest versions that do not run, with the reason. Their last good versions go on. */
   readonly refused: readonly ResourceRemark[];
   readonly notes: readonly ResourceRemark[];
+  readonly askedLogs: readonly AskedLog[];
   /** What runs once `live` resolved. */
   readonly used: Resources;
   /** All workers have swapped. */
@@ -55,7 +57,7 @@ export class Rollout {
   readonly #settler = new Settler();
   #wanted: Resources = new Map();
   #accepted: Resources = new Map();
-  #result: RolloutResult = { refused: [], notes: [], used: new Map(), live: Promise.resolve() };
+  #result: RolloutResult = { refused: [], notes: [], askedLogs: [], used: new Map(), live: Promise.resolve() };
   /** Of the description that was prepared last. */
   #version = '';
   #last: Promise<unknown> = Promise.resolve();
@@ -155,7 +157,7 @@ export class Rollout {
     if (live === before.live && sameResources(used, before.used) && textOf(refused) === textOf(before.refused)) {
       return before;
     }
-    this.#result = { refused, notes, used, live };
+    this.#result = { refused, notes, askedLogs: askedLogs(settled.listeners), used, live };
     for (const { typeUrl, name, message } of refused) {
       const rest = settled.used.get(typeUrl)?.has(name) === true ? 'its last good version goes on' : 'none of it runs';
       this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);

@@ -31,7 +31,7 @@ export class WorkerSession {
     this.#post = post;
     this.#logFiles = new LogFiles({
       log,
-      dropped: stats.counter('access_log_lines_dropped_total'),
+      stats,
       onDone: (bytes) => this.#lines.reuse(bytes),
     });
     this.#lines = new LineBatcher(options.clock, (path, bytes, count) => {
