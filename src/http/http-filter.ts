@@ -30,7 +30,9 @@ class HttpFilter implements Filter {
       return FilterStatus.Stop;
     }
     const { downstream } = stream;
-    const scheme = downstream.tls !== null || request.get(':scheme') === 'https' ? 'https' : 'http';
+    // At an edge a target that says https is a claim.
+    const claimsHttps = downstream.direction !== 'gateway' && request.get(':scheme') === 'https';
+    const scheme = downstream.tls !== null || claimsHttps ? 'https' : 'http';
     if (request.get('x-request-id') === undefined) request.add('x-request-id', randomUUID());
     if (downstream.direction === 'gateway') {
       // From outside: the address is added to what the caller claims, its scheme is known here only.

@@ -257,6 +257,20 @@ describe('createProxy with TLS', () => {
     ]);
   });
 
+  it('tells its upstreams by what came, not by what a request claims', async () => {
+    const { proxy } = await start({ upstreams: { a: [await server('a')] }, routes: [{ to: 'a' }] });
+    const asked = http.get({
+      port: proxy.address.port,
+      path: 'https://h/x',
+      headers: { host: 'h', 'x-forwarded-proto': 'https' },
+    });
+    const [response] = await once(asked, 'response');
+    expect(JSON.parse(Buffer.concat(await response.toArray()).toString())).toMatchObject({
+      url: '/x',
+      headers: { 'x-forwarded-proto': 'http' },
+    });
+  });
+
   it('knows hosts with any port, its own among them', async () => {
     const upstreams = { a: [await server('a')], b: [await server('b')] };
     const routes = [

@@ -276,6 +276,7 @@ stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
       { name: 'kubernetes://cred', sdsConfig: { ads: {}, resourceApiVersion: 'V3' } },
     ]);
     expect(find(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toBe(key);
+    expect(served.products.get('Secret/default/cred')).toEqual(new Set([`${TypeUrl.Secret} kubernetes://cred`]));
     const lacking = generate([...files, secret('shop')]);
     expect(names(lacking, TypeUrl.Secret)).toEqual([]);
     expect(find(lacking, TypeUrl.Listener, '0.0.0.0_443').filterChains).toMatchObject([
@@ -541,6 +542,9 @@ stringData: { ca.crt: "-----BEGIN CERTIFICATE-----" }
     expect(socketOf(tls, secret)).toMatchObject({
       commonTlsContext: { validationContext: { trustedCa: { inlineString: '-----BEGIN CERTIFICATE-----' } } },
     });
+    expect([...(generate([rule(tls), secret]).products.get('Secret/default/ca') ?? [])]).toEqual(
+      expect.arrayContaining([`${TypeUrl.Cluster} outbound|443||${HOST}`]),
+    );
     expect(generate([rule(tls)]).notes).toMatchObject([
       {
         source: 'DestinationRule/shop/site',

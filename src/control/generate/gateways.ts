@@ -288,7 +288,7 @@ class GatewayPort {
     return credentials.every((name) => {
       const credential = this.#site.mesh.credentials.find(namespace, name);
       const secret = credential && secretResource(name, credential);
-      if (secret) this.#site.add(secret, [gateway.source]);
+      if (secret) this.#site.add(secret, [gateway.source, credential.source]);
       else
         this.#site.note(
           gateway.source,

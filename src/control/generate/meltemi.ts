@@ -166,8 +166,9 @@ class MeltemiGeneration {
     for (const subset of [null, ...(policy?.subsets.values() ?? [])]) {
       const name = outboundCluster(port.number, subset?.name ?? '', service.host);
       const settings = this.#clusterPolicy(policy, subset, service, port, protocol);
-      const ca = this.#credentialOf(settings, policy);
-      for (const resource of clusterResources(name, service, port, subset, settings, ca)) this.#add(resource, sources);
+      const { ca, from } = this.#credentialOf(settings, policy);
+      for (const resource of clusterResources(name, service, port, subset, settings, ca))
+        this.#add(resource, [...sources, ...from]);
     }
   }
 
@@ -202,16 +203,16 @@ class MeltemiGeneration {
     return { ...changed, codecOptions: { codec: protocol.manifest.name, options } };
   }
 
-  /** PEM of the CA that a Secret holds; null: none is asked for, or there is none, and the proxy refuses the cluster. */
-  #credentialOf({ tls }: ClusterPolicy, policy: DestinationPolicy | null): string | null {
+  /** PEM of the CA that a Secret holds; null: none is asked for, or there is none, and the proxy refuses the cluster. `from`: that Secret. */
+  #credentialOf({ tls }: ClusterPolicy, policy: DestinationPolicy | null): { ca: string | null; from: string[] } {
     const ca = tls?.ca;
-    if (!ca || ca === 'system' || 'file' in ca) return null;
+    if (!ca || ca === 'system' || 'file' in ca) return { ca: null, from: [] };
     const { namespace } = this.#node;
-    const found = this.#mesh.credentials.find(namespace, ca.credential)?.ca ?? null;
-    if (found === null)
+    const found = this.#mesh.credentials.find(namespace, ca.credential);
+    if (!found?.ca)
       for (const source of policy?.sources ?? [])
         this.#note(source, `the namespace ${namespace} has no Secret ${ca.credential} with ca.crt: no connections`);
-    return found;
+    return { ca: found?.ca ?? null, from: found === null ? [] : [found.source] };
   }
 
   #listen(service: Service, port: ServicePort, protocol: ServedProtocol, address: string | null): boolean {

@@ -4,6 +4,8 @@ import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { SecretSpec } from '../model/secret.ts';
 
 export interface TlsCredential {
+  /** Key of the Secret. */
+  readonly source: string;
   /** PEM; null: the Secret has none. */
   readonly pair: { readonly certificate: string; readonly key: string } | null;
   readonly ca: string | null;
@@ -74,7 +76,8 @@ export class Credentials {
     const read = (keys: readonly string[]): string | null =>
       keys.map((key) => secret.texts.get(key)).find((text) => text?.includes(PEM)) ?? null;
     const [certificate, key] = [read(CERTIFICATE_KEYS), read(PRIVATE_KEYS)];
-    return { pair: certificate === null || key === null ? null : { certificate, key }, ca: read(CA_KEYS) };
+    const source = `Secret/${namespace}/${name}`;
+    return { source, pair: certificate === null || key === null ? null : { certificate, key }, ca: read(CA_KEYS) };
   }
 
   /** Namespaces that have a Secret of this name. */

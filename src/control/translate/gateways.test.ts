@@ -166,6 +166,39 @@ describe('a VirtualService', () => {
     expect(both).toMatchObject({ routes: [{ server: 0, gateway: 'Gateway/shop/edge' }], tables: [{}], said: [] });
   });
 
+  it('asks for the scheme of the server, not for what a request claims', () => {
+    const block = (name: string, scheme: string) =>
+      `{ name: ${name}, match: [{ scheme: ${scheme}, uri: { prefix: /${name} } }], ${TO_SITE(80)} }`;
+    const blocks = [
+      block('secure', '{ exact: https }'),
+      block('plain', '{ exact: http }'),
+      block('both', '{ prefix: http }'),
+      block('any', '{ regex: "https?" }'),
+    ];
+    const { mesh, said } = apply({
+      'g.yaml': gateway(
+        `[${server('HTTP', '', '[a.test]', 80, 'plain').slice(1, -1)}, ${server('HTTPS', SIMPLE).slice(1, -1)}]`,
+      ),
+      'v.yaml': virtual(`{ hosts: [a.test], gateways: [edge], http: [${blocks.join(', ')}] }`),
+    });
+    expect(said).toEqual([]);
+    const routes = mesh.gatewayRoutes.map(({ routes: content }) =>
+      content.kind === 'http' ? content.routes.map(({ name, match }) => [name, match.length]) : [],
+    );
+    expect(routes).toEqual([
+      [
+        ['plain', 1],
+        ['both', 1],
+        ['any', 1],
+      ],
+      [
+        ['secure', 1],
+        ['both', 1],
+        ['any', 1],
+      ],
+    ]);
+  });
+
   it('is used where its hosts and those of a server meet, by the narrower name', () => {
     const { routes, said } = routesOf(
       `{ hosts: [a.site.test, "*.test", "*.deep.site.test", b.test], gateways: [edge], http: [{ ${TO_SITE(80)} }] }`,

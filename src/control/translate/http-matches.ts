@@ -2,12 +2,14 @@
 
 import { compare } from '../model/resource.ts';
 import type { HttpMatchSpec, HttpStringMatchSpec } from '../model/virtual-service.ts';
+import type { Scheme } from './bindings.ts';
 import type { AttributeMatch } from './mesh.ts';
 
 /** The path without its query. */
 export const PATHNAME = ':pathname';
 
-export function httpMatches(spec: HttpMatchSpec): AttributeMatch[] {
+/** `scheme`: of all requests; that a block is for it was settled then. */
+export function httpMatches(spec: HttpMatchSpec, scheme: Scheme | null): AttributeMatch[] {
   const matches: AttributeMatch[] = [];
   const add = (
     key: string,
@@ -21,7 +23,7 @@ export function httpMatches(spec: HttpMatchSpec): AttributeMatch[] {
   if (spec.uri && spec.uri.prefix !== '' && spec.uri.prefix !== '/') {
     add(PATHNAME, spec.uri, false, spec.ignoreUriCase === true);
   }
-  add(':scheme', spec.scheme);
+  if (scheme === null) add(':scheme', spec.scheme);
   add(':method', spec.method);
   add(':authority', spec.authority);
   for (const [name, match] of Object.entries(spec.headers ?? {})) add(name.toLowerCase(), match);

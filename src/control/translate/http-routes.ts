@@ -54,7 +54,7 @@ export class HttpRouteCompiler {
       const names = [spec.name ?? '', match?.name ?? ''].filter((name) => name !== '');
       const route: Route = {
         name: names.length > 0 ? names.join('.') : `http-${at}${blocks.length > 1 ? `-${index}` : ''}`,
-        match: match === null ? [] : httpMatches(match),
+        match: match === null ? [] : httpMatches(match, this.#binding.scheme),
         destinations,
         mirrors,
         timeoutMs,

@@ -2,7 +2,7 @@
 import { findUnreachableRoutes } from '../analyze/route-findings.ts';
 import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { VirtualServiceSpec } from '../model/virtual-service.ts';
-import { Binding, findGateway, gatewayName, MESH } from './bindings.ts';
+import { Binding, findGateway, gatewayName, MESH, type Scheme } from './bindings.ts';
 import { ConnectionRouteCompiler } from './connection-routes.ts';
 import { DestinationResolver, hostHint, type Report } from './destinations.ts';
 import { hostMatches, intersectHosts } from './hosts.ts';
@@ -160,7 +160,9 @@ class VirtualServiceCompiler {
     const wanted = wantedRoutes(server);
     if (wanted === 'http routes') {
       if (!spec.http?.length) return null;
-      const compiled = this.#http(gateway, server.port, server.protocol as CodecProtocol);
+      const scheme = server.tls === null ? 'http' : 'https';
+      const binding = this.#binding(gateway, server.port, scheme);
+      const compiled = this.#http(binding, server.port, server.protocol as CodecProtocol);
       const end = compiled.findIndex(({ route }) => isForEverything(route));
       // As in Istio: what stands behind a route for everything is not there, though the routes of others come in between.
       const routes = compiled.slice(0, end < 0 ? compiled.length : end + 1).map(({ route }) => route);
@@ -187,7 +189,7 @@ class VirtualServiceCompiler {
       host,
       port: port.number,
       codec: protocol.manifest.name,
-      routes: this.#http(MESH, port.number, protocol).map(({ route }) => route),
+      routes: this.#http(this.#binding(MESH, port.number), port.number, protocol).map(({ route }) => route),
       filters: [],
       codecOptions: {},
     };
@@ -207,14 +209,9 @@ class VirtualServiceCompiler {
     return { source: key, namespace: metadata.namespace, exportTo, host, port: port.number, routes };
   }
 
-  #http(gateway: string, port: number, protocol: CodecProtocol): CompiledHttpRoute[] {
+  #http(binding: Binding, port: number, protocol: CodecProtocol): CompiledHttpRoute[] {
     const { manifest } = protocol;
-    const compiler = new HttpRouteCompiler(
-      this.#binding(gateway, port),
-      manifest,
-      this.#resolver(port, manifest),
-      this.#report,
-    );
+    const compiler = new HttpRouteCompiler(binding, manifest, this.#resolver(port, manifest), this.#report);
     const compiled = (this.#resource.spec.http ?? []).flatMap((route, at) => compiler.compile(route, at));
     const routes: readonly Route[] = compiled.map(({ route }) => route);
     for (const { index: at, message } of findUnreachableRoutes(routes))
@@ -226,8 +223,8 @@ class VirtualServiceCompiler {
     return new ConnectionRouteCompiler(this.#binding(gateway, port), this.#resolver(port, null), this.#report);
   }
 
-  #binding(gateway: string, port: number): Binding {
-    return new Binding(gateway, port, this.#resource.metadata.namespace);
+  #binding(gateway: string, port: number, scheme: Scheme | null = null): Binding {
+    return new Binding(gateway, port, this.#resource.metadata.namespace, scheme);
   }
 
   #resolver(port: number, manifest: CodecProtocol['manifest'] | null): DestinationResolver {
