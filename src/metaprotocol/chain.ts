@@ -24,6 +24,8 @@ export interface DirectionHooks<M> {
 export interface ChainStats {
   readonly connections: Counter;
   readonly connectionsActive: Counter;
+  /** Whose TLS ended here: of all chains of the listener. */
+  readonly tlsConnectionsActive: Counter;
   readonly codecErrors: Counter;
   readonly filterErrors: Counter;
   readonly slowConsumers: Counter;

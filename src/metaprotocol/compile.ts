@@ -211,6 +211,7 @@ function compileChain(
     stats: {
       connections: scope.counter('downstream_connections_total'),
       connectionsActive: scope.gauge('downstream_connections'),
+      tlsConnectionsActive: core.stats.gauge('downstream_tls_connections', { listener: listener.name }),
       codecErrors: scope.counter('downstream_codec_errors_total'),
       filterErrors: scope.counter('filter_errors_total'),
       slowConsumers: scope.counter('downstream_slow_consumers_total'),

@@ -72,6 +72,22 @@ describe('swap', () => {
     expect([kept.closed, gone.closed]).toEqual([false, true]);
   });
 
+  it('counts connections over TLS, over a swap too, in a statistic that is there before them', () => {
+    const mesh = watchLeaks(new IdMesh());
+    const { length } = mesh.stats.definitions;
+    const tls = { serverName: null, alpn: null, uriSans: [], version: 'TLSv1.3' };
+    const callers = [null, tls, { ...tls, version: null }].map((peer) =>
+      mesh.caller((wire) => new FramePeer(wire), peer),
+    );
+    expect(mesh.stats.definitions.length).toBe(length);
+    mesh.apply(mesh.describe([{ timeoutMs: 1 }]));
+    expect(mesh.stat('downstream_tls_connections', { listener: 'listener' })).toBe(1);
+    for (const caller of callers) caller.wire.break(null);
+    mesh.settle();
+    expect(mesh.stat('downstream_tls_connections')).toBe(0);
+    expect(mesh.stats.definitions.length).toBe(length);
+  });
+
   it('a configuration with faults changes nothing and names them all', () => {
     const mesh = watchLeaks(new IdMesh({ clusters, routes: [to('v1')], upstreamPeer: FramePeer.echo }));
     const bad = mesh.describe([

@@ -11,7 +11,7 @@ import type { Core, Log } from './core.ts';
 import type { RuntimeDescription } from './description.ts';
 import type { DownstreamOwner } from './downstream.ts';
 import { DownstreamConnection } from './downstream.ts';
-import type { Address, ConnectionInfo } from './filter.ts';
+import type { Address } from './filter.ts';
 import { Admission, type AdmissionOwner } from './listener/admission.ts';
 import { type ConnectionFacts, chooseChain } from './listener/chain-match.ts';
 import type { AcceptContext } from './listener/listener.ts';
@@ -266,7 +266,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
 
   onConnectionClosed(connection: DownstreamConnection): void {
     this.#connections.delete(connection);
-    this.#countTls(connection.info, -1);
+    countTls(connection, -1);
   }
 
   // AdmissionOwner
@@ -286,7 +286,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
     const info = this.#infos.of(listener.description, context);
     const connection = new DownstreamConnection(this.#core, this, chain, wire, info);
     this.#connections.add(connection);
-    this.#countTls(info, 1);
+    countTls(connection, 1);
     connection.open();
     // Agreeing on TLS took its time.
     if (chain.generation !== this.#current.generation && this.#successor(connection) === undefined) connection.drain();
@@ -294,12 +294,6 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
 
   onAdmissionOver(admission: Admission): void {
     this.#admissions.delete(admission);
-  }
-
-  /** Of connections whose TLS ends here. */
-  #countTls({ listener, tls }: ConnectionInfo, change: number): void {
-    if (tls === null || tls.version === null) return;
-    this.#core.stats.gauge('downstream_tls_connections', { listener }).add(change);
   }
 
   #endAdmissions(): void {
@@ -332,6 +326,11 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
     const listener: CompiledListener | undefined = this.#current.listeners.get(connection.info.listener);
     return listener?.chains.find(({ chain }) => chain.identity === identity)?.chain;
   }
+}
+
+/** If its TLS ends here. */
+function countTls({ chain, info }: DownstreamConnection, change: number): void {
+  if (info.tls !== null && info.tls.version !== null) chain.stats.tlsConnectionsActive.add(change);
 }
 
 function factsOf(listener: CompiledListener, context: AcceptContext): ConnectionFacts {

@@ -14,7 +14,7 @@ import {
   type RouteDescription,
   type RuntimeDescription,
 } from '../../src/metaprotocol/description.ts';
-import type { Address, Filter, FilterFactory } from '../../src/metaprotocol/filter.ts';
+import type { Address, Filter, FilterFactory, TlsPeer } from '../../src/metaprotocol/filter.ts';
 import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
 import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
@@ -150,12 +150,12 @@ export class Mesh<P extends RawPeer> {
   }
 
   /** A new caller; `peer` wraps its end of the connection. */
-  caller<C extends RawPeer>(peer: (wire: MemoryWire) => C): C {
+  caller<C extends RawPeer>(peer: (wire: MemoryWire) => C, tls: TlsPeer | null = null): C {
     const wire = new MemoryWire();
     const caller = peer(wire);
     this.world.add(wire, caller);
     const source = { host: '10.9.9.9', port: 40_000 + ++this.#callers };
-    this.plane.accept('listener', wire, { source, originalDestination: null });
+    this.plane.accept('listener', wire, { source, originalDestination: null, tls });
     return caller;
   }
 
