@@ -22,6 +22,25 @@ describe('the access log of HTTP', () => {
     expect(mesh.lines).toEqual(['POST /a "ann" 200 "s"']);
   });
 
+  it('lets no value end its line or its quotes, whether it came as bytes or was set', () => {
+    const format =
+      '%REQ(:path)% "%REQ(:authority)%" "%REQ(a)%" "%REQ(b)%" "%REQ(c)%" "%REQ(D)%" "%REQ(?q)%" "%REQ(none)%" "%RESP(e)%"';
+    const mesh = new HttpMesh({ builtIns: [{ factory: accessLogFilter, options: { path: 'log', format } }] });
+    const ask = (head: string) => {
+      const caller = mesh.newCaller();
+      caller.send(Buffer.from(`${head}\r\n\r\n`, 'latin1'));
+      mesh.settle();
+      mesh.upstream().connection.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nE: "\r\n\r\n');
+      mesh.settle();
+    };
+    ask('GET /a"b\\c?q="1 HTTP/1.1\r\nHost: h\r\nA:  plain \r\nB: "x\\\r\nC: 1\r\nc: "\r\nd: tab\there \xe9\x85\xff');
+    ask('OPTIONS http://other HTTP/1.1\r\nHost: other\r\nA:');
+    expect(mesh.lines).toEqual([
+      String.raw`/a\x22b\x5cc?q=\x221 "h" "plain" "\x22x\x5c" "1,\x22" "tab\x09here é\x85ÿ" "\x221" "-" "\x22"`,
+      String.raw`* "other" "" "-" "-" "-" "-" "-" "\x22"`,
+    ]);
+  });
+
   it('says why a request was refused before it had a route, and what its answer weighs', () => {
     const options = { path: 'log', format: '%STATUS% %RESPONSE_CODE% %BYTES_SENT% "%RESPONSE_DETAILS%"' };
     const mesh = new HttpMesh({ builtIns: [{ factory: accessLogFilter, options }] });

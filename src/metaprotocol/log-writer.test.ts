@@ -57,6 +57,26 @@ describe('LogWriter', () => {
     expect(batches).toEqual([{ text: 'whole\n', count: 1 }]);
   });
 
+  it('writes what others chose so that it ends neither a line nor a quoted field', () => {
+    const { writer, batches } = recording();
+    const text = 'a"b\\c\r\nd\x7fe\x9bfé東\u{1f30a}';
+    writer.beginLine();
+    writer.quoted(text);
+    writer.quoted('');
+    expect(writer.quotedBytes(Buffer.from(text, 'latin1'), 0, 1)).toBe(true);
+    for (let byte = 0; byte < 256; byte++) {
+      const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
+      expect(writer.quotedBytes(Uint8Array.of(0x61, byte), 1, 2)).toBe(plain);
+      if (!plain) expect(writer.quotedBytes(Uint8Array.of(0x61, byte), 0, 2)).toBe(false);
+    }
+    writer.endLine();
+    writer.flush();
+    const plain = Array.from({ length: 0x5f }, (_, index) => String.fromCharCode(0x20 + index)).join('');
+    expect(batches[0]!.text).toBe(
+      `${String.raw`a\x22b\x5cc\x0d\x0ad\x7fe\x9bfé東🌊`}a${plain.replaceAll(/["\\]/g, '')}\n`,
+    );
+  });
+
   it('gives a part as text and forgets it, without touching the lines before', () => {
     const { writer, batches } = recording();
     writer.beginLine();

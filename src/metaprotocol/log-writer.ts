@@ -15,6 +15,12 @@ const ZERO = 0x30;
 /** Below this the digits are made with 32-bit integers. */
 const INTEGER_LIMIT = 1_000_000_000;
 
+const UNSAFE = /["\\\p{Cc}]/gu;
+/** 1: a byte of ASCII that stands in a log as it is. */
+const PLAIN: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  return byte < 0x80 && quoteSafe(String.fromCharCode(byte)).length === 1 ? 1 : 0;
+});
+
 /** Batches of one worker whose lines are written. The pages of a new one cost more than writing what is in it. */
 export class LogBatches {
   readonly #free: Buffer[] = [];
@@ -63,6 +69,35 @@ export class LogWriter {
   text(text: string): void {
     this.#reserve(text.length * UTF8_BYTES);
     this.#length += this.#bytes.write(text, this.#length);
+  }
+
+  /** Text that somebody else may have chosen: nothing of it ends the line or a quoted field. */
+  quoted(text: string): void {
+    const { length } = text;
+    this.#reserve(length);
+    const at = this.#length;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0xff || PLAIN[code] === 0) {
+        this.text(quoteSafe(text));
+        return;
+      }
+      this.#bytes[at + index] = code;
+    }
+    this.#length = at + length;
+  }
+
+  /** The same for `bytes[from, to)`, one for each character. False: some are not plain ASCII, and nothing was written. */
+  quotedBytes(bytes: Uint8Array, from: number, to: number): boolean {
+    this.#reserve(to - from);
+    let length = this.#length;
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at]!;
+      if (PLAIN[byte] === 0) return false;
+      this.#bytes[length++] = byte;
+    }
+    this.#length = length;
+    return true;
   }
 
   copy(from: Uint8Array): void {
@@ -129,6 +164,11 @@ export class LogWriter {
     this.#bytes.set(begun);
     this.#length = begun.length;
   }
+}
+
+/** A value in which nothing ends the line or a quoted field. */
+export function quoteSafe(text: string): string {
+  return text.replace(UNSAFE, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** For a data plane that keeps no access logs. */

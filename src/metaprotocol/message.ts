@@ -61,6 +61,15 @@ export interface Message {
   /** Does `get(key)` begin with this text? For codecs that know without making the text; null: ask `get`. */
   beginsWith?(key: string, prefix: string): boolean | null;
   fork(): this;
+  /** Where `get(key)` stands as it came, one byte a character. False: nowhere, it has none. null, or no such method: ask `get`. */
+  locate?(key: string, range: ByteRange): boolean | null;
+}
+
+/** `bytes[from, to)`, for whoever asks to be filled in. */
+export interface ByteRange {
+  bytes: Uint8Array;
+  from: number;
+  to: number;
 }
 
 export interface RequestMessage extends Message {

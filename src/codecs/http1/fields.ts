@@ -3,8 +3,13 @@
  * gone and gather lines to add, so that untouched runs are copied as they came.
  */
 import type { Output } from '../../metaprotocol/codec.ts';
+import type { ByteRange } from '../../metaprotocol/message.ts';
 import type { SectionReader } from './section-reader.ts';
-import { BYTE, Class, equalsName, isAll, SP, TAB } from './wire.ts';
+import { BYTE, Class, COLON, CR, equalsName, isAll, LF, SP, TAB } from './wire.ts';
+
+const NOTHING: readonly string[] = [];
+/** Up to here a loop costs less than a call of `write`. */
+const LOOP_LENGTH = 32;
 
 export class Fields {
   bytes: Buffer;
@@ -57,6 +62,12 @@ export class Fields {
     );
   }
 
+  /** The first line of this lower-case name, from line `from` on; -1: none. */
+  #next(lower: string, from: number): number {
+    for (let index = from; index < this.#count; index++) if (this.isNamed(index, lower)) return index;
+    return -1;
+  }
+
   name(index: number): string {
     const from = this.base + this.#cells[index * 2]!;
     return this.bytes.toString('latin1', from, this.base + this.#cells[index * 2 + 1]!).toLowerCase();
@@ -95,9 +106,7 @@ export class Fields {
   /** All values of a field, joined by a comma (RFC 9110 §5.2). */
   get(lower: string): string | undefined {
     let found: string | undefined;
-    const cells = this.#cells;
-    for (let index = 0; index < this.#count; index++) {
-      if (cells[index * 2 + 1]! - cells[index * 2]! !== lower.length || !this.isNamed(index, lower)) continue;
+    for (let index = this.#next(lower, 0); index >= 0; index = this.#next(lower, index + 1)) {
       found = found === undefined ? this.value(index) : `${found},${this.value(index)}`;
     }
     const added = this.#added;
@@ -110,6 +119,19 @@ export class Fields {
     return found;
   }
 
+  /** As `Message.locate`: null where the value was added or has several lines. */
+  locate(lower: string, range: ByteRange): boolean | null {
+    const added = this.#added;
+    if (added !== null) for (let at = 0; at < added.length; at += 2) if (added[at] === lower) return null;
+    const index = this.#next(lower, 0);
+    if (index < 0) return false;
+    if (this.#next(lower, index + 1) >= 0) return null;
+    range.bytes = this.bytes;
+    range.from = this.valueFrom(index);
+    range.to = this.valueTo(index);
+    return true;
+  }
+
   entries(visit: (key: string, value: string) => void): void {
     for (let index = 0; index < this.#count; index++) {
       if (!this.isGone(index)) visit(this.name(index), this.value(index));
@@ -118,22 +140,22 @@ export class Fields {
     for (let at = 0; at < added.length; at += 2) visit(added[at]!, added[at + 1]!);
   }
 
-  /** False: no such field can be written. */
+  /** `lower` is what `fieldName` gives. False: no such field can be written. */
   add(lower: string, value: string): boolean {
-    if (lower === '' || !isAll(lower, Class.Token) || !isAll(value, Class.Value)) return false;
+    if (lower === '' || !isAll(value, Class.Value)) return false;
     this.#added ??= [];
     this.#added.push(lower, value.trim());
     return true;
   }
 
   set(lower: string, value: string): boolean {
-    if (lower === '' || !isAll(lower, Class.Token) || !isAll(value, Class.Value)) return false;
+    if (lower === '' || !isAll(value, Class.Value)) return false;
     this.remove(lower);
     return this.add(lower, value);
   }
 
   remove(lower: string): void {
-    for (let index = 0; index < this.#count; index++) if (this.isNamed(index, lower)) this.drop(index);
+    for (let index = this.#next(lower, 0); index >= 0; index = this.#next(lower, index + 1)) this.drop(index);
     const added = this.#added;
     if (added === null) return;
     for (let at = added.length - 2; at >= 0; at -= 2) if (added[at] === lower) added.splice(at, 2);
@@ -168,10 +190,20 @@ export class Fields {
       }
     }
     if (end > run) out.append(bytes, base + run, base + end);
-    const added = this.#added;
-    let text = '';
-    if (added !== null) for (let at = 0; at < added.length; at += 2) text += `${added[at]}: ${added[at + 1]}\r\n`;
-    writeText(out, text + tail);
+    const added = this.#added ?? NOTHING;
+    let length = tail.length;
+    for (const text of added) length += text.length + 2;
+    let at = out.reserve(length);
+    const { slab } = out;
+    for (let index = 0; index < added.length; index += 2) {
+      at = put(slab, at, added[index]!);
+      slab[at++] = COLON;
+      slab[at++] = SP;
+      at = put(slab, at, added[index + 1]!);
+      slab[at++] = CR;
+      slab[at++] = LF;
+    }
+    put(slab, at, tail);
   }
 }
 
@@ -179,15 +211,24 @@ export class Fields {
 export function writeText(out: Output, text: string): void {
   if (text.length === 0) return;
   const at = out.reserve(text.length);
-  out.slab.write(text, at, 'latin1');
+  put(out.slab, at, text);
 }
 
-/** A key as HTTP compares it. Keys of configuration are lower case already. */
-export function lowerName(key: string): string {
+/** Returns where it ends. */
+function put(slab: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > LOOP_LENGTH) slab.write(text, at, 'latin1');
+  else for (let index = 0; index < length; index++) slab[at + index] = text.charCodeAt(index);
+  return at + length;
+}
+
+/** A key as HTTP compares names of fields; '': it is none. Keys of configuration are lower case already. */
+export function fieldName(key: string): string {
   for (let at = 0; at < key.length; at++) {
     const code = key.charCodeAt(at);
-    if (code >= 0x41 && code <= 0x5a) return key.toLowerCase();
-    if (code > 0xff || (BYTE[code]! & Class.Token) === 0) return key.toLowerCase();
+    if (code > 0xff || (BYTE[code]! & Class.LowerToken) === 0) {
+      return isAll(key, Class.Token) ? key.toLowerCase() : '';
+    }
   }
   return key;
 }

@@ -1,6 +1,13 @@
 /** The messages of HTTP/1.1: heads and trailers over their raw bytes. */
-import type { Message, Outcome, RequestMessage, ResponseMessage, Trailers } from '../../metaprotocol/message.ts';
-import { type Fields, lowerName } from './fields.ts';
+import type {
+  ByteRange,
+  Message,
+  Outcome,
+  RequestMessage,
+  ResponseMessage,
+  Trailers,
+} from '../../metaprotocol/message.ts';
+import { type Fields, fieldName } from './fields.ts';
 import type { RequestLine } from './request-line.ts';
 import { isAuthority } from './request-line.ts';
 import { Class, EMPTY, type Framing, isAll } from './wire.ts';
@@ -47,15 +54,16 @@ abstract class Http1Message implements Message {
   }
 
   abstract get(key: string): string | undefined;
+  abstract locate(key: string, range: ByteRange): boolean | null;
   abstract entries(visit: (key: string, value: string) => void): void;
   abstract fork(): this;
 
   set(key: string, value: string): boolean {
-    return this.setField(lowerName(key), value);
+    return this.setField(fieldName(key), value);
   }
 
   add(key: string, value: string): boolean {
-    return this.addField(lowerName(key), value);
+    return this.addField(fieldName(key), value);
   }
 
   protected setField(lower: string, value: string): boolean {
@@ -67,7 +75,7 @@ abstract class Http1Message implements Message {
   }
 
   remove(key: string): boolean {
-    const name = lowerName(key);
+    const name = fieldName(key);
     if (OWN.has(name)) return this.fields.get(name) === undefined;
     this.fields.remove(name);
     return true;
@@ -149,7 +157,7 @@ export class Http1Request extends Http1Message implements RequestMessage {
   override get(key: string): string | undefined {
     if (key.charCodeAt(0) === 0x3a) return this.#pseudo(key);
     if (key.charCodeAt(0) === 0x3f) return queryParameter(this.target, key.slice(1));
-    const name = lowerName(key);
+    const name = fieldName(key);
     return name === 'host' ? this.#authority : this.fields.get(name);
   }
 
@@ -164,6 +172,21 @@ export class Http1Request extends Http1Message implements RequestMessage {
     return true;
   }
 
+  override locate(key: string, range: ByteRange): boolean | null {
+    const first = key.charCodeAt(0);
+    if (first === 0x3a) {
+      if (key !== ':path' || this.#target !== null || this.method === 'CONNECT') return null;
+      const { bytes, base } = this.fields;
+      range.bytes = bytes;
+      range.from = base + this.#targetFrom;
+      range.to = base + this.#targetTo;
+      return true;
+    }
+    if (first === 0x3f) return null;
+    const name = fieldName(key);
+    return name === 'host' ? null : this.fields.locate(name, range);
+  }
+
   override entries(visit: (key: string, value: string) => void): void {
     visit(':method', this.method);
     if (this.method !== 'CONNECT') visit(':path', this.target);
@@ -175,20 +198,20 @@ export class Http1Request extends Http1Message implements RequestMessage {
   }
 
   override set(key: string, value: string): boolean {
-    const name = lowerName(key);
-    if (name === ':authority' || name === 'host') return this.#setAuthority(value);
-    if (name === ':path') return this.#setPath(value);
-    return this.setField(name, value);
+    if (key.charCodeAt(0) === 0x3a) return this.#setPseudo(key.toLowerCase(), value);
+    const name = fieldName(key);
+    return name === 'host' ? this.#setAuthority(value) : this.setField(name, value);
   }
 
   override add(key: string, value: string): boolean {
-    const name = lowerName(key);
-    return name === 'host' || name.charCodeAt(0) === 0x3a ? this.set(name, value) : this.addField(name, value);
+    if (key.charCodeAt(0) === 0x3a) return this.#setPseudo(key.toLowerCase(), value);
+    const name = fieldName(key);
+    return name === 'host' ? this.#setAuthority(value) : this.addField(name, value);
   }
 
   override remove(key: string): boolean {
-    const name = lowerName(key);
-    return name === 'host' || name.startsWith(':') ? false : super.remove(name);
+    const name = fieldName(key);
+    return name === 'host' || key.charCodeAt(0) === 0x3a ? false : super.remove(name);
   }
 
   override fork(): this {
@@ -233,6 +256,11 @@ export class Http1Request extends Http1Message implements RequestMessage {
       default:
         return undefined;
     }
+  }
+
+  #setPseudo(lower: string, value: string): boolean {
+    if (lower === ':authority') return this.#setAuthority(value);
+    return lower === ':path' && this.#setPath(value);
   }
 
   #setAuthority(value: string): boolean {
@@ -288,7 +316,11 @@ export class Http1Response extends Http1Message implements ResponseMessage {
 
   override get(key: string): string | undefined {
     if (key === ':status') return `${this.status}`;
-    return this.fields.get(lowerName(key));
+    return this.fields.get(fieldName(key));
+  }
+
+  override locate(key: string, range: ByteRange): boolean | null {
+    return key === ':status' ? null : this.fields.locate(fieldName(key), range);
   }
 
   override entries(visit: (key: string, value: string) => void): void {
@@ -316,7 +348,7 @@ export class Http1Trailers implements Trailers {
   }
 
   get(key: string): string | undefined {
-    return this.fields.get(lowerName(key));
+    return this.fields.get(fieldName(key));
   }
 
   entries(visit: (key: string, value: string) => void): void {
@@ -324,12 +356,12 @@ export class Http1Trailers implements Trailers {
   }
 
   set(key: string, value: string): boolean {
-    const name = lowerName(key);
+    const name = fieldName(key);
     return !OWN.has(name) && name !== 'host' && this.fields.set(name, value);
   }
 
   remove(key: string): boolean {
-    this.fields.remove(lowerName(key));
+    this.fields.remove(fieldName(key));
     return true;
   }
 }

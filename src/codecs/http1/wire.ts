@@ -27,6 +27,8 @@ export const Class = {
   Target: 4,
   /** Host and port (RFC 3986 §3.2.2), without userinfo and without the comma of a list. */
   Authority: 8,
+  /** Token, but no capital letter. */
+  LowerToken: 16,
 } as const;
 
 /** The classes of each byte. */
@@ -38,12 +40,13 @@ function classes(): Uint8Array {
     for (const character of characters) table[character.charCodeAt(0)]! |= bit;
   };
   const alphanumeric = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
-  add(`${alphanumeric}!#$%&'*+-.^_\`|~`, Class.Token);
+  add(`${alphanumeric}!#$%&'*+-.^_\`|~`, Class.Token | Class.LowerToken);
   add(`${alphanumeric}-._~!$&'()*+;=:[]%`, Class.Authority);
   for (let byte = 0x21; byte < 0x7f; byte++) table[byte]! |= Class.Value | Class.Target;
   table['#'.charCodeAt(0)]! &= ~Class.Target;
   table[SP]! |= Class.Value;
   table[TAB]! |= Class.Value;
+  for (let byte = 0x41; byte <= 0x5a; byte++) table[byte]! &= ~Class.LowerToken;
   for (let byte = 0x80; byte < 0x100; byte++) table[byte]! |= Class.Value;
   return table;
 }

@@ -1,64 +1,72 @@
 /** LineFormat: a format of the access log, compiled into parts that write a line's bytes. */
 import type { ConfigIssue } from '../../config-error.ts';
 import type { Stream } from '../../filter.ts';
-import type { LogWriter } from '../../log-writer.ts';
+import { type LogWriter, quoteSafe } from '../../log-writer.ts';
+import type { ByteRange, Message } from '../../message.ts';
 import { Status } from '../../status.ts';
 
+const NO_BYTES = new Uint8Array(0);
+
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
-type Field = TextField | NumberField;
-
-interface TextField {
-  readonly text: (stream: Stream) => string;
-  /** A peer or a name in configuration chose the text: it may hold quotes or line ends. */
-  readonly foreign: boolean;
+type Field =
   /** Most lines have the same as the line before. */
-  readonly steady: boolean;
+  { readonly steady: (stream: Stream) => string } | { readonly write: Write };
+
+type Write = (stream: Stream, log: LogWriter) => void;
+
+/** What is the same in every line, then a value. */
+interface Piece {
+  readonly literal: Uint8Array;
+  readonly write: Write;
 }
 
-interface NumberField {
-  /** Whole, not negative. */
-  readonly number: (stream: Stream) => number;
-}
-
-interface Part {
-  write(stream: Stream, log: LogWriter): void;
-}
-
-const steady = (text: (stream: Stream) => string, foreign = false) => {
-  return (): Field => ({ text, foreign, steady: true });
+const steady = (text: (stream: Stream) => string) => (): Field => ({ steady: text });
+const number = (read: (stream: Stream) => number) => {
+  return (): Field => ({ write: (stream, log) => log.number(read(stream)) });
 };
-const varying = (text: (stream: Stream, argument: string) => string, foreign = false) => {
-  return (argument: string): Field => ({ text: (stream) => text(stream, argument), foreign, steady: false });
-};
-const number = (read: (stream: Stream) => number) => (): Field => ({ number: read });
+
+/** Of the request or response; `-` where there is none. */
+function attribute(messageOf: (stream: Stream) => Message | null) {
+  return (key: string): Field => {
+    const range: ByteRange = { bytes: NO_BYTES, from: 0, to: 0 };
+    return {
+      write(stream, log) {
+        const message = messageOf(stream);
+        const located = message?.locate?.(key, range) ?? null;
+        if (located === true && log.quotedBytes(range.bytes, range.from, range.to)) return;
+        log.quoted((located === false ? undefined : message?.get(key)) ?? '-');
+      },
+    };
+  };
+}
 
 const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
-  START_TIME: () => ({ text: startTimeText(), foreign: false, steady: true }),
+  START_TIME: () => ({ steady: startTimeText() }),
   PROTOCOL: steady((stream) => stream.request.family),
   LISTENER: steady((stream) => stream.downstream.listener),
-  ROUTE_NAME: steady((stream) => stream.route?.name ?? '-', true),
+  ROUTE_NAME: steady((stream) => stream.route?.name ?? '-'),
   /** How the proxy ended it: `no_error`, or the name of a ProxyStatus. */
   STATUS: steady((stream) => stream.status.name),
   /** The protocol's own code. */
   RESPONSE_CODE: steady((stream) => stream.response?.outcome?.code.toString() ?? '-'),
-  RESPONSE_DETAILS: steady((stream) => (stream.status === Status.no_error ? '-' : stream.status.detail), true),
+  RESPONSE_DETAILS: steady((stream) => (stream.status === Status.no_error ? '-' : stream.status.detail)),
   BYTES_RECEIVED: number((stream) => stream.requestBytes),
   BYTES_SENT: number((stream) => stream.responseBytes),
   /** Milliseconds, rounded. */
   DURATION: number((stream) => Math.round(stream.elapsedMs)),
   /** Microseconds, rounded. */
   DURATION_US: number((stream) => Math.round(stream.elapsedMs * 1_000)),
-  DOWNSTREAM_REMOTE_ADDRESS: varying((stream) => stream.downstream.sourceText),
+  DOWNSTREAM_REMOTE_ADDRESS: () => ({ write: (stream, log) => log.quoted(stream.downstream.sourceText) }),
   /** SNI, also of TLS that passes through. */
-  REQUESTED_SERVER_NAME: steady((stream) => stream.downstream.tls?.serverName ?? '-', true),
+  REQUESTED_SERVER_NAME: steady((stream) => stream.downstream.tls?.serverName ?? '-'),
   /** Of TLS that ended here. */
   DOWNSTREAM_TLS_VERSION: steady((stream) => stream.downstream.tls?.version ?? '-'),
   UPSTREAM_CLUSTER: steady((stream) => lastAttempt(stream)?.cluster ?? '-'),
   UPSTREAM_HOST: steady((stream) => lastAttempt(stream)?.endpoint.address ?? '-'),
   ATTEMPTS: number((stream) => stream.attempts.length),
   /** An attribute of the request or response: `%REQ(method)%`. */
-  REQ: varying((stream, key) => stream.request.get(key) ?? '-', true),
-  RESP: varying((stream, key) => stream.response?.get(key) ?? '-', true),
+  REQ: attribute((stream) => stream.request),
+  RESP: attribute((stream) => stream.response),
 };
 
 function lastAttempt({ attempts }: Stream): Stream['attempts'][number] | undefined {
@@ -89,12 +97,9 @@ function startTimeText(): (stream: Stream) => string {
 }
 
 /** Compiles a format; unknown commands become issues. */
-export function compileLine(format: string, issues: ConfigIssue[]): (stream: Stream, log: LogWriter) => void {
-  const parts: Part[] = [];
-  const literals = (text: string): void => {
-    const bytes = Buffer.from(text);
-    if (text !== '') parts.push({ write: (_stream, log) => log.copy(bytes) });
-  };
+export function compileLine(format: string, issues: ConfigIssue[]): Write {
+  const pieces: Piece[] = [];
+  let group: SteadyTexts | null = null;
   let at = 0;
   for (const command of format.matchAll(/%([A-Z_]+)(?:\(([^)]*)\))?%/g)) {
     const literal = format.slice(at, command.index);
@@ -105,40 +110,34 @@ export function compileLine(format: string, issues: ConfigIssue[]): (stream: Str
         path: 'format',
         message: `unknown command ${command[0]}, known: ${Object.keys(FIELDS).join(', ')}`,
       });
-      continue;
-    }
-    if ('number' in field) {
-      literals(literal);
-      parts.push({ write: (stream, log) => log.number(field.number(stream)) });
-      continue;
-    }
-    const text = field.foreign ? quoteSafe(field.text) : field.text;
-    const last = parts.at(-1);
-    if (!field.steady) {
-      literals(literal);
-      parts.push({ write: (stream, log) => log.text(text(stream)) });
-    } else if (last instanceof SteadyTexts) {
-      last.add(literal, text);
+    } else if ('write' in field) {
+      group = null;
+      pieces.push({ literal: Buffer.from(literal), write: field.write });
     } else {
-      parts.push(new SteadyTexts(literal, text));
+      if (group === null) {
+        const begun = new SteadyTexts();
+        pieces.push({ literal: NO_BYTES, write: (stream, log) => begun.write(stream, log) });
+        group = begun;
+      }
+      group.add(literal, field.steady);
     }
   }
-  literals(format.slice(at));
+  const rest = Buffer.from(format.slice(at));
   return (stream, log) => {
-    for (const part of parts) part.write(stream, log);
+    for (const { literal, write } of pieces) {
+      log.copy(literal);
+      write(stream, log);
+    }
+    log.copy(rest);
   };
 }
 
 /** Texts that mostly are what they were in the line before, each behind a literal: then their bytes are copied, not made again. */
-class SteadyTexts implements Part {
+class SteadyTexts {
   readonly #literals: string[] = [];
   readonly #texts: ((stream: Stream) => string)[] = [];
   readonly #last: string[] = [];
   #bytes: Uint8Array | null = null;
-
-  constructor(literal: string, text: (stream: Stream) => string) {
-    this.add(literal, text);
-  }
 
   add(literal: string, text: (stream: Stream) => string): void {
     this.#literals.push(literal);
@@ -153,28 +152,9 @@ class SteadyTexts implements Part {
       this.#last[index] = text;
       this.#bytes = null;
     }
-    this.#bytes ??= Buffer.from(this.#literals.map((literal, index) => literal + this.#last[index]).join(''));
+    this.#bytes ??= Buffer.from(
+      this.#literals.map((literal, index) => literal + quoteSafe(this.#last[index]!)).join(''),
+    );
     log.copy(this.#bytes);
   }
 }
-
-/** Peers choose some of these values: none of them may end the line or a quoted field. Most lines repeat the one before. */
-function quoteSafe(text: TextField['text']): TextField['text'] {
-  let last = '';
-  let lastSafe = '';
-  return (stream) => {
-    const value = text(stream);
-    if (value !== last) {
-      last = value;
-      lastSafe = UNSAFE.test(value) ? value.replace(ALL_UNSAFE, escaped) : value;
-    }
-    return lastSafe;
-  };
-}
-
-function escaped(char: string): string {
-  return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-}
-
-const ALL_UNSAFE = /["\\\p{Cc}]/gu;
-const UNSAFE = /["\\\p{Cc}]/u;
