@@ -2,7 +2,6 @@
  * The HTTP filter: what every HTTP request gets (x-request-id, x-forwarded-*), and what its route asks for (rewrite, redirect,
  * direct response). It stands in every HTTP chain, next to the router.
  */
-import { randomUUID } from 'node:crypto';
 import type { Filter, FilterContext, FilterFactory, Stream } from '../metaprotocol/filter.ts';
 import { FilterStatus } from '../metaprotocol/filter.ts';
 import type { RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
@@ -10,6 +9,7 @@ import { Status, statusOf } from '../metaprotocol/status.ts';
 import { type HttpRouteOptions, parseHttpRouteOptions } from './http-route-options.ts';
 import { rewritePath } from './path-rewrite.ts';
 import { redirectLocation } from './redirect-location.ts';
+import { RequestIds } from './request-ids.ts';
 
 export const HTTP_FILTER = 'http';
 const NO_BODY = Buffer.alloc(0);
@@ -17,6 +17,7 @@ const NO_BODY = Buffer.alloc(0);
 class HttpFilter implements Filter {
   readonly #options: HttpRouteOptions;
   readonly #index: number;
+  readonly #ids = new RequestIds();
 
   constructor(options: HttpRouteOptions, context: FilterContext) {
     this.#options = options;
@@ -33,7 +34,7 @@ class HttpFilter implements Filter {
     // At an edge a target that says https is a claim.
     const claimsHttps = downstream.direction !== 'gateway' && request.get(':scheme') === 'https';
     const scheme = downstream.tls !== null || claimsHttps ? 'https' : 'http';
-    if (request.get('x-request-id') === undefined) request.add('x-request-id', randomUUID());
+    if (request.get('x-request-id') === undefined) request.add('x-request-id', this.#ids.next());
     if (downstream.direction === 'gateway') {
       // From outside: the address is added to what the caller claims, its scheme is known here only.
       const claimed = request.get('x-forwarded-for');
