@@ -70,15 +70,34 @@ group('settling', () => {
   });
 
   it('leaves out what was never good, and what cannot be without it', () => {
-    const badCluster = fixtures.cluster('C', { lbPolicy: 'MAGLEV' });
-    const { settled, description } = describeAll(resources(listener, routes, badCluster, endpoints, ...other));
-    expect(settled.refused.map(({ typeUrl, name }) => [typeUrl, name])).toEqual([
-      [TypeUrl.Cluster, 'C'],
-      [TypeUrl.RouteConfiguration, 'R'],
+    const { settled, description } = describeAll(resources(listener, routes, endpoints, ...other));
+    expect(settled.refused).toEqual([
+      { typeUrl: TypeUrl.RouteConfiguration, name: 'R', message: 'names unknown cluster "C"' },
     ]);
-    expect(settled.refused[1]!.message).toBe('names unknown cluster "C"');
     expect(description.listeners.map(({ name }) => name)).toEqual(['L2']);
     expect(description.clusters.map(({ name }) => name)).toEqual(['C2']);
+  });
+
+  it('lets a cluster that was never good fail what is sent there, and no other route of a table', () => {
+    const bad = fixtures.cluster('C', { lbPolicy: 'MAGLEV' });
+    const shared = (...more: string[]) =>
+      fixtures.routes(
+        'R',
+        ['C', 'C2', ...more].map((cluster) => ({ match: { prefix: '/' }, route: { cluster } })),
+      );
+    const first = describeAll(resources(listener, shared(), bad, ...other));
+    expect(first.settled.refused.map(({ name }) => name)).toEqual(['C']);
+    expect(first.description.clusters).toMatchObject([
+      { name: 'C2', endpoints: [{ port: 10 }] },
+      { name: 'C', endpoints: [], tls: null },
+    ]);
+    // Nor does it hold back what comes later.
+    const later = resources(listener, shared('C2'), bad, ...other);
+    const second = describeAll(later, first.settled.used);
+    expect(second.settled.refused.map(({ name }) => name)).toEqual(['C']);
+    expect(second.settled.used.get(TypeUrl.RouteConfiguration)!.get('R')).toBe(
+      later.get(TypeUrl.RouteConfiguration)!.get('R'),
+    );
   });
 
   it('closes over references: a route to a refused cluster stays as it was, too', () => {

@@ -58,7 +58,7 @@ export class Settler {
     for (;;) {
       const used = this.#choose(wanted, accepted, refused);
       const known = refused.size;
-      for (const remark of this.#faults(used, wanted, accepted)) {
+      for (const remark of this.#faults(used, wanted, accepted, refused)) {
         const key = keyOf(remark.typeUrl, remark.name);
         if (!refused.has(key)) refused.set(key, remark);
       }
@@ -102,7 +102,12 @@ export class Settler {
     return used;
   }
 
-  #faults(used: Resources, wanted: Resources, accepted: Resources): ResourceRemark[] {
+  #faults(
+    used: Resources,
+    wanted: Resources,
+    accepted: Resources,
+    refused: ReadonlyMap<string, ResourceRemark>,
+  ): ResourceRemark[] {
     const faults: ResourceRemark[] = [];
     for (const kind of KINDS) {
       // Not only what is used: a listener that waits for its routes may be wrong in itself.
@@ -114,6 +119,11 @@ export class Settler {
     const missing = new Map<VersionedResource, Set<string>>();
     for (const [resource, cluster] of this.#namedClusters(used)) {
       if (used.get(TypeUrl.Cluster)!.has(cluster)) continue;
+      // With nothing better to go back to, one refused cluster would take the routes to all others with it.
+      const before = accepted.get(resource.typeUrl)?.get(resource.name);
+      const isBetter =
+        before !== undefined && this.#clustersOf(before).every((name) => accepted.get(TypeUrl.Cluster)?.has(name));
+      if (refused.has(keyOf(TypeUrl.Cluster, cluster)) && !isBetter) continue;
       const names = missing.get(resource) ?? new Set();
       missing.set(resource, names.add(cluster));
     }
@@ -193,7 +203,7 @@ export class Settler {
             : { ...chain, tls: mapSources(chain.tls, (source) => this.#found(used, source)) };
         }),
       })),
-      clusters: [...this.#plans(TypeUrl.Cluster, used).values()].map((cluster) => {
+      clusters: [...this.#plans(TypeUrl.Cluster, used).values(), ...this.#standIns(used)].map((cluster) => {
         const { tls } = cluster;
         return tls === null ? cluster : { ...cluster, tls: mapSources(tls, (source) => this.#found(used, source)) };
       }),
@@ -202,17 +212,30 @@ export class Settler {
     };
   }
 
+  /** Of clusters that are named and were refused in every version: what is sent there fails, and nothing else does. */
+  #standIns(used: Resources): ClusterPlan[] {
+    const names = new Set([...this.#namedClusters(used)].map(([, name]) => name));
+    return [...names]
+      .filter((name) => !used.get(TypeUrl.Cluster)!.has(name))
+      .map((name) => readCluster(new Reader({ name, loadAssignment: {} }, '', new Report())));
+  }
+
   /** Each cluster that a used table names, with the resource that holds the table. */
   *#namedClusters(used: Resources): Iterable<[VersionedResource, string]> {
-    for (const resource of used.get(TypeUrl.RouteConfiguration)!.values()) {
-      for (const cluster of clustersOf(this.#plan(TypeUrl.RouteConfiguration, resource))) yield [resource, cluster];
-    }
-    for (const resource of used.get(TypeUrl.Listener)!.values()) {
-      for (const { routes } of this.#plan(TypeUrl.Listener, resource).chains) {
-        if (typeof routes === 'string') continue;
-        for (const cluster of clustersOf(routes)) yield [resource, cluster];
+    for (const kind of [TypeUrl.RouteConfiguration, TypeUrl.Listener]) {
+      for (const resource of used.get(kind)!.values()) {
+        for (const cluster of this.#clustersOf(resource)) yield [resource, cluster];
       }
     }
+  }
+
+  /** Of a RouteConfiguration, or a listener that holds tables of its own. */
+  #clustersOf(resource: VersionedResource): string[] {
+    if (resource.typeUrl === TypeUrl.RouteConfiguration)
+      return [...clustersOf(this.#plan(TypeUrl.RouteConfiguration, resource))];
+    return this.#plan(TypeUrl.Listener, resource).chains.flatMap(({ routes }) =>
+      typeof routes === 'string' ? [] : [...clustersOf(routes)],
+    );
   }
 
   /** Each secret that used TLS names. */
