@@ -286,8 +286,12 @@ stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
       {
         source: 'Gateway/shop/a',
         message:
-          'the namespace default of the router has no Secret cred with a certificate and its key: port 443 does not serve a.test',
+          'the namespace default has no Secret cred with a certificate and its key: the router, which is in this namespace, does not serve a.test on port 443',
       },
+    ]);
+    const broken = generate([...files, secret('default').replace('BEGIN PRIVATE', 'BEGIN')]);
+    expect(broken.notes).toMatchObject([
+      { message: expect.stringMatching(/^Secret default\/cred is there and not valid: .*: the router, which is/) },
     ]);
   });
 

@@ -292,7 +292,7 @@ class GatewayPort {
       else
         this.#site.note(
           gateway.source,
-          `the namespace ${namespace} of the router has no Secret ${name} with a certificate and its key: port ${server.port} does not serve ${hostsText(server)}`,
+          `${this.#site.mesh.credentials.lackOf(namespace, name, 'a certificate and its key')}: the router, which is in this namespace, does not serve ${hostsText(server)} on port ${server.port}`,
         );
       return Boolean(secret);
     });

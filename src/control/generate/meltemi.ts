@@ -208,10 +208,11 @@ class MeltemiGeneration {
     const ca = tls?.ca;
     if (!ca || ca === 'system' || 'file' in ca) return { ca: null, from: [] };
     const { namespace } = this.#node;
-    const found = this.#mesh.credentials.find(namespace, ca.credential);
+    const { credentials } = this.#mesh;
+    const found = credentials.find(namespace, ca.credential);
     if (!found?.ca)
       for (const source of policy?.sources ?? [])
-        this.#note(source, `the namespace ${namespace} has no Secret ${ca.credential} with ca.crt: no connections`);
+        this.#note(source, `${credentials.lackOf(namespace, ca.credential, 'ca.crt')}: no connections`);
     return { ca: found?.ca ?? null, from: found === null ? [] : [found.source] };
   }
 

@@ -55,4 +55,36 @@ describe('a Secret', () => {
     expect(credentials.namespacesOf('cred')).toEqual(['shop']);
     expect(JSON.stringify(credentials)).toBe('{}');
   });
+
+  it('that is broken from the start is told to all who name it', () => {
+    const at = (kind: string, api: string, spec: string): string =>
+      `apiVersion: ${api}\nkind: ${kind}\nmetadata: { name: x, namespace: shop }\nspec: ${spec}\n`;
+    const server = 'port: { number: 443, name: s, protocol: TLS }, hosts: [a.test]';
+    const files = {
+      'g.yaml': at(
+        'Gateway',
+        'networking.istio.io/v1',
+        `{ selector: {}, servers: [{ ${server}, tls: { mode: SIMPLE, credentialName: cred } }] }`,
+      ),
+      'd.yaml': at(
+        'DestinationRule',
+        'networking.istio.io/v1',
+        '{ host: a.test, trafficPolicy: { tls: { mode: SIMPLE, credentialName: cred } } }',
+      ),
+      'r.yaml': at(
+        'RedisService',
+        'redis.aeraki.io/v1alpha1',
+        '{ host: [a.test], settings: { auth: { secret: { name: cred } } } }',
+      ),
+      's.yaml': secret({ 'tls.crt': one.certificate, 'tls.key': other.key }),
+    };
+    const told = findingsOf(new TestMesh().apply(files)).filter((text) => text.includes('Secret'));
+    const fault =
+      'Secret shop/cred is there and not valid: s.yaml:5: stringData["tls.key"]: expected the key of the certificate tls.crt';
+    expect(told).toEqual([
+      expect.stringContaining(`tls.credentialName: ${fault}: no connection can be verified`),
+      expect.stringContaining(`tls.credentialName: ${fault}: callers get no answer until`),
+      expect.stringContaining(`secret.name: ${fault}`),
+    ]);
+  });
 });

@@ -1,7 +1,8 @@
 /** Credentials: the certificates and CAs that Secrets hold, by the names that Gateways and DestinationRules know them by. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { type Finding, findingAt, type Resource } from '../model/resource.ts';
+import { type Finding, findingAt, type Resource, resourceKey } from '../model/resource.ts';
 import type { SecretSpec } from '../model/secret.ts';
+import type { Secrets } from './secrets.ts';
 
 export interface TlsCredential {
   /** Key of the Secret. */
@@ -60,29 +61,36 @@ interface NamedText {
   readonly text: string;
 }
 
-/** Its content is shown by nothing that prints objects. */
 export class Credentials {
-  /** By `<namespace>/<name>`. */
-  readonly #secrets: ReadonlyMap<string, SecretSpec>;
+  readonly #secrets: Secrets;
 
-  constructor(secrets: ReadonlyMap<string, SecretSpec>) {
+  constructor(secrets: Secrets) {
     this.#secrets = secrets;
   }
 
-  /** null: there is no such Secret. */
+  /** null: there is no such Secret that can be used. */
   find(namespace: string, name: string): TlsCredential | null {
-    const secret = this.#secrets.get(`${namespace}/${name}`);
-    if (secret === undefined) return null;
+    const secret = this.#secrets.find(namespace, name);
+    if (secret === null) return null;
     const read = (keys: readonly string[]): string | null =>
       keys.map((key) => secret.texts.get(key)).find((text) => text?.includes(PEM)) ?? null;
     const [certificate, key] = [read(CERTIFICATE_KEYS), read(PRIVATE_KEYS)];
-    const source = `Secret/${namespace}/${name}`;
+    const source = resourceKey('Secret', namespace, name);
     return { source, pair: certificate === null || key === null ? null : { certificate, key }, ca: read(CA_KEYS) };
   }
 
-  /** Namespaces that have a Secret of this name. */
+  /** Why the namespace has no such credential of that `content`. */
+  lackOf(namespace: string, name: string, content: string): string {
+    return this.#secrets.faultOf(namespace, name) ?? `the namespace ${namespace} has no Secret ${name} with ${content}`;
+  }
+
+  /** Why no namespace has one; null: some has. */
+  lackOfAny(name: string): string | null {
+    if (this.namespacesOf(name).length > 0) return null;
+    return this.#secrets.faultsOf(name) ?? `no namespace has a Secret ${name}`;
+  }
+
   namespacesOf(name: string): string[] {
-    const suffix = `/${name}`;
-    return [...this.#secrets.keys()].filter((key) => key.endsWith(suffix)).map((key) => key.slice(0, -suffix.length));
+    return this.#secrets.namespacesOf(name);
   }
 }

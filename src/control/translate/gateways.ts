@@ -155,9 +155,10 @@ class GatewayCompiler {
 
   #checkCredential(name: string, path: FieldPath): void {
     const namespaces = this.#credentials.namespacesOf(name);
+    const lack = this.#credentials.lackOfAny(name);
     const message =
-      namespaces.length === 0
-        ? `no namespace has a Secret ${name}: callers get no answer until the namespace of the router has it`
+      lack !== null
+        ? `${lack}: callers get no answer until the namespace of the router has it`
         : namespaces.every((namespace) => this.#credentials.find(namespace, name)?.pair === null)
           ? `Secret ${namespaces.map((namespace) => `${namespace}/${name}`).join(', ')} has no tls.crt and tls.key in PEM`
           : null;

@@ -89,8 +89,9 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
         findings.push(findingAt(document, 'notApplied', [...at, 'tls', 'mode'], message));
       }
       const credential = part.tls?.credentialName;
-      if (credential && credentials.namespacesOf(credential).length === 0) {
-        const message = `no namespace has a Secret ${credential}: no connection can be verified`;
+      const lack = credential ? credentials.lackOfAny(credential) : null;
+      if (lack !== null) {
+        const message = `${lack}: no connection can be verified`;
         findings.push(findingAt(document, 'warning', [...at, 'tls', 'credentialName'], message));
       }
       if (part.tls?.insecureSkipVerify && part.tls.mode !== 'DISABLE') {

@@ -1,10 +1,7 @@
 /** Credentials of a RedisService or RedisDestination, its Secret looked up. */
 import type { RedisAuthSpec } from '../model/redis-auth.ts';
 import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
-import type { SecretSpec } from '../model/secret.ts';
-
-/** By `<namespace>/<name>`. */
-export type Secrets = ReadonlyMap<string, SecretSpec>;
+import type { Secrets } from './secrets.ts';
 
 export interface Credentials {
   readonly username: string;
@@ -25,9 +22,10 @@ export function credentialsOf(
   if (!auth) return null;
   if (auth.plain) return checked(auth.plain.username ?? '', auth.plain.password, [...path, 'plain', 'password']);
   const { name, passwordField, usernameField } = auth.secret!;
-  const secret = secrets.get(`${resource.metadata.namespace}/${name}`);
-  if (secret === undefined) {
-    const message = `there is no Secret ${name} in the namespace ${resource.metadata.namespace}`;
+  const { namespace } = resource.metadata;
+  const secret = secrets.find(namespace, name);
+  if (secret === null) {
+    const message = secrets.faultOf(namespace, name) ?? `there is no Secret ${name} in the namespace ${namespace}`;
     findings.push(findingAt(resource.document, 'error', [...path, 'secret', 'name'], message));
     return null;
   }

@@ -4,7 +4,8 @@ import type { RedisDestinationSpec } from '../model/redis-destination.ts';
 import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { UpstreamSettings } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
-import { credentialsOf, type Secrets } from './redis-auth.ts';
+import { credentialsOf } from './redis-auth.ts';
+import type { Secrets } from './secrets.ts';
 import type { Compiled } from './translation-round.ts';
 
 const POOL: FieldPath = ['spec', 'trafficPolicy', 'connectionPool'];

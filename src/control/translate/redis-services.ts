@@ -17,8 +17,9 @@ import {
   type TableFilter,
 } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
-import { credentialsOf, type Secrets } from './redis-auth.ts';
+import { credentialsOf } from './redis-auth.ts';
 import { defaultRoute } from './routes.ts';
+import type { Secrets } from './secrets.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
 

@@ -31,10 +31,10 @@ import {
 import { MeshIndex } from './mesh-index.ts';
 import { checkDestinationRule, toPolicies } from './policies.ts';
 import { ProtocolTable } from './protocols.ts';
-import type { Secrets } from './redis-auth.ts';
 import { compileRedisDestination } from './redis-destinations.ts';
 import { compileRedisService } from './redis-services.ts';
 import { compileRouter } from './routes.ts';
+import { Secrets, secretFault } from './secrets.ts';
 import { checkServiceEntry, toServices } from './services.ts';
 import { checkSidecar, toSidecarPolicy } from './sidecars.ts';
 import { type GoodVersion, hasError, type Outcome, TranslationRound } from './translation-round.ts';
@@ -87,13 +87,13 @@ export class Translator {
     }));
     const services = claimPorts(entries.flat(), round);
 
-    const secrets: Secrets = new Map(
-      round
-        .admit('Secret', (resource: Resource<SecretSpec>) => ({
-          findings: this.#secretFindings(resource),
-          make: () => resource,
-        }))
-        .map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec]),
+    const used = round.admit('Secret', (resource: Resource<SecretSpec>) => ({
+      findings: this.#secretFindings(resource),
+      make: () => resource,
+    }));
+    const secrets = new Secrets(
+      new Map(used.map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec])),
+      faultsOfSecrets(inventory, round),
     );
     const credentials = new Credentials(secrets);
 
@@ -175,6 +175,18 @@ export class Translator {
     }
     return verdicts;
   }
+}
+
+function faultsOfSecrets({ entries }: Inventory, round: TranslationRound): Map<string, string> {
+  const refused = [...entries.values()].filter(({ key, document, supported }) => {
+    return document.kind === 'Secret' && supported && !round.used.has(key);
+  });
+  return new Map(
+    refused.map((entry) => {
+      const { namespace, name } = entry.document;
+      return [`${namespace}/${name}`, secretFault(entry, [...entry.findings, ...round.findingsOf(entry.key)])];
+    }),
+  );
 }
 
 /** Of several services with one host and port that somebody sees together, the first keeps the port. */
