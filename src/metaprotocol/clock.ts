@@ -1,5 +1,8 @@
 /** Clock: all time the core knows. Tests use FakeClock (test/harness/fake-clock.ts). */
 
+// The global of the same name is a getter, and this is asked for every read.
+import { performance } from 'node:perf_hooks';
+
 export interface Clock {
   /** Monotonic milliseconds, fractions included. */
   nowMs(): number;

@@ -184,7 +184,7 @@ export class DownstreamConnection
       this.#pauses |= Pause.Hold;
       this.#heldId = id;
     }
-    if (this.#streams.size >= this.#streamLimit) this.#pause(Pause.Streams);
+    if (this.#streams.size >= this.chain.maxStreams) this.#pause(Pause.Streams);
     stream.start();
   }
 
@@ -413,12 +413,9 @@ export class DownstreamConnection
     this.#destroy(status);
   }
 
-  get #streamLimit(): number {
-    return this.chain.maxStreams;
-  }
-
   /** A Hold ends with its stream, and not before the codec has seen the answer, which may wait for its turn. */
   #releaseHold(id: number): void {
+    if ((this.#pauses & Pause.Hold) === 0) return;
     if (id !== this.#heldId || this.#streams.get(id) !== undefined || this.answers.isWaiting(id)) return;
     this.#unpause(Pause.Hold);
   }
@@ -440,7 +437,7 @@ export class DownstreamConnection
     }
     if (queued > SLOW_SOFT_BYTES) this.#pause(Pause.SlowConsumer);
     else this.#unpause(Pause.SlowConsumer);
-    if (this.#streams.size < this.#streamLimit) this.#unpause(Pause.Streams);
+    if (this.#streams.size < this.chain.maxStreams) this.#unpause(Pause.Streams);
   }
 
   #pause(reason: number): void {

@@ -320,7 +320,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     this.#attempt = attempt;
     attempt.start(this.#startMs);
     // Whoever waits, or may be sent again, outlives this read.
-    if (!attempt.ended && (!attempt.sent || this.#worthKeeping)) this.#keep();
+    if (!attempt.ended && (!attempt.sent || this.#isWorthKeeping())) this.#keep();
   }
 
   addAttempt(attempt: LiveAttempt): void {
@@ -328,7 +328,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   }
 
   /** Keeping a whole message only for the rare connection that dies in its first turn would cost each of them a copy. */
-  get #worthKeeping(): boolean {
+  #isWorthKeeping(): boolean {
     const isWhole = (this.request.flags & Flag.End) !== 0 && this.requestBytes > 0;
     return !isWhole || this.route!.retry.retries > 0 || this.request.replaySafe;
   }

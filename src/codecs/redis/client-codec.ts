@@ -65,7 +65,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     const { type, valueAt } = this.#meter;
     if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, chunk);
     else if (this.#shaken < this.#handshake.length) this.#onHandshake(type, bytes, from + valueAt, to);
-    else if (type === Type.Push || (type === Type.Array && this.#mayBePush)) this.#onPushLike(bytes, from, to, chunk);
+    else if (type === Type.Push || (type === Type.Array && this.#mayBePush())) this.#onPushLike(bytes, from, to, chunk);
     else if (this.#monitoring && isMonitorLine(bytes, from, to)) this.#push(bytes, from, to, chunk);
     else this.#onAnswer(bytes, from, to, chunk);
     if (this.sink.closed) this.framer.stop();
@@ -118,7 +118,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   }
 
   /** RESP2 tells messages of subscriptions from answers by their first word only. */
-  get #mayBePush(): boolean {
+  #mayBePush(): boolean {
     return this.#subscriptions.size > 0 || this.#waiting.frontExpects === Expect.Confirmations;
   }
 

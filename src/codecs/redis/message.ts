@@ -22,21 +22,17 @@ const VIEW_BYTES = 65_536;
 
 export const REQUEST_KEYS = ['command', 'key', 'hash-key', 'key-count', 'db', 'user', 'read-only'] as const;
 
+/** It has no fields of its own: a constructor that calls another costs as much as all it sets. */
 abstract class RedisMessage implements Message {
-  readonly family = 'redis';
-  readonly flags: number;
-  bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
+  abstract readonly flags: number;
+  abstract bytes: Buffer;
+  abstract readonly from: number;
+  abstract readonly to: number;
   /** Whose bytes they are; null: the message's own. */
-  protected chunk: LentChunk | null;
+  protected abstract chunk: LentChunk | null;
 
-  constructor(flags: number, bytes: Buffer, from: number, to: number, chunk: LentChunk | null) {
-    this.flags = flags;
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
-    this.chunk = chunk;
+  get family(): string {
+    return 'redis';
   }
 
   get rawBytes(): number {
@@ -115,6 +111,11 @@ export interface CommandPlace {
 }
 
 export class RedisRequest extends RedisMessage implements RequestMessage {
+  readonly flags: number;
+  bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  protected chunk: LentChunk | null;
   readonly command: Command;
   readonly count: number;
   readonly nameAt: number;
@@ -143,7 +144,12 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     extra: RequestExtra | null = null,
     answer: RedisResponse | null = null,
   ) {
-    super(flags, bytes, from, to, chunk);
+    super();
+    this.flags = flags;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+    this.chunk = chunk;
     this.command = command;
     this.count = place.count;
     this.nameAt = place.nameAt;
@@ -209,7 +215,7 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
 
   /** Of the one key that most commands have, as it came. */
   beginsWith(key: string, prefix: string): boolean | null {
-    if (key !== 'key' || this.#keyRead || !this.#hasPlainKey) return null;
+    if (key !== 'key' || this.#keyRead || !this.#hasPlainKey()) return null;
     const { bytes } = this;
     const length = new LengthLine();
     const begin = length.read(bytes, this.from + this.argumentsAt + 1, this.to);
@@ -324,12 +330,12 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   /** The routed key is the first argument, as it came: the common case, without finding every word. */
-  get #hasPlainKey(): boolean {
+  #hasPlainKey(): boolean {
     return this.command.first === 1 && this.#routed === 0 && this.#edits === null && this.count > 1;
   }
 
   #readKey(): string | undefined {
-    if (this.#hasPlainKey) {
+    if (this.#hasPlainKey()) {
       const length = new LengthLine();
       const begin = length.read(this.bytes, this.from + this.argumentsAt + 1, this.to);
       return this.bytes.toString('utf8', begin, begin + length.value);
@@ -343,6 +349,11 @@ const OK: Outcome = Object.freeze({ code: 0, ok: true });
 
 /** An answer or a push, from the upstream or of the proxy itself. */
 export class RedisResponse extends RedisMessage implements ResponseMessage {
+  readonly flags: number;
+  bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  protected chunk: LentChunk | null;
   /** Where the value begins, attributes in front of it left out. */
   readonly valueAt: number;
 
@@ -358,7 +369,12 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
     valueAt: number,
     isOwn = false,
   ) {
-    super(flags, bytes, from, to, chunk);
+    super();
+    this.flags = flags;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+    this.chunk = chunk;
     this.valueAt = valueAt;
     this.isOwn = isOwn;
   }

@@ -75,13 +75,14 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const extra = (request as RedisRequest | null)?.extra ?? null;
     const isLast = (answer.flags & Flag.Informational) === 0;
     // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
-    const mutes = this.#muted.has(id) && !(extra?.expect === Expect.Confirmations && !answer.isError);
+    const isMuted = this.#muted.size > 0 && this.#muted.has(id);
+    const mutes = isMuted && !(extra?.expect === Expect.Confirmations && !answer.isError);
     if (!mutes) answer.writeTo(this.out);
     if (answer.isOwn && extra?.queued === true) this.#session.breakMulti();
     if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
     if (!isLast || request === null) return;
-    this.#muted.delete(id);
-    this.#blocking.delete(id);
+    if (isMuted) this.#muted.delete(id);
+    if (extra?.blocks === true) this.#blocking.delete(id);
     if (((answer.flags | request.flags) & Flag.Unbind) !== 0) this.#session.onUnbound(id);
     if (extra?.effect !== undefined && !answer.isError) extra.effect(answer);
   }

@@ -24,22 +24,30 @@ export class AffinityLane {
   }
 
   static of(caller: Caller, pool: Pool): AffinityLane {
+    if (caller.lastLane !== null && caller.lastLane.#pool === pool) return caller.lastLane;
     let lane = caller.lanes.get(pool);
     if (lane === undefined) {
       lane = new AffinityLane(caller, pool);
       caller.lanes.set(pool, lane);
     }
+    caller.lastLane = lane;
     return lane;
   }
 
   /** A replayed attempt stands before everything that was not sent yet, behind the replays before it. */
   start(attempt: LiveAttempt): void {
-    if (attempt.replayed) this.#queue.splice(this.#replays++, 0, attempt);
-    else if (this.#inFlight > 0 && this.#scout === null && this.#queue.length === 0 && this.#connection?.sendable) {
-      // The common case: more of the same on a connection with room.
+    const isNext = !attempt.replayed && this.#scout === null && this.#queue.length === 0;
+    // The common cases: nothing is in flight, or more of the same goes on a connection with room.
+    if (isNext && this.#inFlight === 0) {
+      this.#seek(attempt);
+      return;
+    }
+    if (isNext && this.#connection?.sendable) {
       this.#connection.send(attempt);
       return;
-    } else this.#queue.push(attempt);
+    }
+    if (attempt.replayed) this.#queue.splice(this.#replays++, 0, attempt);
+    else this.#queue.push(attempt);
     this.serve();
   }
 
@@ -103,6 +111,7 @@ export class AffinityLane {
     this.#connection?.lanes.delete(this);
     this.#connection = null;
     this.#caller.lanes.delete(this.#pool);
+    if (this.#caller.lastLane === this) this.#caller.lastLane = null;
   }
 
   /** Sends what may go now, in order. */
@@ -111,8 +120,7 @@ export class AffinityLane {
     while (this.#queue.length > 0 && this.#scout === null) {
       const connection = this.#connection;
       if (this.#inFlight === 0) {
-        this.#scout = this.#next();
-        this.#pool.acquire(this.#scout);
+        this.#seek(this.#next());
       } else if (connection === null) {
         return;
       } else if (connection.sendable) {
@@ -124,6 +132,13 @@ export class AffinityLane {
       }
     }
     if (this.#caller.closed || this.#connection === null) this.leaveIfIdle();
+  }
+
+  /** The pool finds a connection for it. */
+  #seek(attempt: LiveAttempt): void {
+    this.#scoutSent = false;
+    this.#scout = attempt;
+    this.#pool.acquire(attempt);
   }
 
   #next(): LiveAttempt {

@@ -19,6 +19,8 @@ export class Caller {
   readonly connection: BoundCaller;
   /** One for each pool that this caller asked, for protocols with affinity. */
   readonly lanes = new Map<Pool, AffinityLane>();
+  /** The one of them that was asked for last: most callers have one, and a map costs more than a comparison. */
+  lastLane: AffinityLane | null = null;
   binding: Binding | null = null;
   closed = false;
 

@@ -15,6 +15,8 @@ export class EndpointPools {
   /** No longer in the cluster: what runs ends, nothing idles. */
   retired = false;
   readonly #byKey = new Map<string, Pool>();
+  /** The one that was asked for last. */
+  #last: Pool | null = null;
 
   constructor(core: Core, state: ClusterState, address: Address) {
     this.core = core;
@@ -23,11 +25,13 @@ export class EndpointPools {
   }
 
   pool(connectionKey: string): Pool {
+    if (this.#last !== null && this.#last.connectionKey === connectionKey) return this.#last;
     let pool = this.#byKey.get(connectionKey);
     if (pool === undefined) {
       pool = new Pool(this, connectionKey);
       this.#byKey.set(connectionKey, pool);
     }
+    this.#last = pool;
     return pool;
   }
 
@@ -49,6 +53,7 @@ export class EndpointPools {
   onConnectionGone(): void {
     for (const pool of this.#byKey.values()) pool.grow();
     for (const [key, pool] of this.#byKey) if (pool.empty) this.#byKey.delete(key);
+    this.#last = null;
   }
 
   retire(): void {
