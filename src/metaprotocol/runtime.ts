@@ -13,6 +13,7 @@ import type { DownstreamOwner } from './downstream.ts';
 import { DownstreamConnection } from './downstream.ts';
 import type { Address } from './filter.ts';
 import { Admission, type AdmissionOwner } from './listener/admission.ts';
+import { bindFault } from './listener/bind-fault.ts';
 import { type ConnectionFacts, chooseChain } from './listener/chain-match.ts';
 import type { AcceptContext } from './listener/listener.ts';
 import { BoundSocket, ConnectionInfos } from './listener/listener.ts';
@@ -118,8 +119,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
       try {
         opened.set(address, await BoundSocket.open(listener.bind, this.#buffer, this.#options.reusePort));
       } catch (error) {
-        const message = `cannot listen on ${address}: ${error instanceof Error ? error.message : String(error)}`;
-        issues.push({ kind: 'listener', name: listener.name, path: 'bind', message });
+        issues.push({ kind: 'listener', name: listener.name, path: 'bind', message: bindFault(listener.bind, error) });
       }
     }
     if (issues.length > 0) {

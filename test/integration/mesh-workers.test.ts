@@ -105,7 +105,7 @@ describe('two workers', () => {
     const folder = await bench.folder({ 'service.yaml': serviceYaml(port, [backend]) });
     const control = await bench.controlPlane(folder);
     const proxy = await bench.proxy(control.xdsAddress.port, { workers: 2, spawn });
-    expect(await admin(proxy, '/config_dump')).toContain('EADDRINUSE');
+    expect(await admin(proxy, '/config_dump')).toContain(`cannot listen on 127.0.0.1:${port}: another process does`);
     await until(() => control.status().proxies[0]!.resources.rejected === 1);
     expect(await metric(proxy, 'resources_refused')).toBe(1);
     stranger.close();
