@@ -243,6 +243,29 @@ describe('rule 6: bind', () => {
     }
   });
 
+  it('a connection that takes no others still serves the caller whose own it is, until its Unbind', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const caller = mesh.newCaller();
+    caller.sendLines('MULTI', 'SET a 1');
+    mesh.settle();
+    const own = mesh.upstream().connection;
+    own.sendLines('+OK', '>goaway', '+QUEUED');
+    mesh.settle();
+    for (const line of ['GET a', 'EXEC']) {
+      caller.sendLines(line);
+      mesh.settle();
+      expect(own.lines.at(-1)).toBe(line);
+      own.sendLines('+1');
+      mesh.settle();
+    }
+    expect(own.closed).toBe(true);
+    caller.sendLines('GET b');
+    mesh.settle();
+    expect(mesh.upstream().connections[1]!.takeLines()).toEqual(['GET b']);
+    caller.wire.break();
+    mesh.settle();
+  });
+
   it('binds to the endpoint of the first keyed command', () => {
     const mesh = watchLeaks(
       new OrderMesh({

@@ -27,6 +27,8 @@ export class Binding {
   #sent = 0;
   #lastBind = 0;
   #inFlight = 0;
+  /** The last of Bind and Unbind that was sent. */
+  #unbindSent = false;
   #unbinding = false;
   #ending = false;
   /** The Unbind was not answered: what state the connection is in nobody knows, and it may still be blocked. */
@@ -118,7 +120,9 @@ export class Binding {
   onSent(attempt: LiveAttempt): void {
     if (this.#first === attempt) this.#first = null;
     attempt.bindSerial = ++this.#sent;
-    if ((attempt.request.flags & Flag.Bind) !== 0) {
+    const { flags } = attempt.request;
+    if ((flags & (Flag.Bind | Flag.Unbind)) !== 0) this.#unbindSent = (flags & Flag.Unbind) !== 0;
+    if ((flags & Flag.Bind) !== 0) {
       this.#lastBind = this.#sent;
       // An Unbind that was answered before is void now: its caller need not be held any longer.
       if (this.#unbinding) this.#caller.connection.onUnbound();
@@ -141,7 +145,13 @@ export class Binding {
   }
 
   onSlotFree(): void {
-    while (this.#queue.length > 0 && this.#connection?.sendable === true) this.#connection.send(this.#queue.shift()!);
+    while (this.#queue.length > 0 && this.#sendable) this.#connection!.send(this.#queue.shift()!);
+  }
+
+  /** A connection that takes no others still serves its caller, who has no other place until an Unbind. */
+  get #sendable(): boolean {
+    const connection = this.#connection;
+    return connection !== null && (connection.sendable || (connection.takesBound && !this.#unbindSent));
   }
 
   onPush(head: ResponseMessage): void {

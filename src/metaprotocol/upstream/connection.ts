@@ -97,6 +97,11 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     return this.#ready && !this.#draining && this.outstanding < this.#capacity;
   }
 
+  /** As `sendable`, for the caller whose own it is: that no others shall come does not end what it has there. */
+  get takesBound(): boolean {
+    return this.#ready && !this.#peerEnded && this.outstanding < this.#capacity;
+  }
+
   /** Will take streams again, if it does not now. */
   get sendableEver(): boolean {
     return this.#ready && !this.#draining;
