@@ -2,10 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/harness/fake-clock.ts';
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
+import type { JsonObject } from '../xds/json.ts';
+import type { VersionedResource } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
+import { type PemUnit, pemUnitsOf, type TlsPlan } from './describe/tls.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { recordingLog } from './testing/recording-log.ts';
 import { Fixtures, resources, running } from './testing/resources.ts';
+import type { OwnedTls } from './tls-materials.ts';
 
 const fixtures = new Fixtures();
 const listener = fixtures.listener('L', 1_000, 'R');
@@ -42,10 +46,43 @@ function bench() {
   const names = { watch: async () => {}, addressesOf: (host: string) => addresses.get(host) ?? [] };
   const log = recordingLog();
   const clock = new FakeClock();
-  const tls = { load: async () => [], use: () => {}, textsOf: () => [] };
+  const missing = new Set<string>();
+  const missingOf = (plan: TlsPlan) =>
+    pemUnitsOf(plan).flatMap(([source]) => {
+      const { file } = source as { file: string };
+      return missing.has(file) ? [file] : [];
+    });
+  const tls = {
+    load: async (owned: readonly OwnedTls[]) =>
+      owned.flatMap(({ tls: plan, ...owner }) =>
+        missingOf(plan).map((file) => ({ ...owner, message: `TLS: ${file}: ENOENT` })),
+      ),
+    isUsable: (plan: TlsPlan) => missingOf(plan).length === 0,
+    use: () => {},
+    textsOf: (unit: PemUnit) => unit.map(() => 'PEM'),
+  };
   const revised: RolloutResult[] = [];
   const rollout = new Rollout({ group, names, tls, log, clock, onRevised: (result) => revised.push(result) });
-  return { group, addresses, log, clock, revised, rollout };
+  return { group, addresses, log, clock, revised, missing, rollout };
+}
+
+/** A listener with a chain for each of these certificate files. */
+function secure(...files: readonly string[]): VersionedResource {
+  const [chain] = listener.value.filterChains as [JsonObject];
+  return fixtures.listener('L', 1_000, 'R', {
+    filterChains: files.map((filename) => ({
+      ...chain,
+      name: filename,
+      filterChainMatch: { serverNames: [filename] },
+      transportSocket: {
+        name: 'tls',
+        typedConfig: {
+          '@type': TypeUrl.DownstreamTlsContext,
+          commonTlsContext: { tlsCertificates: [{ certificateChain: { filename }, privateKey: { filename } }] },
+        },
+      },
+    })),
+  });
 }
 
 const issue = (kind: RuntimeIssue['kind'], name: string): RuntimeIssue => ({ kind, name, path: 'p', message: 'no' });
@@ -95,6 +132,38 @@ describe('Rollout', () => {
     group.issuesOf = ({ listeners }) => (listeners.length > 0 ? [issue('listener', 'L')] : []);
     const result = await rollout.apply(resources(listener, routes, cluster, fixtures.endpoints('C', 11)));
     expect(result.refused).toMatchObject([{ typeUrl: TypeUrl.Listener, name: 'L' }]);
+    expect(group.running.at(-1)!.listeners).toEqual([]);
+  });
+
+  it('leaves out chains without a certificate where there is nothing better to go back to', async () => {
+    const { group, rollout, log, missing } = bench();
+    const chains = () => group.running.at(-1)!.listeners.flatMap(({ chains }) => chains.map(({ name }) => name));
+    missing.add('new');
+    const first = await rollout.apply(resources(secure('a', 'new'), routes, cluster, endpoints));
+    expect([first.refused, first.notes]).toEqual([
+      [],
+      [{ typeUrl: TypeUrl.Listener, name: 'L', message: 'TLS: new: ENOENT' }],
+    ]);
+    expect(chains()).toEqual(['a']);
+    expect(log.entries.filter(([level]) => level === 'warn')).toHaveLength(1);
+    // A version that ran in part is nothing better.
+    await rollout.apply(resources(secure('a', 'b', 'new'), routes, cluster, endpoints));
+    expect(chains()).toEqual(['a', 'b']);
+    missing.clear();
+    rollout.refresh();
+    await new Promise(setImmediate);
+    expect(chains()).toEqual(['a', 'b', 'new']);
+    missing.add('c');
+    const worse = await rollout.apply(resources(secure('a', 'c'), routes, cluster, endpoints));
+    expect(worse.refused).toMatchObject([{ name: 'L', message: 'TLS: c: ENOENT' }]);
+    expect(chains()).toEqual(['a', 'b', 'new']);
+  });
+
+  it('refuses a listener none of whose chains has a certificate', async () => {
+    const { group, rollout, missing } = bench();
+    missing.add('new');
+    const result = await rollout.apply(resources(secure('new'), routes, cluster, endpoints));
+    expect(result.refused).toMatchObject([{ name: 'L' }]);
     expect(group.running.at(-1)!.listeners).toEqual([]);
   });
 

@@ -7,9 +7,11 @@ import type { Clock, TimerHandle } from '../metaprotocol/clock.ts';
 import type { RuntimeIssue } from '../metaprotocol/compile.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { RuntimeDescription } from '../metaprotocol/description.ts';
+import type { VersionedResource } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
+import type { ListenerPlan } from './describe/listener.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
 import type { ResourceRemark } from './resource-remark.ts';
@@ -20,7 +22,7 @@ import type { WorkerGroup } from './workers/worker-group.ts';
 export interface RolloutOptions {
   readonly group: Pick<WorkerGroup, 'prepare' | 'commit'>;
   readonly names: Pick<DnsNames, 'watch' | 'addressesOf'>;
-  readonly tls: Pick<TlsMaterials, 'load' | 'use' | 'textsOf'>;
+  readonly tls: Pick<TlsMaterials, 'load' | 'isUsable' | 'use' | 'textsOf'>;
   readonly log: Log;
   readonly clock: Clock;
   /** Another attempt at the same resources ended differently: names moved, or an address became free. */
@@ -62,6 +64,8 @@ export class Rollout {
   #version = '';
   #last: Promise<unknown> = Promise.resolve();
   #retry: TimerHandle | null = null;
+  /** Versions of listeners that run without some of their chains: nothing to go back to. */
+  readonly #partial = new WeakSet<VersionedResource>();
 
   constructor(options: RolloutOptions) {
     this.#options = options;
@@ -114,12 +118,13 @@ export class Rollout {
     let accepted = this.#accepted;
     const refused: ResourceRemark[] = [];
     for (;;) {
-      const settled = this.#settler.settle(wanted, accepted, refused);
-      await this.#options.names.watch(namesOf(settled));
-      let issues: Fault[] = (await this.#options.tls.load(tlsOf(settled))).map((fault) => ({
-        ...fault,
-        isBind: false,
-      }));
+      const whole = this.#settler.settle(wanted, accepted, refused);
+      await this.#options.names.watch(namesOf(whole));
+      const faults = await this.#options.tls.load(tlsOf(whole));
+      const settled = this.#withoutUnusable(whole, accepted, faults);
+      let issues = faults
+        .filter((fault) => !settled.notes.includes(fault))
+        .map((fault): Fault => ({ ...fault, isBind: false }));
       if (issues.length === 0) {
         const { names, tls, group } = this.#options;
         const description = describe(settled, (name) => names.addressesOf(name), tls.textsOf);
@@ -147,6 +152,37 @@ export class Rollout {
         throw new Error(`issues with resources that are not used: ${JSON.stringify(issues)}`);
       }
     }
+  }
+
+  /**
+   * A chain without a certificate is left out where its listener has no better version to go back to: the other hosts of its port are
+   * not to blame. Faults that are settled by that become notes.
+   */
+  #withoutUnusable(settled: Settled, accepted: Resources, faults: readonly ResourceRemark[]): Settled {
+    const left = new Map<string, ListenerPlan>();
+    const faulty = new Set(faults.filter(({ typeUrl }) => typeUrl === TypeUrl.Listener).map(({ name }) => name));
+    for (const [name, resource] of settled.used.get(TypeUrl.Listener) ?? [])
+      if (!faulty.has(name)) this.#partial.delete(resource);
+    for (const { typeUrl, name, message } of faults) {
+      if (typeUrl !== TypeUrl.Listener) continue;
+      const resource = settled.used.get(typeUrl)!.get(name)!;
+      const before = accepted.get(typeUrl)?.get(name);
+      if (before !== undefined && before !== resource && !this.#partial.has(before)) continue;
+      const listener = settled.listeners.find((one) => one.name === name)!;
+      const chains = listener.chains.filter(({ tls }) => tls === null || this.#options.tls.isUsable(tls));
+      if (chains.length === 0) continue;
+      if (!this.#partial.has(resource))
+        this.#options.log.warn({ typeUrl, name, reason: message }, 'chains without a certificate are left out');
+      this.#partial.add(resource);
+      left.set(name, { ...listener, chains });
+    }
+    if (left.size === 0) return settled;
+    const settledFaults = faults.filter(({ typeUrl, name }) => typeUrl === TypeUrl.Listener && left.has(name));
+    return {
+      ...settled,
+      listeners: settled.listeners.map((listener) => left.get(listener.name) ?? listener),
+      notes: [...settled.notes, ...settledFaults],
+    };
   }
 
   #done(settled: Settled, live: Promise<void>): RolloutResult {

@@ -74,6 +74,11 @@ export class TlsMaterials {
     return this.#remarks(owned, (unit) => (unit.good === null ? unit.fault : ''));
   }
 
+  /** Was it loaded, and is there some text of each of its parts? */
+  isUsable(plan: TlsPlan): boolean {
+    return pemUnitsOf(plan).every((sources) => (this.#units.get(keyOf(sources))?.good ?? null) !== null);
+  }
+
   /** These run from now on. What neither they nor others that were loaded since the last time need is forgotten. */
   use(owned: readonly OwnedTls[]): void {
     this.#owned = owned;

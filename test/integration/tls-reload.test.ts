@@ -4,6 +4,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../scripts/certificates.ts';
+import type { JsonObject } from '../../src/xds/json.ts';
 import { freePort, http, listener, request, TlsBench, terminated, until, upstream } from './tls-fixture.ts';
 
 let bench: TlsBench;
@@ -46,6 +47,33 @@ async function shownAt(port: number, options: tls.ConnectionOptions): Promise<st
 }
 
 describe('files', () => {
+  it('that are not there are no fault of the other hosts of a port', async () => {
+    const port = await freePort();
+    const chain = (name: string, file: JsonObject) => ({
+      ...terminated([file]),
+      ...http('S'),
+      name,
+      filterChainMatch: { serverNames: [name] },
+    });
+    const missing = {
+      certificateChain: { filename: bench.file('m.pem') },
+      privateKey: { filename: bench.file('m.key') },
+    };
+    await bench.start([
+      listener('L', port, [
+        chain('m.example', missing),
+        chain('a.example', await bench.certificate('a', ['a.example'])),
+      ]),
+      ...upstream('S', await bench.httpServer('S')),
+    ]);
+    const ask = (servername: string) => request(port, { servername, ca: bench.authority.certificate });
+    expect((await ask('a.example')).status).toBe(200);
+    await expect(ask('m.example')).rejects.toThrow();
+    expect(bench.warnings().filter((line) => line.includes('m.pem: ENOENT'))).toHaveLength(1);
+    await bench.certificate('m', ['m.example']);
+    await until(() => ask('m.example').catch(() => null));
+  });
+
   it('that are renewed are shown to new callers; those that are there notice nothing, nor do calls', async () => {
     const port = await freePort();
     const own = bench.authority.issue({ names: ['s.example'] });
