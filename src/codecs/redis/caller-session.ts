@@ -92,6 +92,7 @@ export class CallerSession {
         if (this.#bound || words.count > 2) break;
         return this.#own(words.count === 1 ? '+PONG\r\n' : bulk(words.bytes(1)));
       case Action.Echo:
+        if (this.#listens) break;
         return words.count === 2 ? this.#own(bulk(words.bytes(1))) : this.#forward();
       case Action.Reset:
         return this.#reset(words);
@@ -154,6 +155,11 @@ export class CallerSession {
     return this.#watching || this.#subscribed || this.#stays;
   }
 
+  /** A subscriber of RESP2: the server refuses nearly everything, unless an UNSUBSCRIBE is on its way. */
+  get #listens(): boolean {
+    return this.#subscribed && this.#state.resp === 2;
+  }
+
   get #mayUnbind(): boolean {
     return !this.#bound;
   }
@@ -208,9 +214,16 @@ export class CallerSession {
       this.#multi = 'open';
       return this.#own('+OK\r\n');
     }
-    this.#multi = 'sent';
     this.#takeConnection(id, this.#boundKey);
-    return this.#forward(Flag.Bind, { key: this.#boundKey });
+    const key = this.#boundKey;
+    if (!this.#listens) {
+      this.#multi = 'sent';
+      return this.#forward(Flag.Bind, { key });
+    }
+    const effect = (): void => {
+      this.#multi = 'sent';
+    };
+    return this.#forward(Flag.Bind | Flag.Hold, { key, effect, mayUnbind: !this.#watching && !this.#stays });
   }
 
   #inMulti(id: number, command: Command, words: CommandArguments, key: () => string | undefined): Plan {
@@ -362,6 +375,7 @@ export class CallerSession {
   }
 
   #client(id: number, words: CommandArguments): Plan {
+    if (this.#listens) return this.#forward(0, { key: this.#boundKey, taints: true });
     const word = words.count > 1 ? words.word(1) : '';
     if (word === 'SETNAME' && words.count === 3) {
       const name = words.text(2);

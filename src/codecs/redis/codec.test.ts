@@ -157,6 +157,37 @@ describe('redis, server side', () => {
     expect(flagsOf('SYNC')).toEqual([Bind | Flag.Tunnel | Flag.Hold]);
   });
 
+  it('leaves what a subscriber of RESP2 may say to the server, and believes a MULTI there only when it was answered', () => {
+    const { sink, codec } = benchServer(redisFactory);
+    feed(codec, commands('SUBSCRIBE a', 'ECHO x', 'CLIENT SETNAME n', 'MULTI', 'HELLO 3'));
+    expect(sink.heads.map((head) => [head.get('command'), head.answer])).toEqual([
+      ['SUBSCRIBE', null],
+      ['ECHO', null],
+      ['CLIENT', null],
+      ['MULTI', null],
+    ]);
+    const [subscribe, , , multi] = sink.heads as RedisRequest[];
+    expect(multi!.flags & (Flag.Bind | Flag.Hold)).toBe(Flag.Bind | Flag.Hold);
+    codec.encode(1, ownAnswer('*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n'), subscribe!);
+    codec.encode(4, ownAnswer("-ERR Can't execute 'multi'\r\n"), multi!);
+    codec.resume();
+    // Not one of a transaction.
+    expect(sink.heads[4]!.get('command')).toBe('HELLO');
+    expect(sink.heads[4]!.answer).toBeNull();
+  });
+
+  it('sends no words of HTTP upstream: Redis would close a connection that others share', () => {
+    for (const text of ['POST / HTTP/1.1\r\n', 'Host: a\r\n', '*1\r\n$5\r\nhost:\r\n']) {
+      const { sink, codec } = benchServer(redisFactory);
+      feed(codec, Buffer.concat([command('GET a'), Buffer.from(text), command('GET b')]));
+      expect(sink.heads.map((head) => rawText(head.answer))).toEqual([
+        undefined,
+        '-ERR Protocol error: HTTP is not spoken here\r\n',
+      ]);
+      expect(sink.goAwayReason?.detail).toMatch(/^redis: (POST|HOST:) is a word of HTTP$/);
+    }
+  });
+
   it('holds what follows SELECT, and believes it only when it was answered', () => {
     const { sink, codec } = benchServer(redisFactory, { heldLimitBytes: 30 });
     feed(codec, commands('SELECT 3', 'GET a', 'SELECT 3', 'SELECT x'));

@@ -33,6 +33,8 @@ export const Action = {
   Monitor: 19,
   /** Turns the connection into a stream of bytes. */
   Replicate: 20,
+  /** What a browser sends. Redis closes the connection that says it, so it must not be said on a shared one. */
+  Foreign: 22,
 } as const;
 export type Action = (typeof Action)[keyof typeof Action];
 
@@ -170,6 +172,7 @@ const GROUPS: readonly Group[] = [
   { names: 'WAIT WAITAOF READONLY READWRITE ASKING REPLCONF', action: Action.Stay },
   { names: 'MONITOR', action: Action.Monitor },
   { names: 'SYNC PSYNC', action: Action.Replicate },
+  { names: 'POST HOST:', action: Action.Foreign },
 ];
 
 /** A command that the table does not list. */

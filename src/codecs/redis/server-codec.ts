@@ -120,6 +120,10 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     to: number,
     chunk: LentChunk | null,
   ): void {
+    if (command.action === Action.Foreign) {
+      this.#refuse('HTTP is not spoken here', statusOf(Status.malformed, `redis: ${command.name} is a word of HTTP`));
+      return;
+    }
     const session = this.#session;
     const id = ++this.#lastId;
     if (command.action === Action.Forward && session.plain) {
