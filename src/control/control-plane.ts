@@ -176,7 +176,10 @@ export class ControlPlane {
     this.#translation = this.#metrics.timeTranslation(() => this.#translate());
     const counts = { accepted: 0, lastGood: 0, refused: 0, unsupported: 0 };
     for (const { outcome } of this.#translation.verdicts.values()) counts[outcome]++;
-    this.#options.log.info({ ...counts, faults: this.#translation.faults.length }, 'configuration read');
+    const { log } = this.#options;
+    const fields = { ...counts, faults: this.#translation.faults.length };
+    if (counts.lastGood + counts.refused + fields.faults === 0) log.info(fields, 'configuration read');
+    else log.warn(fields, 'configuration read, not all of it is used: see meltemi status');
   }
 
   #translate(): Translation {

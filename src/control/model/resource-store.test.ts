@@ -37,6 +37,18 @@ describe('ResourceStore', () => {
     },
   );
 
+  it('says of a file that is broken from the start that nothing of it is used', () => {
+    const said = (inventory: Inventory) =>
+      inventory.faults.map(({ level, place, message }) => `${level} ${place.file} ${message}`);
+    const mesh = new TestMesh();
+    expect(said(mesh.inventory({ 'a.yaml': 'a: [1\n', 'b.yaml': '' }))).toEqual([
+      expect.stringMatching(/^error a.yaml /),
+      expect.stringMatching(/^warning a.yaml nothing of this file is used: /),
+    ]);
+    mesh.inventory({ 'a.yaml': workload('a') });
+    expect(said(mesh.inventory({ 'a.yaml': 'a: [1\n' }))).toEqual([expect.stringMatching(/^error a.yaml /)]);
+  });
+
   it('takes the readable documents of a file whose others are broken', () => {
     const mesh = new TestMesh();
     mesh.inventory({ 'a.yaml': `${workload('a')}---\n${workload('b')}` });

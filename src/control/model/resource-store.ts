@@ -55,6 +55,9 @@ export class ResourceStore {
       });
     }
     this.#entries = entries;
+    for (const file of unknownFiles(files, entries)) {
+      faults.push({ level: 'warning', place: { file, line: 1 }, path: '', message: UNKNOWN });
+    }
     return { entries, faults };
   }
 
@@ -76,6 +79,17 @@ export class ResourceStore {
 }
 
 const HELD = 'its file is empty or broken: this version stays until the file is repaired or removed';
+
+const UNKNOWN = 'nothing of this file is used: no earlier version of it is known';
+
+/** Broken ones of which nothing is held. */
+function unknownFiles(
+  files: ReadonlyMap<string, FileContent>,
+  entries: ReadonlyMap<string, ResourceEntry>,
+): readonly string[] {
+  const known = new Set([...entries.values()].map(({ document }) => document.place.file));
+  return [...files].filter(([file, { faults }]) => faults.length > 0 && !known.has(file)).map(([file]) => file);
+}
 
 function held(entry: ResourceEntry): Finding {
   return findingAt(entry.document, 'warning', [], HELD);

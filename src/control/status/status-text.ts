@@ -63,7 +63,7 @@ function stateOf({ outcome, proxies, appliedOn, liveAfterMs }: ResourceStatus): 
     case 'lastGood':
       return `INVALID, the last good version stays; that is ${where}`;
     case 'refused':
-      return 'INVALID, not used';
+      return 'INVALID, not used: no version of it was valid since the control plane started';
     case 'unsupported':
       return 'the kind is not supported yet, not used';
   }
