@@ -1,5 +1,5 @@
 /** createProxy: an HTTP proxy inside a Node process, in a few lines. */
-import { destination, pino } from 'pino';
+import { destination, pino, stdSerializers } from 'pino';
 import { http1Plugin } from '../codecs/http1/plugin.ts';
 import { httpFilter } from '../http/http-filter.ts';
 import { SystemClock } from '../metaprotocol/clock.ts';
@@ -36,6 +36,7 @@ export interface HttpProxy {
 
 /** Rejects with ConfigError, which names every fault, or if it cannot listen. `log`: warnings on standard error by default. */
 export async function createProxy(options: HttpProxyOptions, log: Log = warnings()): Promise<HttpProxy> {
+  let plan = planHttpProxy(options);
   const filters = options.filters ?? [];
   const codecApi = `^${CODEC_API_VERSION}`;
   const own = filters.map((filter, index) => ({
@@ -57,7 +58,6 @@ export async function createProxy(options: HttpProxyOptions, log: Log = warnings
     openLog: noLog,
     reusePort: false,
   });
-  let plan = planHttpProxy(options);
   const tls: TlsMaterials = new TlsMaterials({
     clock,
     log,
@@ -109,5 +109,6 @@ function describeIssue({ path, message }: RuntimeIssue): { path: string; message
 }
 
 function warnings(): Log {
-  return pino({ level: 'warn', base: null }, destination(2));
+  // Else an Error is {}.
+  return pino({ level: 'warn', base: null, serializers: { error: stdSerializers.err } }, destination(2));
 }

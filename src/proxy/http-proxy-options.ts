@@ -1,5 +1,6 @@
 /** HttpProxyOptions: what a program asks of an HTTP proxy in its own process, as a runtime description. */
 
+import { isAuthority } from '../codecs/http1/request-line.ts';
 import { Class, isAll } from '../codecs/http1/wire.ts';
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import {
@@ -13,6 +14,8 @@ import {
   type RuntimeDescription,
 } from '../metaprotocol/description.ts';
 import type { Address, Filter } from '../metaprotocol/filter.ts';
+import { compileTest } from '../metaprotocol/router/matcher.ts';
+import { collect } from '../metaprotocol/router/route-table.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { fillTls, type TextsOf, type UpstreamTlsPlan } from './describe/tls.ts';
 import { checkShape } from './http-proxy-shape.ts';
@@ -201,21 +204,7 @@ function describeRoute(
     const known = Object.keys(upstreams).join(', ') || 'none';
     issues.push({ path: `routes[${index}].to`, message: `no upstream ${JSON.stringify(name)}, there are ${known}` });
   }
-  if (route.host !== undefined && /:\d*$/.test(route.host))
-    issues.push({
-      path: `routes[${index}].host`,
-      message: `${JSON.stringify(route.host)} has a port, expected a name`,
-    });
-  for (const [name, value] of Object.entries(route.setHeaders ?? {})) {
-    if (isAll(name, Class.Token) && name !== '' && isAll(value, Class.Value)) continue;
-    if (name === ':path' || name === ':authority') continue;
-    const what = `${JSON.stringify(name)}: ${JSON.stringify(value)}`;
-    issues.push({ path: `routes[${index}].setHeaders`, message: `${what} is not a header of one line` });
-  }
-  for (const value of [route.path, ...Object.values(route.headers ?? {}), ...Object.values(route.query ?? {})]) {
-    if (!(value instanceof RegExp) || value.flags === '') continue;
-    issues.push({ path: `routes[${index}]`, message: `${String(value)} has flags, which RE2 takes inside: (?i)` });
-  }
+  checkRoute(route, `routes[${index}]`, weights, issues);
   return {
     name: route.name ?? `route-${index}`,
     match: matchesOf(route),
@@ -233,6 +222,47 @@ function describeRoute(
     retry: { retries: 0 },
     filterOptions: route.rewrite === undefined ? {} : { http: { path: rewriteOf(route, route.rewrite) } },
   };
+}
+
+/** What would match or write nothing, without a word. */
+function checkRoute(
+  { host = '*', path, method = '', headers = {}, query = {}, setHeaders = {} }: HttpRoute,
+  at: string,
+  weights: Readonly<Record<string, number>>,
+  issues: ConfigIssue[],
+): void {
+  const fault = (field: string, message: string): void => {
+    issues.push({ path: `${at}.${field}`, message });
+  };
+  if (/:\d*$/.test(host)) fault('host', `${JSON.stringify(host)} has a port, expected a name`);
+  else if (!/^(\*|(\*\.)?[^*]+)$/.test(host)) fault('host', `${JSON.stringify(host)} is no name, *.suffix or *`);
+  const upper = method.toUpperCase();
+  if (method !== upper) fault('method', `${method}: the case of methods counts, expected ${upper}`);
+  for (const [name, value] of Object.entries(setHeaders)) {
+    const isHost = /^(host|:authority)$/i.test(name);
+    const isWritable = name === ':path' ? value.startsWith('/') : isHost ? isAuthority(value, false) : isToken(name);
+    if (isWritable && isAll(value, Class.Value)) continue;
+    fault('setHeaders', `${JSON.stringify(name)}: ${JSON.stringify(value)} is not a header of one line`);
+  }
+  for (const name of Object.keys(headers)) {
+    if (!isToken(name) && !name.startsWith(':')) fault('headers', `${JSON.stringify(name)} is not a header's name`);
+  }
+  for (const [field, values] of [
+    ['path', [path]],
+    ['headers', Object.values(headers)],
+    ['query', Object.values(query)],
+  ] as const) {
+    for (const value of values) {
+      if (!(value instanceof RegExp)) continue;
+      if (value.flags !== '') fault(field, `${String(value)} has flags, which RE2 takes inside: (?i)`);
+      else collect(issues, `${at}.${field}`, () => compileTest({ kind: 'regex', value: value.source }));
+    }
+  }
+  if (!Object.values(weights).some((weight) => weight > 0)) fault('to', 'expected a weight of more than 0');
+}
+
+function isToken(name: string): boolean {
+  return name !== '' && isAll(name, Class.Token);
 }
 
 function matchesOf({ path, method, headers, query }: HttpRoute): AttributeMatch[] {

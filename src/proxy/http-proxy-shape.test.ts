@@ -25,6 +25,19 @@ function faults(options: unknown): readonly string[] {
 }
 
 describe('checkShape', () => {
+  it('knows the hooks of filters', () => {
+    class Late {
+      onEnd() {}
+      onReqest() {}
+      onething() {}
+    }
+    const hooks =
+      'onRequest, onRequestData, onRequestTrailers, onAttempt, onResponse, onResponseData, onResponseTrailers, onEnd';
+    expect(faults({ ...GOOD, filters: [{ onRequest() {} }, new Late()] })).toEqual([
+      `filters[1].onReqest: is no hook, expected one of ${hooks}`,
+    ]);
+  });
+
   it('takes what the type allows', () => {
     expect(() => checkShape(GOOD)).not.toThrow();
   });

@@ -1,5 +1,6 @@
 /** checkShape: what a program without types gave as HttpProxyOptions, before anything reads it: unknown names, other types. */
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
+import type { Filter } from '../metaprotocol/filter.ts';
 import type { HttpProxyOptions, HttpRoute } from './http-proxy-options.ts';
 import type { HttpCertificate, HttpProxyTls, HttpUpstreamTls } from './http-proxy-tls.ts';
 
@@ -71,6 +72,27 @@ const UPSTREAM_TLS: Shape<HttpUpstreamTls> = {
   verify: [(value) => value === false, 'false, or nothing'],
 };
 
+const HOOKS: Readonly<Record<keyof Required<Filter>, true>> = {
+  onRequest: true,
+  onRequestData: true,
+  onRequestTrailers: true,
+  onAttempt: true,
+  onResponse: true,
+  onResponseData: true,
+  onResponseTrailers: true,
+  onEnd: true,
+};
+
+/** A mistyped hook would never be called. Filters may have other methods, those of classes too. */
+function checkHooks(filter: unknown, path: string, issues: ConfigIssue[]): void {
+  const names = new Set<string>();
+  for (let at = filter; isObject(at) && at !== Object.prototype; at = Object.getPrototypeOf(at))
+    for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+  const wrong = [...names].filter((name) => /^on[A-Z]/.test(name) && !Object.hasOwn(HOOKS, name));
+  for (const name of wrong)
+    issues.push({ path: `${path}.${name}`, message: `is no hook, expected one of ${Object.keys(HOOKS).join(', ')}` });
+}
+
 /** Throws ConfigError with every fault. Values that may be keys are not shown. */
 export function checkShape(options: unknown): void {
   const issues: ConfigIssue[] = [];
@@ -105,6 +127,7 @@ export function checkShape(options: unknown): void {
   if (!isObject(options)) throw new ConfigError([{ path: '', message: 'expected an object of options' }]);
   check(options, OPTIONS, '', ['listen', 'upstreams', 'routes']);
   each(options.routes, (route, key) => check(route, ROUTE, `routes${key}`, ['to']));
+  each(options.filters, (filter, key) => checkHooks(filter, `filters${key}`, issues));
   each(options.upstreamTls, (tls, key) => {
     check(tls, UPSTREAM_TLS, `upstreamTls${key}`, []);
     if (isObject(tls)) check(tls.certificate, CERTIFICATE, `upstreamTls${key}.certificate`, ['cert', 'key']);

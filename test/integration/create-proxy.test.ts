@@ -161,7 +161,7 @@ describe('createProxy', () => {
     });
     await expect(bad).rejects.toThrow(ConfigError);
     await expect(bad).rejects.toMatchObject({
-      issues: [{ path: 'routes[0].to' }, { path: 'routes[0]' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
+      issues: [{ path: 'routes[0].to' }, { path: 'routes[0].path' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/match\[:pathname\]/);
@@ -307,6 +307,19 @@ describe('createProxy with TLS', () => {
     );
     const routed = (route: object) =>
       faults({ upstreams: { a: ['http://127.0.0.1:1'] }, routes: [{ to: 'a', ...route }] });
+    expect(await routed({ host: 'a.*.b', method: 'get', path: /(?=a)/, headers: { 'x y': /a/i } })).toBe(
+      [
+        'routes[0].host: "a.*.b" is no name, *.suffix or *',
+        'routes[0].method: get: the case of methods counts, expected GET',
+        'routes[0].headers: "x y" is not a header\'s name',
+        'routes[0].path: regex "(?=a)" is not RE2 syntax: error parsing regexp: invalid or unsupported Perl syntax: `(?=`',
+        'routes[0].headers: /a/i has flags, which RE2 takes inside: (?i)',
+      ].join('; '),
+    );
+    expect(await routed({ to: {} })).toBe('routes[0].to: expected a weight of more than 0');
+    expect(await routed({ setHeaders: { Host: 'x y', ':path': 'x' } })).toContain('":path": "x" is not a header');
+    const nothing = createProxy as unknown as () => Promise<unknown>;
+    await expect(nothing()).rejects.toThrow('expected an object of options');
     expect(await routed({ host: 'a:80', setHeaders: { 'x a': 'b', x: 'a\r\nb', 'content-length': '1' } })).toBe(
       [
         'routes[0].host: "a:80" has a port, expected a name',
