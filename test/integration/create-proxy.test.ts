@@ -164,7 +164,7 @@ describe('createProxy', () => {
       issues: [{ path: 'routes[0].to' }, { path: 'routes[0].path' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
-    await expect(regex).rejects.toThrow(/match\[:pathname\]/);
+    await expect(regex).rejects.toThrow(/^routes\[0\]\.path: regex/);
     const untyped = { upstreams: { a: ['http://127.0.0.1:1'] }, routes: [{ pth: '/', to: 'a' }] };
     await expect(start(untyped)).rejects.toThrow(/^routes\[0\]\.pth: is no option/);
   });
