@@ -161,7 +161,12 @@ describe('createProxy', () => {
     });
     await expect(bad).rejects.toThrow(ConfigError);
     await expect(bad).rejects.toMatchObject({
-      issues: [{ path: 'routes[0].to' }, { path: 'routes[0].path' }, { path: 'upstreams.a[0]' }, { path: 'upstreams.a[1]' }],
+      issues: [
+        { path: 'routes[0].to' },
+        { path: 'routes[0].path' },
+        { path: 'upstreams.a[0]' },
+        { path: 'upstreams.a[1]' },
+      ],
     });
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/^routes\[0\]\.path: regex/);
