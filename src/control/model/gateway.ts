@@ -43,7 +43,7 @@ const server = z
   .strictObject({
     name: z.string().nullish(),
     port: z.strictObject({ number: portNumber, name: nonEmpty, protocol: nonEmpty, targetPort: opaque.optional() }),
-    bind: z.union([ipAddress, z.literal('')]).nullish(),
+    bind: z.union([ipAddress, z.literal('')], 'an IP address').nullish(),
     hosts: z.array(gatewayHost).min(1),
     tls: serverTls.nullish(),
     defaultEndpoint: opaque.optional(),

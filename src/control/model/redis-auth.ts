@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nonEmpty } from './fields.ts';
 
 /** Numbers are taken as text: a finding about them would show the password. */
-const secretText = z.union([z.string(), z.number()]).transform(String);
+const secretText = z.union([z.string(), z.number()], 'a text').transform(String);
 
 export const redisAuth = z
   .strictObject({

@@ -66,7 +66,7 @@ const redirect = z
     port: portNumber.nullish(),
     derivePort: z.enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).nullish(),
     scheme: z.enum(['http', 'https']).nullish(),
-    redirectCode: z.union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)]).nullish(),
+    redirectCode: z.literal([301, 302, 303, 307, 308]).nullish(),
   })
   .refine((value) => !(value.uri && value.prefixRewrite), 'one of uri, prefixRewrite')
   .refine((value) => !(value.port && value.derivePort), 'one of port, derivePort');
