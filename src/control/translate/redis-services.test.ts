@@ -56,6 +56,15 @@ function generate(translation: Translation) {
 }
 
 describe('RedisService', () => {
+  it('says what a password must be', () => {
+    const translation = routed(
+      'redis: [{ route: { host: cache.example } }], settings: { auth: { plain: { username: a } } }',
+    );
+    expect(findingsOf(translation)).toEqual([
+      expect.stringContaining('spec.settings.auth.plain.password: actual nothing, expected a text'),
+    ]);
+  });
+
   it('routes by the longest prefix first and by none last', () => {
     const translation = routed(`redis: [
       { route: { host: other.example } },
