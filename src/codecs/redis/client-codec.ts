@@ -8,6 +8,7 @@ import { Status, statusOf } from '../../metaprotocol/status.ts';
 import type { FrameFault } from '../framing.ts';
 import { RedisCodec } from './codec.ts';
 import { type ConnectionState, stateOf } from './connection-state.ts';
+import type { KeptBytes } from './kept-bytes.ts';
 import type { LentChunk } from './lent-chunk.ts';
 import { Expect, type RedisRequest, RedisResponse } from './message.ts';
 import type { RedisOptions } from './options.ts';
@@ -33,9 +34,9 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   /** Somebody told this connection what others of its pool were not told: it must not go back there. */
   #tainted = false;
 
-  constructor(sink: UpstreamSink, out: Output, options: RedisOptions, connectionKey: string) {
+  constructor(sink: UpstreamSink, out: Output, kept: KeptBytes, options: RedisOptions, connectionKey: string) {
     const meter = new ReplyMeter(options);
-    super(sink, out, meter, options);
+    super(sink, out, meter, kept, options);
     this.#upstream = sink;
     this.#meter = meter;
     this.#key = connectionKey;

@@ -3,6 +3,7 @@ import type { Codec, Output, Reset, Sink } from '../../metaprotocol/codec.ts';
 import type { Message } from '../../metaprotocol/message.ts';
 import type { ProxyStatus } from '../../metaprotocol/status.ts';
 import { type FrameFault, type FrameMeter, type FrameReceiver, Framer } from '../framing.ts';
+import type { KeptBytes } from './kept-bytes.ts';
 import { LentChunk } from './lent-chunk.ts';
 import type { RedisOptions } from './options.ts';
 
@@ -15,6 +16,7 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   protected readonly out: Output;
   protected readonly framer: Framer;
   readonly #meter: FrameMeter & { opaque: boolean };
+  readonly #kept: KeptBytes;
   readonly #heldLimitBytes: number;
   #ended = false;
   /** The stream that SYNC turned the connection into; 0: none. */
@@ -23,10 +25,17 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   #isFull = false;
   #chunk: LentChunk | null = null;
 
-  constructor(sink: Sink<M>, out: Output, meter: FrameMeter & { opaque: boolean }, options: RedisOptions) {
+  constructor(
+    sink: Sink<M>,
+    out: Output,
+    meter: FrameMeter & { opaque: boolean },
+    kept: KeptBytes,
+    options: RedisOptions,
+  ) {
     this.sink = sink;
     this.out = out;
     this.#meter = meter;
+    this.#kept = kept;
     this.framer = new Framer(meter, this);
     this.#heldLimitBytes = options.heldLimitBytes;
   }
@@ -46,7 +55,7 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   /** Of frames that stand in the buffer that is being decoded. */
   protected chunkOf(bytes: Buffer, lent: boolean): LentChunk | null {
     if (!lent) return null;
-    this.#chunk ??= new LentChunk(bytes);
+    this.#chunk ??= new LentChunk(bytes, this.#kept);
     return this.#chunk;
   }
 

@@ -1,16 +1,24 @@
 /** LentChunk: one read's bytes, copied at most once for all messages of that read that outlive it. */
+import type { KeptBytes } from './kept-bytes.ts';
 
 export class LentChunk {
   readonly bytes: Buffer;
+  readonly #kept: KeptBytes;
   #copy: Buffer | null = null;
+  /** How much further back the bytes stand in the copy. */
+  shift = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, kept: KeptBytes) {
     this.bytes = bytes;
+    this.#kept = kept;
   }
 
-  /** The same bytes at the same offsets, nobody else's. Only before the read is over. */
-  kept(): Buffer {
-    this.#copy ??= Buffer.from(this.bytes);
+  /** Nobody writes to these bytes any more. Only before the read is over. */
+  copy(): Buffer {
+    if (this.#copy === null) {
+      this.shift = this.#kept.keep(this.bytes);
+      this.#copy = this.#kept.block;
+    }
     return this.#copy;
   }
 }

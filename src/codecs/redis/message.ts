@@ -26,8 +26,8 @@ export const REQUEST_KEYS = ['command', 'key', 'hash-key', 'key-count', 'db', 'u
 abstract class RedisMessage implements Message {
   abstract readonly flags: number;
   abstract bytes: Buffer;
-  abstract readonly from: number;
-  abstract readonly to: number;
+  abstract from: number;
+  abstract to: number;
   /** Whose bytes they are; null: the message's own. */
   protected abstract chunk: LentChunk | null;
 
@@ -44,8 +44,11 @@ abstract class RedisMessage implements Message {
   }
 
   keep(): void {
-    if (this.chunk === null) return;
-    this.bytes = this.chunk.kept();
+    const { chunk } = this;
+    if (chunk === null) return;
+    this.bytes = chunk.copy();
+    this.from += chunk.shift;
+    this.to += chunk.shift;
     this.chunk = null;
     this.onMoved();
   }
@@ -113,8 +116,8 @@ export interface CommandPlace {
 export class RedisRequest extends RedisMessage implements RequestMessage {
   readonly flags: number;
   bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
+  from: number;
+  to: number;
   protected chunk: LentChunk | null;
   readonly command: Command;
   readonly count: number;
@@ -351,8 +354,8 @@ const OK: Outcome = Object.freeze({ code: 0, ok: true });
 export class RedisResponse extends RedisMessage implements ResponseMessage {
   readonly flags: number;
   bytes: Buffer;
-  readonly from: number;
-  readonly to: number;
+  from: number;
+  to: number;
   protected chunk: LentChunk | null;
   /** Where the value begins, attributes in front of it left out. */
   readonly valueAt: number;

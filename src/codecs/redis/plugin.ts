@@ -6,6 +6,7 @@ import { RedisClientCodec } from './client-codec.ts';
 import { ErrorCode } from './codes.ts';
 import { CommandTable } from './commands.ts';
 import { redisFields } from './fields-of.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import { parseRedisOptions, REDIS_OPTIONS, type RedisOptions } from './options.ts';
 import { RedisServerCodec } from './server-codec.ts';
 import { redisRouteFilter } from './strip-prefix-filter.ts';
@@ -53,6 +54,8 @@ export const redisManifest: ProtocolManifest = {
 };
 
 const commands = new CommandTable();
+/** Memory of this worker, not a word of what its connections are doing. */
+const kept = new KeptBytes();
 
 export const redisFactory: CodecFactory<RedisOptions> = {
   manifest: redisManifest,
@@ -62,8 +65,8 @@ export const redisFactory: CodecFactory<RedisOptions> = {
   concurrency: { downstream: 1_024, upstream: 8_192 },
   detect: detectRedis,
   parseOptions: parseRedisOptions,
-  createServerCodec: (sink, out, options) => new RedisServerCodec(commands, sink, out, options),
-  createClientCodec: (sink, out, options, connectionKey) => new RedisClientCodec(sink, out, options, connectionKey),
+  createServerCodec: (sink, out, options) => new RedisServerCodec(commands, sink, out, kept, options),
+  createClientCodec: (sink, out, options, key) => new RedisClientCodec(sink, out, kept, options, key),
   fieldsOf: redisFields,
 };
 

@@ -9,6 +9,7 @@ import { RedisCodec } from './codec.ts';
 import { Action, type Command, type CommandTable, UNKNOWN } from './commands.ts';
 import type { ConnectionState } from './connection-state.ts';
 import { inlineCommand, inlineWords } from './inline.ts';
+import type { KeptBytes } from './kept-bytes.ts';
 import { keyIndexes } from './keys.ts';
 import type { LentChunk } from './lent-chunk.ts';
 import { type CommandPlace, Expect, RedisRequest, type RedisResponse } from './message.ts';
@@ -30,9 +31,9 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
   /** Commands that may wait for long: a caller that goes gives them up. */
   readonly #blocking = new Set<number>();
 
-  constructor(commands: CommandTable, sink: Sink<RequestMessage>, out: Output, options: RedisOptions) {
+  constructor(commands: CommandTable, sink: Sink<RequestMessage>, out: Output, kept: KeptBytes, options: RedisOptions) {
     const meter = new RequestMeter(options);
-    super(sink, out, meter, options);
+    super(sink, out, meter, kept, options);
     this.#commands = commands;
     this.#meter = meter;
     this.#session = new CallerSession(options);
