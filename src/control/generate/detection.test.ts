@@ -6,17 +6,12 @@ import {
   TestMesh,
   tcpManifest,
   testManifest,
-  testNode,
 } from '../../../test/harness/control-mesh.ts';
+import { generateFor } from '../../../test/harness/generated.ts';
 import type { JsonObject } from '../../xds/json.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { Xds } from '../../xds/xds.ts';
-import { bindNames } from './bind.ts';
-import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';
-import { generateMeltemi } from './meltemi.ts';
 
-const xds = Xds.load();
 const HOST = 'any.shop.svc.cluster.local';
 
 const service = (port: string, annotations = ''): string => `
@@ -37,12 +32,8 @@ function apply(files: Readonly<Record<string, string>>): { said: string[]; gener
   const greeter = closedManifest('greeter');
   const speaksFirst = { ...greeter, capabilities: { ...greeter.capabilities, serverFirst: true } };
   const translation = new TestMesh([httpManifest(), testManifest(), tcpManifest(), speaksFirst]).apply(files);
-  const binds = new BindAllocator();
-  binds.assign(bindNames(translation.mesh));
   const manifests = [{ name: 'http1' }, { name: 'thrift' }, { name: 'tcp' }];
-  const generated = generateMeltemi({ mesh: translation.mesh, binds, accessLogFile: '' }, testNode({ manifests }));
-  for (const each of generated.resources) expect(xds.encodeResource(each), each.name).toMatchObject({ ok: true });
-  return { said: findingsOf(translation), generated };
+  return { said: findingsOf(translation), generated: generateFor(translation.mesh, { manifests }) };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON

@@ -1,24 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../../scripts/certificates.ts';
-import {
-  findingsOf,
-  httpManifest,
-  TestMesh,
-  tcpManifest,
-  testManifest,
-  testNode,
-} from '../../../test/harness/control-mesh.ts';
+import { findingsOf, httpManifest, TestMesh, tcpManifest, testManifest } from '../../../test/harness/control-mesh.ts';
+import { generateFor, namesOf, resourceOf } from '../../../test/harness/generated.ts';
 import type { JsonObject } from '../../xds/json.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { Xds } from '../../xds/xds.ts';
 import type { Mesh } from '../translate/mesh.ts';
-import { bindNames } from './bind.ts';
-import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';
-import { generateMeltemi } from './meltemi.ts';
 
-const xds = Xds.load();
 const HOST = 'site.shop.svc.cluster.local';
 
 const SITE = `
@@ -49,28 +38,13 @@ const SIMPLE = 'tls: { mode: SIMPLE, serverCertificate: /c, privateKey: /k }';
 
 function generate(files: readonly string[], node: Partial<NodeInfo> = {}): Generated {
   const named = Object.fromEntries([SITE, ...files].map((text, at) => [`${at}.yaml`, text]));
-  return generateFor(new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(named).mesh, node);
+  return forRouter(new TestMesh([httpManifest(), testManifest(), tcpManifest()]).apply(named).mesh, node);
 }
 
-function generateFor(mesh: Mesh, node: Partial<NodeInfo>): Generated {
-  const binds = new BindAllocator();
-  binds.assign(bindNames(mesh));
+function forRouter(mesh: Mesh, node: Partial<NodeInfo>): Generated {
   const manifests = [{ name: 'http1' }, { name: 'thrift' }, { name: 'tcp' }];
-  const generated = generateMeltemi(
-    { mesh, binds, accessLogFile: '' },
-    testNode({ type: 'router', manifests, ...node }),
-  );
-  for (const each of generated.resources) expect(xds.encodeResource(each), each.name).toMatchObject({ ok: true });
-  return generated;
+  return generateFor(mesh, { type: 'router', manifests, ...node });
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON
-function find(generated: Generated, typeUrl: string, name: string): any {
-  return generated.resources.find((each) => each.typeUrl === typeUrl && each.name === name)?.value;
-}
-
-const names = (generated: Generated, typeUrl: string): string[] =>
-  generated.resources.filter((each) => each.typeUrl === typeUrl).map(({ name }) => name);
 
 describe('servers of HTTP', () => {
   const generated = generate([
@@ -82,8 +56,8 @@ describe('servers of HTTP', () => {
   ]);
 
   it('of one port are one listener at every address, which believes no caller', () => {
-    expect(names(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
-    const listener = find(generated, TypeUrl.Listener, '0.0.0.0_80');
+    expect(namesOf(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
+    const listener = resourceOf(generated, TypeUrl.Listener, '0.0.0.0_80');
     expect(listener).toMatchObject({ address: { socketAddress: { address: '0.0.0.0', portValue: 80 } } });
     expect(listener).not.toHaveProperty('listenerFilters');
     expect(listener.filterChains).toMatchObject([
@@ -93,7 +67,7 @@ describe('servers of HTTP', () => {
   });
 
   it('join the routes of each host, those for everything last', () => {
-    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.80');
+    const { virtualHosts } = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.80');
     const routes = (virtualHosts as { name: string; routes: { name: string }[] }[]).map(({ name, routes }) => [
       name,
       routes.map((route) => route.name),
@@ -114,9 +88,9 @@ describe('servers of HTTP', () => {
   });
 
   it('give routes that answer by themselves a cluster without endpoints', () => {
-    const [redirect] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts[1].routes;
+    const [redirect] = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts[1].routes;
     expect(redirect.route.cluster).toBe('BlackHoleCluster');
-    expect(find(generated, TypeUrl.Cluster, 'BlackHoleCluster')).toMatchObject({ type: 'STATIC' });
+    expect(resourceOf(generated, TypeUrl.Cluster, 'BlackHoleCluster')).toMatchObject({ type: 'STATIC' });
   });
 
   it('tell which resources shape them, and where to connect', () => {
@@ -130,15 +104,15 @@ describe('servers of HTTP', () => {
 
   it('without routes answer 404, with httpsRedirect always 301', () => {
     const bare = generate([gateway('a', server('HTTP', 80, 'http', 'a.test'))], { bind: 'loopback' });
-    expect(find(bare, TypeUrl.RouteConfiguration, 'http.80').virtualHosts).toEqual([
+    expect(resourceOf(bare, TypeUrl.RouteConfiguration, 'http.80').virtualHosts).toEqual([
       { name: 'blackhole:80', domains: ['*'], routes: [] },
     ]);
-    expect(names(bare, TypeUrl.Listener)).toEqual(['127.0.0.1_80']);
+    expect(namesOf(bare, TypeUrl.Listener)).toEqual(['127.0.0.1_80']);
     const redirected = generate([
       gateway('a', server('HTTP', 80, 'http', '"*.test"', 'tls: { httpsRedirect: true }')),
       http('one', 'b.test', 'a', `{ ${to(80)} }`),
     ]);
-    const { virtualHosts } = find(redirected, TypeUrl.RouteConfiguration, 'http.80');
+    const { virtualHosts } = resourceOf(redirected, TypeUrl.RouteConfiguration, 'http.80');
     for (const { routes } of virtualHosts)
       expect(routes).toMatchObject([
         { typedPerFilterConfig: { http: { value: { redirect: { status: 301, scheme: 'https' } } } } },
@@ -150,10 +124,10 @@ describe('servers of HTTP', () => {
     const files = [
       resource('Gateway', 'a', `{ selector: { a: b }, servers: [${server('HTTP', 80, 'http', 'a.test')}] }`),
     ];
-    expect(names(generate(files), TypeUrl.Listener)).toEqual([]);
-    expect(names(generate(files, { labels: { a: 'b', c: 'd' } }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
+    expect(namesOf(generate(files), TypeUrl.Listener)).toEqual([]);
+    expect(namesOf(generate(files, { labels: { a: 'b', c: 'd' } }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
     const sidecar = generate(files, { type: 'sidecar', labels: { a: 'b' } });
-    expect(names(sidecar, TypeUrl.Listener)).toEqual(['127.0.10.9_443', '127.0.10.9_80']);
+    expect(namesOf(sidecar, TypeUrl.Listener)).toEqual(['127.0.10.9_443', '127.0.10.9_80']);
   });
 });
 
@@ -172,10 +146,10 @@ describe('a router behind a service', () => {
       gateway('a', `${server('HTTP', 80, 'one', 'one.test')}, ${server('HTTP', 81, 'two', 'two.test')}`),
       http('one', 'one.test', 'a', `{ match: [{ port: 80 }], ${to(80)} }`),
     ]);
-    expect(names(generated, TypeUrl.Listener)).toContain('0.0.0.0_8080');
-    expect(names(generated, TypeUrl.Listener)).toContain('0.0.0.0_81');
-    expect(names(generated, TypeUrl.Listener)).not.toContain('0.0.0.0_80');
-    const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.8080').virtualHosts;
+    expect(namesOf(generated, TypeUrl.Listener)).toContain('0.0.0.0_8080');
+    expect(namesOf(generated, TypeUrl.Listener)).toContain('0.0.0.0_81');
+    expect(namesOf(generated, TypeUrl.Listener)).not.toContain('0.0.0.0_80');
+    const [host] = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.8080').virtualHosts;
     expect(host).toMatchObject({ domains: ['one.test', 'one.test.'], routes: [{}] });
   });
 
@@ -187,8 +161,8 @@ describe('a router behind a service', () => {
     );
     const files = [selected, gateway('a', server('HTTP', 80, 'one', 'one.test'))];
     const generated = generate(files, { namespace: 'shop', labels: { app: 'edge' } });
-    expect(names(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_8080']);
-    expect(names(generate(files, { namespace: 'shop' }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
+    expect(namesOf(generated, TypeUrl.Listener)).toEqual(['0.0.0.0_8080']);
+    expect(namesOf(generate(files, { namespace: 'shop' }), TypeUrl.Listener)).toEqual(['0.0.0.0_80']);
   });
 
   it('joins ports that end at the same one', () => {
@@ -199,7 +173,7 @@ describe('a router behind a service', () => {
       http('one', 'one.test', 'a', `{ ${to(80)} }`),
       http('two', 'two.test', 'a', `{ ${to(80)} }`),
     ]);
-    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.8080');
+    const { virtualHosts } = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.8080');
     expect(virtualHosts.map(({ name }: { name: string }) => name)).toEqual(['one.test:8080', 'two.test:8080']);
   });
 });
@@ -221,7 +195,7 @@ describe('servers of TLS', () => {
   ]);
 
   it('are chains by SNI, beside one for plaintext', () => {
-    const { listenerFilters, filterChains } = find(generated, TypeUrl.Listener, '0.0.0.0_443');
+    const { listenerFilters, filterChains } = resourceOf(generated, TypeUrl.Listener, '0.0.0.0_443');
     expect(listenerFilters).toMatchObject([{ name: 'envoy.filters.listener.tls_inspector' }]);
     expect(
       filterChains.map(({ name, filterChainMatch, transportSocket }: JsonObject) => [
@@ -271,15 +245,15 @@ stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
       ),
     ];
     const served = generate([...files, secret('default')]);
-    const [chain] = find(served, TypeUrl.Listener, '0.0.0.0_443').filterChains;
+    const [chain] = resourceOf(served, TypeUrl.Listener, '0.0.0.0_443').filterChains;
     expect(chain.transportSocket.typedConfig.commonTlsContext.tlsCertificateSdsSecretConfigs).toEqual([
       { name: 'kubernetes://cred', sdsConfig: { ads: {}, resourceApiVersion: 'V3' } },
     ]);
-    expect(find(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toBe(key);
+    expect(resourceOf(served, TypeUrl.Secret, 'kubernetes://cred').tlsCertificate.privateKey.inlineString).toBe(key);
     expect(served.products.get('Secret/default/cred')).toEqual(new Set([`${TypeUrl.Secret} kubernetes://cred`]));
     const lacking = generate([...files, secret('shop')]);
-    expect(names(lacking, TypeUrl.Secret)).toEqual([]);
-    expect(find(lacking, TypeUrl.Listener, '0.0.0.0_443').filterChains).toMatchObject([
+    expect(namesOf(lacking, TypeUrl.Secret)).toEqual([]);
+    expect(resourceOf(lacking, TypeUrl.Listener, '0.0.0.0_443').filterChains).toMatchObject([
       { name: 'https.443.two.a.shop' },
     ]);
     expect(lacking.notes).toEqual([
@@ -306,7 +280,7 @@ stringData: { tls.crt: ${quoted(certificate)}, tls.key: ${quoted(key)} }
     // Where each selects the other's routers the resources themselves say it.
     expect(generate([wanting('x', '{ a: a }'), wanting('y', '{ a: a, b: b }')], { labels }).notes).toEqual([]);
     const both = generate([wanting('x', '{ a: a }'), wanting('y', '{ b: b }')], { labels });
-    const chains = find(both, TypeUrl.Listener, '0.0.0.0_443').filterChains;
+    const chains = resourceOf(both, TypeUrl.Listener, '0.0.0.0_443').filterChains;
     expect(chains.map(({ filterChainMatch }: JsonObject) => filterChainMatch)).toEqual([
       { serverNames: ['a.test', 'x.test'] },
       { serverNames: ['y.test'] },
@@ -331,8 +305,8 @@ describe('routes for chosen callers', () => {
     ];
     const at = (labels: Record<string, string>) => {
       const generated = generate(files, { labels });
-      const [chain] = find(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
-      const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
+      const [chain] = resourceOf(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
+      const [host] = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
       return [chain.filters[0].typedConfig.cluster, host.routes.map(({ name }: { name: string }) => name)];
     };
     expect(at({})).toEqual([`outbound|80||${HOST}`, ['all']]);
@@ -348,7 +322,7 @@ describe('what no route leads to', () => {
         `${server('TCP', 5432, 'db', '"*"')}, ${server('thrift', 9090, 'rpc', '"*"')}, ${server('TLS', 443, 'through', 'a.test', 'tls: {}')}`,
       ),
     ]);
-    expect(names(generated, TypeUrl.Listener)).toEqual([]);
+    expect(namesOf(generated, TypeUrl.Listener)).toEqual([]);
     expect(generated.notes.map(({ message }) => message)).toEqual([
       'no VirtualService has a tcp route for port 5432 and *: it is not served',
       'no MetaRouter has routes for port 9090 and *: it is not served',
@@ -375,7 +349,7 @@ describe('a destination that the router cannot have', () => {
       http('two', 'two.test', 'a', `{ route: [${part('any.test')}], mirror: { host: hidden.test } }`),
       resource('VirtualService', 'tcp', `{ hosts: ["*"], gateways: [a], tcp: [{ route: [${part('hidden.test')}] }] }`),
     ]);
-    const { virtualHosts } = find(generated, TypeUrl.RouteConfiguration, 'http.80');
+    const { virtualHosts } = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.80');
     expect(virtualHosts.map(({ routes }: { routes: { route: JsonObject }[] }) => routes[0]!.route)).toEqual([
       {
         timeout: '0s',
@@ -388,9 +362,9 @@ describe('a destination that the router cannot have', () => {
       },
       { timeout: '0s', cluster: 'BlackHoleCluster' },
     ]);
-    const [chain] = find(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
+    const [chain] = resourceOf(generated, TypeUrl.Listener, '0.0.0.0_81').filterChains;
     expect(chain.filters[0].typedConfig.cluster).toBe('BlackHoleCluster');
-    expect(names(generated, TypeUrl.Cluster)).toContain('BlackHoleCluster');
+    expect(namesOf(generated, TypeUrl.Cluster)).toContain('BlackHoleCluster');
     expect(generated.notes.map(({ source, message }) => `${source}: ${message}`).sort()).toEqual([
       'VirtualService/shop/one: hidden.test port 80 does not exist or is not exported to the namespace default',
       'VirtualService/shop/tcp: hidden.test port 80 does not exist or is not exported to the namespace default',
@@ -417,8 +391,8 @@ describe('a destination that is nowhere any more', () => {
     });
     const memory = new TestMesh([httpManifest(), testManifest(), tcpManifest()]);
     memory.apply(files('v1'));
-    const generated = generateFor(memory.apply(files('v2')).mesh, {});
-    const [host] = find(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
+    const generated = forRouter(memory.apply(files('v2')).mesh, {});
+    const [host] = resourceOf(generated, TypeUrl.RouteConfiguration, 'http.80').virtualHosts;
     expect(host.routes[0].route.cluster).toBe(`outbound|80|v1|${HOST}`);
   });
 });
@@ -426,7 +400,7 @@ describe('a destination that is nowhere any more', () => {
 describe('a sidecar', () => {
   const chainsOf = (spec: string): JsonObject[] => {
     const files = [resource('VirtualService', 'site', `{ hosts: [site], ${spec} }`)];
-    return find(generate(files, { type: 'sidecar' }), TypeUrl.Listener, '127.0.10.9_443').filterChains;
+    return resourceOf(generate(files, { type: 'sidecar' }), TypeUrl.Listener, '127.0.10.9_443').filterChains;
   };
 
   it('has a chain for each SNI of a service’s routes, and the service for all others', () => {
@@ -453,7 +427,7 @@ describe('a sidecar', () => {
       `{ hosts: [other.test, "*.other.test"], tls: [{ match: [{ sniHosts: [a.other.test] }], ${to(80)} }] }`,
     );
     const generated = generate([other, routes], { type: 'sidecar' });
-    const { filterChains, listenerFilters } = find(generated, TypeUrl.Listener, '127.0.10.9_443');
+    const { filterChains, listenerFilters } = resourceOf(generated, TypeUrl.Listener, '127.0.10.9_443');
     expect(listenerFilters).toHaveLength(1);
     expect(
       filterChains.map(({ filterChainMatch, filters }: { filterChainMatch?: JsonObject; filters: JsonObject[] }) => [
@@ -496,7 +470,7 @@ describe('TLS to servers', () => {
   const rule = (tls: string): string =>
     resource('DestinationRule', 'site', `{ host: ${HOST}, trafficPolicy: { tls: ${tls} } }`);
   const socketOf = (tls: string, ...files: string[]): JsonObject | undefined =>
-    find(generate([rule(tls), ...files]), TypeUrl.Cluster, `outbound|443||${HOST}`).transportSocket?.typedConfig;
+    resourceOf(generate([rule(tls), ...files]), TypeUrl.Cluster, `outbound|443||${HOST}`).transportSocket?.typedConfig;
 
   it('has SNI, CA and names', () => {
     expect(

@@ -8,15 +8,12 @@ import {
   TestMesh,
   tcpManifest,
   testManifest,
-  testNode,
   to,
 } from '../../../test/harness/control-mesh.ts';
+import { generateFor } from '../../../test/harness/generated.ts';
 import type { NodeInfo } from '../../xds/node.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { bindNames } from './bind.ts';
-import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';
-import { generateMeltemi } from './meltemi.ts';
 
 function generate(
   files: Record<string, string>,
@@ -24,9 +21,7 @@ function generate(
   manifests = [testManifest(), tcpManifest()],
 ): Generated {
   const { mesh } = new TestMesh(manifests).apply(files);
-  const binds = new BindAllocator();
-  binds.assign(bindNames(mesh));
-  return generateMeltemi({ mesh, binds, accessLogFile: '' }, testNode(node));
+  return generateFor(mesh, node);
 }
 
 function binds(generated: Generated): string[] {

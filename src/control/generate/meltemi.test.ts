@@ -7,52 +7,29 @@ import {
   TestMesh,
   tcpManifest,
   testManifest,
-  testNode,
   to,
 } from '../../../test/harness/control-mesh.ts';
+import { generateFor, namesOf, resourceOf } from '../../../test/harness/generated.ts';
 import type { NodeInfo } from '../../xds/node.ts';
-import type { XdsResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { Xds } from '../../xds/xds.ts';
-import { bindNames } from './bind.ts';
-import { BindAllocator } from './bind-allocator.ts';
 import type { Generated } from './generated.ts';
-import { generateMeltemi } from './meltemi.ts';
-
-const xds = Xds.load();
 
 function generate(files: Record<string, string>, node: Partial<NodeInfo> = {}): Generated {
   const { mesh } = new TestMesh([testManifest(), tcpManifest()]).apply(files);
-  const binds = new BindAllocator();
-  binds.assign(bindNames(mesh));
-  const generated = generateMeltemi({ mesh, binds, accessLogFile: '' }, testNode(node));
-  for (const resource of generated.resources)
-    expect(xds.encodeResource(resource), resource.name).toMatchObject({ ok: true });
-  return generated;
-}
-
-function names(generated: Generated, typeUrl: string): string[] {
-  return generated.resources.filter((resource) => resource.typeUrl === typeUrl).map((resource) => resource.name);
-}
-
-function find(generated: Generated, typeUrl: string, name: string): XdsResource['value'] {
-  const found = generated.resources.find((resource) => resource.typeUrl === typeUrl && resource.name === name);
-  if (found === undefined) throw new Error(`no ${typeUrl} ${name}`);
-  return found.value;
+  return generateFor(mesh, node);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON
 function routesOf(generated: Generated): any[] {
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  return (find(generated, TypeUrl.RouteConfiguration, `${HOST}_9090`) as any).virtualHosts[0].routes;
+  return resourceOf(generated, TypeUrl.RouteConfiguration, `${HOST}_9090`).virtualHosts[0].routes;
 }
 
 describe('a thrift service', () => {
   const generated = generate({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[{ ${to('v1')} }]`) });
 
   it('gets a listener at its own address, with its codec and its routes over RDS', () => {
-    expect(names(generated, TypeUrl.Listener)).toEqual(['127.0.10.1_9090']);
-    expect(find(generated, TypeUrl.Listener, '127.0.10.1_9090')).toMatchObject({
+    expect(namesOf(generated, TypeUrl.Listener)).toEqual(['127.0.10.1_9090']);
+    expect(resourceOf(generated, TypeUrl.Listener, '127.0.10.1_9090')).toMatchObject({
       address: { socketAddress: { address: '127.0.10.1', portValue: 9090 } },
       trafficDirection: 'OUTBOUND',
       metadata: { filterMetadata: { 'meltemi.service_address': { address: '127.0.10.1', port: 9090 } } },
@@ -74,9 +51,9 @@ describe('a thrift service', () => {
 
   it('gets a cluster for all endpoints and one for each subset, with their endpoints', () => {
     const clusters = [`outbound|9090|v1|${HOST}`, `outbound|9090|v2|${HOST}`, `outbound|9090||${HOST}`];
-    expect(names(generated, TypeUrl.Cluster)).toEqual(clusters);
-    expect(names(generated, TypeUrl.ClusterLoadAssignment)).toEqual(clusters);
-    expect(find(generated, TypeUrl.ClusterLoadAssignment, `outbound|9090|v2|${HOST}`)).toMatchObject({
+    expect(namesOf(generated, TypeUrl.Cluster)).toEqual(clusters);
+    expect(namesOf(generated, TypeUrl.ClusterLoadAssignment)).toEqual(clusters);
+    expect(resourceOf(generated, TypeUrl.ClusterLoadAssignment, `outbound|9090|v2|${HOST}`)).toMatchObject({
       endpoints: [
         {
           locality: { region: 'eu', zone: 'a', subZone: '' },
@@ -92,7 +69,7 @@ describe('a thrift service', () => {
   });
 
   it('says the defaults of the pool and of the balancer on the wire', () => {
-    expect(find(generated, TypeUrl.Cluster, `outbound|9090||${HOST}`)).toEqual({
+    expect(resourceOf(generated, TypeUrl.Cluster, `outbound|9090||${HOST}`)).toEqual({
       name: `outbound|9090||${HOST}`,
       type: 'EDS',
       edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: 'V3' }, serviceName: `outbound|9090||${HOST}` },

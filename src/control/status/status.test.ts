@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOST, RULE, router, SERVICE, TestMesh, testNode, to } from '../../../test/harness/control-mesh.ts';
+import { generateFor } from '../../../test/harness/generated.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { bindNames } from '../generate/bind.ts';
-import { BindAllocator } from '../generate/bind-allocator.ts';
-import { generateMeltemi } from '../generate/meltemi.ts';
 import type { ClientResourceStatus, ClientStatus } from '../server/client-status.ts';
 import { buildStatus, type ClientView, type StatusReport } from './status-report.ts';
 import { renderStatus, renderValidation } from './status-text.ts';
@@ -15,11 +13,9 @@ function report(files: Record<string, string>, ...changes: Change[]): StatusRepo
   const mesh = new TestMesh();
   mesh.apply({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(`[{ ${to('v1')} }]`) });
   const translation = mesh.apply({ 's.yaml': SERVICE, 'd.yaml': RULE, ...files });
-  const binds = new BindAllocator();
-  binds.assign(bindNames(translation.mesh));
   const views = changes.map((change, index): ClientView => {
     const node = testNode({ id: `proxy-${index}` });
-    const generated = generateMeltemi({ mesh: translation.mesh, binds, accessLogFile: '' }, node);
+    const generated = generateFor(translation.mesh, node);
     const resources = generated.resources.map(({ typeUrl, name }): ClientResourceStatus => {
       const live: ClientResourceStatus = {
         typeUrl,

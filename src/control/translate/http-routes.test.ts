@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf, httpManifest, TestMesh, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
-import type { JsonObject } from '../../xds/json.ts';
+import { findingsOf, httpManifest, TestMesh, testManifest } from '../../../test/harness/control-mesh.ts';
+import { generateFor, resourceOf } from '../../../test/harness/generated.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { Xds } from '../../xds/xds.ts';
-import { bindNames } from '../generate/bind.ts';
-import { BindAllocator } from '../generate/bind-allocator.ts';
 import type { Generated } from '../generate/generated.ts';
-import { generateMeltemi } from '../generate/meltemi.ts';
 import type { Mesh, Route } from './mesh.ts';
 
 const HOST = 'web.shop.svc.cluster.local';
@@ -56,10 +52,8 @@ const findings = (http: string): string[] =>
   findingsOf(apply({ 'v.yaml': virtualService(http) })).map((finding) => finding.replace(/ v\.yaml:\d+/, ''));
 
 function generate(mesh: Mesh, labels: Record<string, string> = {}): Generated {
-  const binds = new BindAllocator();
-  binds.assign(bindNames(mesh));
   const manifests = [{ name: 'http1' }, { name: 'thrift' }];
-  return generateMeltemi({ mesh, binds, accessLogFile: '/tmp/a' }, testNode({ namespace: 'shop', manifests, labels }));
+  return generateFor(mesh, { namespace: 'shop', manifests, labels }, '/tmp/a');
 }
 
 describe('match blocks', () => {
@@ -306,7 +300,6 @@ describe('services with one address and port', () => {
 });
 
 describe('on the wire', () => {
-  const xds = Xds.load();
   const { mesh } = apply({
     'v.yaml': virtualService(`
     - match: [{ uri: { exact: /x }, ignoreUriCase: true, queryParams: { q: { regex: "a+" } }, headers: { k: {} } }]
@@ -316,12 +309,9 @@ describe('on the wire', () => {
       ${ROUTE}`),
   });
   const generated = generate(mesh);
-  const resourceOf = (typeUrl: string, name: string): JsonObject =>
-    generated.resources.find((one) => one.typeUrl === typeUrl && one.name === name)!.value;
 
   it('is an HttpConnectionManager', () => {
-    for (const resource of generated.resources) expect(xds.encodeResource(resource)).toMatchObject({ ok: true });
-    expect(resourceOf(TypeUrl.Listener, '127.0.10.1_80')).toMatchObject({
+    expect(resourceOf(generated, TypeUrl.Listener, '127.0.10.1_80')).toMatchObject({
       filterChains: [
         {
           filters: [
@@ -341,7 +331,7 @@ describe('on the wire', () => {
   });
 
   it('matches paths and queries in the fields of Envoy', () => {
-    expect(resourceOf(TypeUrl.RouteConfiguration, `${HOST}_80`)).toMatchObject({
+    expect(resourceOf(generated, TypeUrl.RouteConfiguration, `${HOST}_80`)).toMatchObject({
       virtualHosts: [
         {
           routes: [
