@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { closedManifest, findingsOf, TestMesh, testManifest, testNode } from '../../../test/harness/control-mesh.ts';
+import { closedManifest, findingsOf, TestMesh, testManifest } from '../../../test/harness/control-mesh.ts';
+import { generateFor, resourceOf } from '../../../test/harness/generated.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
-import { Xds } from '../../xds/xds.ts';
-import { bindNames } from '../generate/bind.ts';
-import { BindAllocator } from '../generate/bind-allocator.ts';
-import { generateMeltemi } from '../generate/meltemi.ts';
 import type { Translation } from './translator.ts';
 
 const redis = {
@@ -43,16 +40,9 @@ const routed = (spec: string) =>
   translate({ 'r.yaml': resource('RedisService', `{ host: [cache.example], ${spec} }`) });
 const routesOf = ({ mesh }: Translation) => mesh.tables[0]!.routes;
 
-const xds = Xds.load();
-function generate(translation: Translation) {
-  const binds = new BindAllocator();
-  binds.assign(bindNames(translation.mesh));
-  const manifests = [{ name: 'redis' }, { name: 'thrift' }];
-  const { resources } = generateMeltemi({ mesh: translation.mesh, binds, accessLogFile: '' }, testNode({ manifests }));
-  for (const one of resources) expect(xds.encodeResource(one), one.name).toMatchObject({ ok: true });
-  // biome-ignore lint/suspicious/noExplicitAny: tests reach into generated JSON
-  return (typeUrl: string, name: string): any =>
-    resources.find((one) => one.typeUrl === typeUrl && one.name === name)!.value;
+function generate({ mesh }: Translation) {
+  const generated = generateFor(mesh, { manifests: [{ name: 'redis' }, { name: 'thrift' }] });
+  return (typeUrl: string, name: string) => resourceOf(generated, typeUrl, name);
 }
 
 describe('RedisService', () => {
