@@ -11,7 +11,8 @@ const isHeaderName = (text: string): boolean => TOKEN.test(text) || PSEUDO.has(t
 /** ASCII, as RFC 9110 §5.5 asks of new values: a line break would begin another header. */
 const headerValue = z
   .string()
-  .refine((text) => /^[\t\x20-\x7e]*$/.test(text), 'a header value of ASCII characters in one line');
+  .refine((text) => /^[\t\x20-\x7e]*$/.test(text), 'a header value of ASCII characters in one line')
+  .refine((text) => /^([^%]|%%|%[A-Z_]+(\([^)]*\))?(:\d+)?%)*$/.test(text), '%% for a percent sign');
 
 /** Texts or matches by header name. */
 function byHeaderName<T extends z.ZodType>(value: T) {

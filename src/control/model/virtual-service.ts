@@ -75,7 +75,13 @@ const MEGABYTE = 1_048_576;
 const directResponse = z.strictObject({
   status: z.int().min(200).max(599),
   body: z
-    .strictObject({ string: z.string().max(MEGABYTE).nullish(), bytes: z.base64().nullish() })
+    .strictObject({
+      string: z.string().max(MEGABYTE).nullish(),
+      bytes: z
+        .base64()
+        .max(Math.ceil(MEGABYTE / 3) * 4)
+        .nullish(),
+    })
     .refine((body) => !(body.string && body.bytes), 'one of string, bytes')
     .nullish(),
 });
@@ -160,12 +166,23 @@ const tcpRoute = z.strictObject({ match: z.array(tcpMatch).nullish(), route: sha
 
 const specSchema = z
   .strictObject({
-    hosts: z.array(wildcardHost).min(1),
+    hosts: z
+      .array(wildcardHost)
+      .nullish()
+      .transform((hosts) => hosts ?? []),
     gateways: z.array(nonEmpty).nullish(),
     http: z.array(route).nullish(),
     tls: z.array(tlsRoute).nullish(),
     tcp: z.array(tcpRoute).nullish(),
     exportTo: exportTo.nullish(),
+  })
+  .superRefine(({ hosts, gateways }, context) => {
+    const fault = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    if (hosts.length === 0) fault(['hosts'], 'at least one; what has none is a delegate, and those are not built yet');
+    const isAny = hosts.indexOf('*');
+    if (isAny >= 0 && (!gateways?.length || gateways.includes('mesh')))
+      fault(['hosts', isAny], '* with Gateways only: at sidecars a host or *.suffix');
   })
   .refine(
     (spec) => Boolean(spec.http?.length || spec.tls?.length || spec.tcp?.length),

@@ -160,10 +160,11 @@ describe('a VirtualService', () => {
     const hosts = 'hosts: [site]';
     const http = `http: [{ ${TO_SITE(80)} }]`;
     expect(routesOf(`{ ${hosts}, ${http} }`)).toMatchObject({ routes: [], tables: [{ port: 80 }], said: [] });
-    const wide = 'hosts: ["*"]';
+    const wide = 'hosts: [site, "a.site.test"]';
     expect(routesOf(`{ ${wide}, gateways: [edge], ${http} }`)).toMatchObject({ routes: [{ server: 0 }], tables: [] });
     const both = routesOf(`{ ${wide}, gateways: [mesh, shop/edge], ${http} }`);
-    expect(both).toMatchObject({ routes: [{ server: 0, gateway: 'Gateway/shop/edge' }], tables: [{}], said: [] });
+    expect(both).toMatchObject({ routes: [{ server: 0, gateway: 'Gateway/shop/edge' }], tables: [{}] });
+    expect(both.said).toEqual([expect.stringMatching(/warning .*no service has the host a.site.test/)]);
   });
 
   it('asks for the scheme of the server, not for what a request claims', () => {
@@ -212,7 +213,7 @@ describe('a VirtualService', () => {
 
   it('has blocks for one Gateway or for sidecars only, where the caller’s labels count only without them', () => {
     const block = (match: string, name: string) => `{ match: [${match}], name: ${name}, ${TO_SITE(80)} }`;
-    const { routes, tables } = routesOf(`{ hosts: ["*"], gateways: [mesh, edge], http: [
+    const { routes, tables } = routesOf(`{ hosts: [site, a.site.test], gateways: [mesh, edge], http: [
       ${block('{ gateways: [edge], sourceLabels: { a: b }, uri: { exact: /1 } }', 'edge')},
       ${block('{ gateways: [mesh], uri: { exact: /2 } }', 'mesh')},
       ${block('{ port: 81 }', 'never')},

@@ -19,8 +19,7 @@ export function httpMatches(spec: HttpMatchSpec, scheme: Scheme | null): Attribu
   ): void => {
     if (match) matches.push({ key, test: toTest(match, ignoreCase), negated });
   };
-  // Every path begins with `/`.
-  if (spec.uri && spec.uri.prefix !== '' && spec.uri.prefix !== '/') {
+  if (spec.uri && !isAnyPath(spec.uri)) {
     add(PATHNAME, spec.uri, false, spec.ignoreUriCase === true);
   }
   if (scheme === null) add(':scheme', spec.scheme);
@@ -31,6 +30,11 @@ export function httpMatches(spec: HttpMatchSpec, scheme: Scheme | null): Attribu
   for (const [name, match] of Object.entries(spec.queryParams ?? {})) add(`?${name}`, match);
   // The order of a mapping's keys means nothing, so it must not change what goes on the wire.
   return matches.sort((a, b) => compare(a.key, b.key) || Number(a.negated) - Number(b.negated));
+}
+
+/** Every path begins with `/`. A block that asks for nothing else is for everything. */
+function isAnyPath({ prefix, regex }: HttpStringMatchSpec): boolean {
+  return prefix === '' || prefix === '/' || regex === '.*' || regex === '/.*';
 }
 
 /** An empty match, and the regex `*`, ask for presence. */

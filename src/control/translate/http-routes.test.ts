@@ -158,6 +158,11 @@ describe('actions', () => {
     });
   });
 
+  it('change headers: %% is a percent sign', () => {
+    const [route] = routesOf(`[{ headers: { request: { set: { x-a: "5%%A%%" } } }, ${ROUTE} }]`);
+    expect(route!.requestMutation.set).toEqual([['x-a', '5%A%']]);
+  });
+
   it('split by weights of any sum', () => {
     const [route] = routesOf(
       `[{ route: [${to('v1', ', weight: 3')}, ${to('v2', ', weight: 1')}, ${to('v2', ', weight: 0')}] }]`,
@@ -203,6 +208,14 @@ describe('what is wrong or has no effect', () => {
     [`[{ headers: { request: { set: { Host: a b } } }, ${ROUTE} }]`, /error .*set.Host: .*expected a host, or/],
     [`[{ headers: { request: { set: { x-a: "%REQ(b)%" } } }, ${ROUTE} }]`, /warning .*sent as it stands/],
     [
+      `[{ match: [{ uri: { regex: ".*" } }], ${ROUTE} }, { name: late, ${ROUTE} }]`,
+      /warning spec.http\[1\]: never used: route 0/,
+    ],
+    [
+      `[{ headers: { request: { set: { x-a: "5%" } } }, ${ROUTE} }]`,
+      /error .*set.x-a: .*expected %% for a percent sign/,
+    ],
+    [
       `[{ match: [{ headers: { "?q": { exact: a } } }], ${ROUTE} }]`,
       /error .*headers\["\?q"\]: .*expected a header name/,
     ],
@@ -227,6 +240,13 @@ describe('what is wrong or has no effect', () => {
     expect(findings(http).join('\n')).toMatch(expected);
   });
 
+  it('is a body of more than a megabyte, too', () => {
+    const bytes = (length: number) =>
+      findings(`[{ directResponse: { status: 200, body: { bytes: ${'A'.repeat(length)} } } }]`);
+    expect(bytes(1_398_104)).toEqual([]);
+    expect(bytes(1_398_108).join()).toMatch(/error .*body.bytes: /);
+  });
+
   it('is said of hosts and gateways', () => {
     const said = (hosts: string, more = ''): string =>
       findingsOf(apply({ 'v.yaml': virtualService(`[{ ${ROUTE} }]`, hosts, more) })).join('\n');
@@ -235,6 +255,9 @@ describe('what is wrong or has no effect', () => {
       /warning .*gateways\[0\]: there is no Gateway shop\/gate: no effect at it; there are none/,
     );
     expect(said('web')).toBe('');
+    expect(said('')).toMatch(/spec.hosts: actual a list \[\], expected at least one; what has none is a delegate/);
+    expect(said('"*"')).toMatch(/spec.hosts\[0\]: actual "\*", expected \* with Gateways only/);
+    expect(said('"*"', 'gateways: [shop/gate]')).toMatch(/there is no Gateway/);
   });
 });
 

@@ -13,7 +13,7 @@ import type { Mirror, Mutation, Route, WeightedDestination } from './mesh.ts';
 /** Taken out before a route is looked for (RFC 9110 §7.6.1). The `upgrade` of an upgrade stays. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding']);
 /** A command operator of Envoy's. */
-const OPERATOR = /%[A-Z_]+(\([^)]*\))?(:\d+)?%/;
+const OPERATOR = /(?<!%)%[A-Z_]+(\([^)]*\))?(:\d+)?%/;
 
 type HeadersSpec = HttpRouteSpec['headers'];
 type Direction = 'request' | 'response';
@@ -143,7 +143,7 @@ export class HttpRouteCompiler {
         const at = path && [...path, field, key];
         if (at !== null && OPERATOR.test(value))
           this.#report('warning', at, `${value} is sent as it stands: %…% operators are not built`);
-        return this.#mayChange(key, at) ? [[key.toLowerCase(), value]] : [];
+        return this.#mayChange(key, at) ? [[key.toLowerCase(), value.replaceAll('%%', '%')]] : [];
       });
     for (const [key, value] of changes('set')) into.set.set(key, value);
     into.add.push(...changes('add'));
