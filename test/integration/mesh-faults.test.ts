@@ -1,7 +1,7 @@
 /** What goes wrong on connections: bad bytes, servers that vanish, calls without an answer. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort, MeshBench, routerYaml, serviceYaml, until } from './mesh-fixture.ts';
+import { MeshBench, until } from './mesh-fixture.ts';
 
 describe('a proxy', () => {
   let bench: MeshBench;
@@ -11,14 +11,10 @@ describe('a proxy', () => {
   afterEach(() => bench.close());
 
   async function start(delayMs = 0) {
-    const [v1, v2, port] = await Promise.all([bench.backend('v1', delayMs), bench.backend('v2'), freePort()]);
-    const folder = await bench.folder({
-      'service.yaml': serviceYaml(port, [v1, v2]),
-      'router.yaml': routerYaml({ v1: 100 }),
-    });
-    const control = await bench.controlPlane(folder);
+    const mesh = await bench.twoVersions(delayMs);
+    const control = await bench.controlPlane(mesh.folder);
     await bench.proxy(control.xdsAddress.port);
-    return { v1, v2, port, folder };
+    return mesh;
   }
 
   function raw(port: number): Promise<Socket> {

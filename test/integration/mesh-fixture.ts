@@ -81,6 +81,16 @@ export class MeshBench {
     return folder;
   }
 
+  /** A service with two versions and a router that sends everything to `v1`, which answers after `delayMs`. */
+  async twoVersions(delayMs = 0): Promise<{ v1: Backend; v2: Backend; port: number; folder: string }> {
+    const [v1, v2, port] = await Promise.all([this.backend('v1', delayMs), this.backend('v2'), freePort()]);
+    const folder = await this.folder({
+      'service.yaml': serviceYaml(port, [v1, v2]),
+      'router.yaml': routerYaml({ v1: 100 }),
+    });
+    return { v1, v2, port, folder };
+  }
+
   async controlPlane(folder: string, port = 0): Promise<ControlPlane> {
     const controlPlane = await createControlPlane({
       directories: [folder],

@@ -14,17 +14,8 @@ describe('a mesh under load', () => {
   });
   afterEach(() => bench.close());
 
-  async function twoVersions() {
-    const [v1, v2, port] = await Promise.all([bench.backend('v1'), bench.backend('v2'), freePort()]);
-    const folder = await bench.folder({
-      'service.yaml': serviceYaml(port, [v1, v2]),
-      'router.yaml': routerYaml({ v1: 100 }),
-    });
-    return { v1, v2, port, folder };
-  }
-
   it('changes routes 50 times: no call fails, no connection closes', async () => {
-    const { port, folder } = await twoVersions();
+    const { port, folder } = await bench.twoVersions();
     const control = await bench.controlPlane(folder);
     await bench.proxy(control.xdsAddress.port);
     const load = await bench.load(port, CALLERS);
@@ -62,7 +53,7 @@ describe('a mesh under load', () => {
   }, 60_000);
 
   it('does without its control plane, and takes up the changes when it is back', async () => {
-    const { port, folder } = await twoVersions();
+    const { port, folder } = await bench.twoVersions();
     const control = await bench.controlPlane(folder);
     const xdsPort = control.xdsAddress.port;
     await bench.proxy(xdsPort);
@@ -79,7 +70,7 @@ describe('a mesh under load', () => {
   });
 
   it('keeps the last good version of an invalid resource alone, and names it with file and line', async () => {
-    const { v1, v2, port, folder } = await twoVersions();
+    const { v1, v2, port, folder } = await bench.twoVersions();
     const second = await freePort();
     await save(folder, 'second.yaml', serviceYaml(second, [v1, v2], 'second.test'));
     await save(folder, 'second-router.yaml', routerYaml({ v1: 100 }, 'second.test'));

@@ -33,11 +33,7 @@ describe('two workers', () => {
   afterEach(() => bench.close());
 
   async function start() {
-    const [v1, v2, port] = await Promise.all([bench.backend('v1'), bench.backend('v2'), freePort()]);
-    const folder = await bench.folder({
-      'service.yaml': serviceYaml(port, [v1, v2]),
-      'router.yaml': routerYaml({ v1: 100 }),
-    });
+    const { port, folder } = await bench.twoVersions();
     const control = await bench.controlPlane(folder);
     const proxy = await bench.proxy(control.xdsAddress.port, { workers: 2, spawn });
     return { proxy, port, folder };

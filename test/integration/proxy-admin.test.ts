@@ -5,7 +5,7 @@ import { Registry } from '../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../src/metaprotocol/runtime.ts';
 import { builtInPlugins } from '../../src/proxy/plugins.ts';
 import { spawnInProcess } from '../../src/proxy/workers/worker-handle.ts';
-import { freePort, MeshBench, routerYaml, save, serviceYaml, until } from './mesh-fixture.ts';
+import { MeshBench, routerYaml, save, until } from './mesh-fixture.ts';
 
 describe('the admin API', () => {
   let bench: MeshBench;
@@ -15,11 +15,7 @@ describe('the admin API', () => {
   afterEach(() => bench.close());
 
   async function start() {
-    const [v1, v2, port] = await Promise.all([bench.backend('v1'), bench.backend('v2'), freePort()]);
-    const folder = await bench.folder({
-      'service.yaml': serviceYaml(port, [v1, v2]),
-      'router.yaml': routerYaml({ v1: 100 }),
-    });
+    const { port, folder } = await bench.twoVersions();
     const control = await bench.controlPlane(folder);
     const spawn = spawnInProcess({
       registry: new Registry(builtInPlugins()),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LastGood } from '../../src/proxy/last-good.ts';
 import { createProxyProcess } from '../../src/proxy/proxy-process.ts';
-import { freePort, MeshBench, proxyNode, routerYaml, save, serviceYaml, until } from './mesh-fixture.ts';
+import { freePort, MeshBench, proxyNode, routerYaml, save, until } from './mesh-fixture.ts';
 
 describe('a proxy without a control plane', () => {
   let bench: MeshBench;
@@ -14,11 +14,7 @@ describe('a proxy without a control plane', () => {
   afterEach(() => bench.close());
 
   it('starts from its last good configuration and follows the control plane when it is there', async () => {
-    const [v1, v2, port] = await Promise.all([bench.backend('v1'), bench.backend('v2'), freePort()]);
-    const folder = await bench.folder({
-      'service.yaml': serviceYaml(port, [v1, v2]),
-      'router.yaml': routerYaml({ v1: 100 }),
-    });
+    const { port, folder } = await bench.twoVersions();
     const stateDirectory = await bench.folder();
     const first = await bench.controlPlane(folder);
     const xdsPort = first.xdsAddress.port;
