@@ -80,6 +80,21 @@ describe('ResourceStore', () => {
     );
   });
 
+  it('keeps kinds of one name and several groups apart', () => {
+    const gateway = (group: string) =>
+      `apiVersion: ${group}/v1\nkind: Gateway\nmetadata: { name: a }\nspec: { servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }\n`;
+    const inventory = new TestMesh().inventory({
+      'a.yaml': gateway('gateway.networking.k8s.io'),
+      'b.yaml': gateway('networking.istio.io'),
+    });
+    expect(inventory.faults).toEqual([]);
+    expect(keys(inventory)).toEqual(['Gateway.gateway.networking.k8s.io/default/a', 'Gateway/default/a']);
+    expect(inventory.entries.get('Gateway/default/a')!.resource).not.toBeNull();
+    const slip = new TestMesh();
+    slip.inventory({ 'b.yaml': gateway('networking.istio.io') });
+    expect(keys(slip.inventory({ 'b.yaml': gateway('networking.istio.oi') }))).toEqual(['Gateway/default/a']);
+  });
+
   it('takes a slip in a kind or its group for no kind that is not built yet', () => {
     const inventory = new TestMesh().inventory({
       'a.yaml': workload('a').replace('WorkloadEntry', 'WorkloadEntri'),

@@ -62,7 +62,7 @@ export class ResourceStore {
   }
 
   #add(document: ResourceDocument, entries: Map<string, ResourceEntry>, faults: Finding[]): void {
-    const key = resourceKey(document.kind, document.namespace, document.name);
+    const key = keyOf(document);
     const first = entries.get(key);
     if (first !== undefined) {
       const { file, line } = first.document.place;
@@ -76,6 +76,14 @@ export class ResourceStore {
     if (known === undefined) this.#checked.set(document, entry);
     entries.set(key, entry);
   }
+}
+
+/** Another group's Gateway is not the one that is read here, and takes no name away from it. A slip in a group is no other group. */
+function keyOf({ kind, namespace, name, apiVersion }: ResourceDocument): string {
+  const [group = ''] = apiVersion.split('/');
+  const groups = KINDS.filter((known) => known.kind === kind).map((known) => known.group);
+  const isForeign = groups.length > 0 && !groups.includes(group) && nearMiss(group, groups) === null;
+  return resourceKey(isForeign ? `${kind}.${group}` : kind, namespace, name);
 }
 
 const HELD = 'its file is empty or broken: this version stays until the file is repaired or removed';

@@ -2,7 +2,7 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { nearMiss } from '../model/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
-import { codecsOf, type Destination, type ServicePort } from './mesh.ts';
+import { codecsOf, type Destination, isEncrypted, type ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
 /** `path` is inside the resource's spec. */
@@ -62,9 +62,28 @@ export class DestinationResolver {
     const actual = codecsOf(port.protocol).map(({ manifest }) => manifest);
     const wanted = this.#manifest;
     if (wanted === null || actual.some(({ family }) => family === wanted.family)) return;
+    if (isEncrypted(port.protocol)) {
+      // What is inside of the TLS, which the proxy begins.
+      if (!this.#beginsTls(host, port.number))
+        this.#report(
+          'warning',
+          path,
+          `port ${port.number} of ${host} expects TLS, and no DestinationRule of it begins TLS there`,
+        );
+      return;
+    }
     const names = actual.map(({ name }) => name).join(' or ');
     const speaks = names || (port.protocol.kind === 'unsupported' ? port.protocol.name : 'opaque tcp');
     this.#report('error', path, `port ${port.number} of ${host} speaks ${speaks}, expected ${wanted.name}`);
+  }
+
+  #beginsTls(host: string, port: number): boolean {
+    return this.#index.policies(host).some(({ policy, subsets }) =>
+      [policy, ...[...subsets.values()].map((subset) => subset.policy)].some((blocks) => {
+        const own = blocks.ports.get(port);
+        return (own === undefined ? blocks : own).tls?.mode === 'simple';
+      }),
+    );
   }
 
   #checkSubset(host: string, subset: string, path: FieldPath): void {

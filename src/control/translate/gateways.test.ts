@@ -200,6 +200,27 @@ describe('a VirtualService', () => {
     ]);
   });
 
+  it('leads HTTP to a port of TLS, which a DestinationRule begins', () => {
+    const files = (rule: string) => ({
+      'v.yaml': virtual(`{ hosts: [site], http: [{ ${TO_SITE(443)} }] }`),
+      'r.yaml': rule,
+    });
+    const rule = (policy: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: site, namespace: shop }
+spec: { host: site, trafficPolicy: ${policy} }
+`;
+    const port = (number: number) => `{ portLevelSettings: [{ port: { number: ${number} }, tls: { mode: SIMPLE } }] }`;
+    expect(apply(files(rule(port(443)))).said).toEqual([]);
+    expect(apply(files(rule('{ tls: { mode: SIMPLE } }'))).said).toEqual([]);
+    expect(apply(files(rule(port(80)))).said).toEqual([
+      expect.stringMatching(/^warning .*route\[0\].destination: port 443 of .* expects TLS, and no DestinationRule/),
+    ]);
+    const { said } = apply({ 'v.yaml': virtual(`{ hosts: [site], http: [{ ${TO_SITE(5432)} }] }`) });
+    expect(said.join()).toMatch(/error .*port 5432 of .* speaks opaque tcp, expected http1/);
+  });
+
   it('is used where its hosts and those of a server meet, by the narrower name', () => {
     const { routes, said } = routesOf(
       `{ hosts: [a.site.test, "*.test", "*.deep.site.test", b.test], gateways: [edge], http: [{ ${TO_SITE(80)} }] }`,
