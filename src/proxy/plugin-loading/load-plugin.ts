@@ -25,12 +25,16 @@ export async function loadPlugin(reference: string, directory: string, modules: 
 
 async function importFrom(reference: string, directory: string, modules: PluginModules): Promise<unknown> {
   const path = resolve(directory, reference);
-  const isPath = reference.startsWith('.') || isAbsolute(reference) || existsSync(path);
+  const isPath = /^\.|\.[cm]?[jt]s$/.test(reference) || isAbsolute(reference) || existsSync(path);
   if (isPath && !existsSync(path)) throw new Error(`plugin ${reference}: there is no file ${path}`);
   try {
     if (isPath) return await import(pathToFileURL(path).href);
     return await import(modules.specifierOf(reference, directory));
   } catch (error) {
+    const isAbsent = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    if (isAbsent && (error as Error).message.includes(`package '${reference}'`)) {
+      throw new Error(`plugin ${reference}: no package of that name is installed for ${directory}`, { cause: error });
+    }
     throw new Error(`plugin ${reference}: ${textOf(error)}`, { cause: error });
   }
 }

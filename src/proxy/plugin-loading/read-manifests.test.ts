@@ -60,7 +60,8 @@ describe('an outside plugin', () => {
 
   it.each([
     ['./absent.ts', /plugin \.\/absent\.ts: there is no file .*absent\.ts/],
-    ['absent-package', /plugin absent-package: Cannot find package 'absent-package'/],
+    ['absent.ts', /plugin absent\.ts: there is no file .*absent\.ts/],
+    ['absent-package', /plugin absent-package: no package of that name is installed for .*meltemi-plugins-/],
     [
       'plain.js',
       /plugin plain\.js: its name is undefined, expected: text; .* Its default export is what defineCodec gives/,
@@ -74,5 +75,12 @@ describe('an outside plugin', () => {
     ],
   ])('is refused with its reason: %s', async (reference, reason) => {
     await expect(namesOf(reference)).rejects.toThrow(reason);
+  });
+
+  it('is refused where another one has its protocol', async () => {
+    const both = ['codec.ts', 'two-files.ts'].map((reference) => ({ reference, directory }));
+    await expect(readManifests(both)).rejects.toThrow(
+      'protocol echo-rpc is provided by plugin codec.ts and again by plugin two-files.ts',
+    );
   });
 });

@@ -2,12 +2,16 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { spawnThread } from '../workers/worker-handle.ts';
 import type { PluginReference } from '../workers/worker-messages.ts';
+import { doubledProtocol } from './doubled-protocol.ts';
 
 const LOAD_TIMEOUT_MS = 10_000;
 
 /** Rejects with the reason of a plugin that cannot be used. */
 export async function readManifests(plugins: readonly PluginReference[]): Promise<ProtocolManifest[]> {
-  return (await Promise.all(plugins.map(readOne))).flat();
+  const manifests = await Promise.all(plugins.map(readOne));
+  const doubled = doubledProtocol(plugins.map(({ reference }, index) => ({ reference, manifests: manifests[index]! })));
+  if (doubled !== null) throw new Error(doubled);
+  return manifests.flat();
 }
 
 function readOne(plugin: PluginReference): Promise<readonly ProtocolManifest[]> {

@@ -106,6 +106,16 @@ describe('WorkerGroups', () => {
     await expect(groups.commit()).rejects.toThrow('without a successful prepare');
   });
 
+  it('refuses two plugins with one protocol, at the start and when one is replaced', async () => {
+    const twice = 'protocol echo-rpc is provided by plugin echo-rpc and again by plugin';
+    await expect(bench('echo-rpc', 'echo-rpc')).rejects.toThrow(`${twice} echo-rpc`);
+    const { groups, next, log } = await bench('echo-rpc', 'other');
+    next.push('echo-rpc');
+    expect(await groups.replace(groups.loaded[1]!.reference)).toBe(false);
+    expect(groups.loaded[1]!.loaded.manifests.map(({ name }) => name)).toEqual(['other']);
+    expect(log.entries.map(([, fields]) => fields)).toEqual([{ plugin: 'other', reason: `${twice} other` }]);
+  });
+
   it('waits for no plugin that is not there: it follows when it is', async () => {
     const { groups, made, log } = await bench('echo-rpc', 'other');
     await groups.prepare(DESCRIPTION);

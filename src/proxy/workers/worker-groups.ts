@@ -7,6 +7,7 @@ import type { Log } from '../../metaprotocol/core.ts';
 import type { ListenerDescription, RuntimeDescription } from '../../metaprotocol/description.ts';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
+import { doubledProtocol } from '../plugin-loading/doubled-protocol.ts';
 import type { WorkerGroup } from './worker-group.ts';
 import type { LoadedPlugin, PluginReference } from './worker-messages.ts';
 
@@ -49,6 +50,8 @@ export class WorkerGroups {
   /** Resolves when every plugin is loaded; rejects with the reason of the first that cannot be used. */
   async load(): Promise<void> {
     this.#plugins = await Promise.all(this.#options.plugins.map((reference) => this.#start(reference)));
+    const doubled = doubledIn(this.#plugins);
+    if (doubled !== null) throw new Error(doubled);
   }
 
   get manifests(): ProtocolManifest[] {
@@ -105,6 +108,12 @@ export class WorkerGroups {
       return false;
     }
     const plugins = this.#plugins.with(index, next);
+    const reason = doubledIn(plugins);
+    if (reason !== null) {
+      this.#options.log.error({ plugin: reference.reference, reason }, 'plugin not reloaded, the one before goes on');
+      await next.group.close();
+      return false;
+    }
     if (this.#current !== null) {
       const issues = await next.group.prepare(this.#partOf(this.#current, next, plugins));
       if (issues.length > 0) {
@@ -196,6 +205,12 @@ export class WorkerGroups {
     });
     return { ...description, listeners: own, clusters };
   }
+}
+
+function doubledIn(plugins: readonly PluginGroup[]): string | null {
+  return doubledProtocol(
+    plugins.map(({ reference, loaded }) => ({ reference: reference.reference, manifests: loaded.manifests })),
+  );
 }
 
 function hasProtocol({ manifests }: LoadedPlugin, protocol: string): boolean {
