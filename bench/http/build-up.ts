@@ -9,10 +9,13 @@ import type { Codec, Sink } from '../../src/metaprotocol/codec.ts';
 import {
   ANY_CONNECTION,
   CALLER_TIMEOUTS,
+  CLUSTER,
+  ENDPOINT,
   INSPECTION,
-  NO_MUTATION,
+  ROUTE,
   type RouteDescription,
   type RuntimeDescription,
+  weightedCluster,
 } from '../../src/metaprotocol/description.ts';
 import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
 import type { Message, RequestMessage, ResponseMessage } from '../../src/metaprotocol/message.ts';
@@ -235,16 +238,11 @@ function fail(fields: object, text: string): never {
 
 function description(filters: readonly { name: string; options: unknown }[]): RuntimeDescription {
   const route = (name: string, match: RouteDescription['match']): RouteDescription => ({
+    ...ROUTE,
     name,
     match,
-    clusters: [{ cluster: 'main', weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }],
+    clusters: [weightedCluster('main')],
     timeoutMs: 15_000,
-    requestMutation: NO_MUTATION,
-    responseMutation: NO_MUTATION,
-    hashOn: [],
-    mirrors: [],
-    retry: { retries: 0 },
-    filterOptions: {},
   });
   const other = { kind: 'prefix', value: '/other', ignoreCase: false } as const;
   const routes = [
@@ -276,26 +274,7 @@ function description(filters: readonly { name: string; options: unknown }[]): Ru
         ],
       },
     ],
-    clusters: [
-      {
-        name: 'main',
-        tls: null,
-        endpoints: [{ host: '127.0.0.1', port: 81, weight: 1, locality: '', priority: 0, labels: {}, healthy: true }],
-        balancer: { policy: 'round_robin' },
-        connectTimeoutMs: 1_000,
-        pool: {
-          concurrency: null,
-          minConnections: 1,
-          maxConnections: 1_024,
-          maxPending: 1_024,
-          maxInFlightPerCaller: 256,
-          maxBound: 16,
-          idleTimeoutMs: 60_000,
-        },
-        protocol: null,
-        codecOptions: null,
-      },
-    ],
+    clusters: [{ ...CLUSTER, name: 'main', endpoints: [{ ...ENDPOINT, host: '127.0.0.1', port: 81 }] }],
   };
 }
 

@@ -299,3 +299,50 @@ export const ANY_CONNECTION: ChainMatch = Object.freeze({
 });
 
 export const NO_MUTATION: MutationDescription = Object.freeze({ set: [], add: [], remove: [] });
+
+/** Where nothing is said. */
+export const POOL: PoolDescription = Object.freeze({
+  concurrency: null,
+  minConnections: 1,
+  maxConnections: 1_024,
+  maxPending: 1_024,
+  maxInFlightPerCaller: 256,
+  maxBound: 1_024,
+  idleTimeoutMs: 3_600_000,
+});
+
+/** Where nothing is said of a cluster but its name and endpoints. */
+export const CLUSTER: Omit<ClusterDescription, 'name' | 'endpoints'> = Object.freeze({
+  balancer: { policy: 'round_robin' } as const,
+  connectTimeoutMs: 5_000,
+  pool: POOL,
+  tls: null,
+  protocol: null,
+  codecOptions: null,
+});
+
+/** Where nothing is said of an endpoint but its address. */
+export const ENDPOINT: Omit<EndpointDescription, 'host' | 'port'> = Object.freeze({
+  weight: 1,
+  locality: '',
+  priority: 0,
+  labels: {},
+  healthy: true,
+});
+
+/** Where nothing is said of a route but its name and clusters: every request. */
+export const ROUTE: Omit<RouteDescription, 'name' | 'clusters'> = Object.freeze({
+  match: [],
+  timeoutMs: 0,
+  requestMutation: NO_MUTATION,
+  responseMutation: NO_MUTATION,
+  hashOn: [],
+  mirrors: [],
+  retry: { retries: 0 },
+  filterOptions: {},
+});
+
+/** One of a route's clusters, that changes nothing. */
+export function weightedCluster(cluster: string, weight = 1): WeightedCluster {
+  return { cluster, weight, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION };
+}

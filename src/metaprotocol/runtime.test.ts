@@ -4,12 +4,11 @@ import { IdMesh, OrderMesh, StreamMesh } from '../../test/harness/toy-mesh.ts';
 import { FramePeer } from '../../test/harness/toy-peers.ts';
 import { toyStreamRequest, toyStreamResponse } from '../../test/harness/toys/toy-stream-message.ts';
 import { watchLeaks } from '../../test/harness/watch-leaks.ts';
-import type { RouteDescription } from './description.ts';
-import { NO_MUTATION } from './description.ts';
+import { NO_MUTATION, type RouteDescription, weightedCluster } from './description.ts';
 import { Flag } from './message.ts';
 
 const to = (cluster: string): Partial<RouteDescription> => ({
-  clusters: [{ cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }],
+  clusters: [weightedCluster(cluster)],
 });
 const clusters = { v1: 1, v2: 1 };
 

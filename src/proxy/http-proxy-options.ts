@@ -8,10 +8,14 @@ import {
   type AttributeMatch,
   type AttributeTest,
   type CallerTimeouts,
+  CLUSTER,
+  ENDPOINT,
   INSPECTION,
-  NO_MUTATION,
+  POOL,
+  ROUTE,
   type RouteDescription,
   type RuntimeDescription,
+  weightedCluster,
 } from '../metaprotocol/description.ts';
 import type { Address, Filter } from '../metaprotocol/filter.ts';
 import { compileTest } from '../metaprotocol/router/matcher.ts';
@@ -77,7 +81,6 @@ const TIMEOUTS: CallerTimeouts = Object.freeze({
   streamIdleMs: 300_000,
   tunnelIdleMs: 3_600_000,
 });
-const CONNECT_TIMEOUT_MS = 5_000;
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 
@@ -104,29 +107,11 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
   }
   const upstreams = Object.entries(options.upstreams).map(([name, urls]) => readUpstream(name, urls, options, issues));
   const clusters = upstreams.map(({ name, endpoints, tls }) => ({
+    ...CLUSTER,
     name,
-    endpoints: endpoints.map((endpoint) => ({
-      ...endpoint,
-      weight: 1,
-      locality: '',
-      priority: 0,
-      labels: {},
-      healthy: true,
-    })),
-    balancer: { policy: 'round_robin' as const },
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    pool: {
-      concurrency: null,
-      minConnections: 1,
-      maxConnections: 1_024,
-      maxPending: 1_024,
-      maxInFlightPerCaller: 256,
-      maxBound: 1_024,
-      idleTimeoutMs: IDLE_TIMEOUT_MS,
-    },
+    endpoints: endpoints.map((endpoint) => ({ ...ENDPOINT, ...endpoint })),
+    pool: { ...POOL, idleTimeoutMs: IDLE_TIMEOUT_MS },
     tls,
-    protocol: null,
-    codecOptions: null,
   }));
   const timeouts = readTimeouts(options.timeouts ?? {}, issues);
   for (const name of Object.keys(options.upstreamTls ?? {})) {
@@ -206,20 +191,12 @@ function describeRoute(
   }
   checkRoute(route, `routes[${index}]`, weights, issues);
   return {
+    ...ROUTE,
     name: route.name ?? `route-${index}`,
     match: matchesOf(route),
-    clusters: Object.entries(weights).map(([cluster, weight]) => ({
-      cluster,
-      weight,
-      requestMutation: NO_MUTATION,
-      responseMutation: NO_MUTATION,
-    })),
+    clusters: Object.entries(weights).map(([cluster, weight]) => weightedCluster(cluster, weight)),
     timeoutMs: route.timeoutMs ?? 0,
     requestMutation: { set: Object.entries(route.setHeaders ?? {}), add: [], remove: route.removeHeaders ?? [] },
-    responseMutation: NO_MUTATION,
-    hashOn: [],
-    mirrors: [],
-    retry: { retries: 0 },
     filterOptions: route.rewrite === undefined ? {} : { http: { path: rewriteOf(route, route.rewrite) } },
   };
 }

@@ -6,13 +6,17 @@ import {
   type BalancerDescription,
   CALLER_TIMEOUTS,
   type CallerTimeouts,
+  CLUSTER,
   type ClusterDescription,
+  ENDPOINT,
   INSPECTION,
   type ListenerDescription,
-  NO_MUTATION,
+  POOL,
   type PoolDescription,
+  ROUTE,
   type RouteDescription,
   type RuntimeDescription,
+  weightedCluster,
 } from '../../src/metaprotocol/description.ts';
 import type { Address, Filter, FilterFactory, TlsPeer } from '../../src/metaprotocol/filter.ts';
 import { LogWriter } from '../../src/metaprotocol/log-writer.ts';
@@ -24,15 +28,8 @@ import { MemoryWire } from './memory-wire.ts';
 import type { RawPeer } from './raw-peer.ts';
 import { World } from './world.ts';
 
-export const DEFAULT_POOL: PoolDescription = {
-  concurrency: null,
-  minConnections: 1,
-  maxConnections: 16,
-  maxPending: 1_024,
-  maxInFlightPerCaller: 256,
-  maxBound: 16,
-  idleTimeoutMs: 60_000,
-};
+/** Small numbers, which tests reach. */
+const TEST_POOL: PoolDescription = { ...POOL, maxConnections: 16, maxBound: 16, idleTimeoutMs: 60_000 };
 
 export interface MeshOptions<P extends RawPeer> {
   readonly factory: CodecFactory;
@@ -227,22 +224,16 @@ export class Mesh<P extends RawPeer> {
   #describeCluster(name: string, endpoints: number, octet: number): ClusterDescription {
     const { pool, balancer, connectTimeoutMs } = this.#options;
     return {
+      ...CLUSTER,
       name,
       endpoints: Array.from({ length: endpoints }, (_, index) => ({
+        ...ENDPOINT,
         host: `10.1.${octet}.${index + 1}`,
         port: 80,
-        weight: 1,
-        locality: '',
-        priority: 0,
-        labels: {},
-        healthy: true,
       })),
-      balancer: balancer ?? { policy: 'round_robin' },
+      ...(balancer && { balancer }),
       connectTimeoutMs: connectTimeoutMs ?? 1_000,
-      pool: { ...DEFAULT_POOL, ...pool },
-      tls: null,
-      protocol: null,
-      codecOptions: null,
+      pool: { ...TEST_POOL, ...pool },
     };
   }
 
@@ -282,16 +273,10 @@ export class Mesh<P extends RawPeer> {
 
 export function fullRoute(route: Partial<RouteDescription>, index: number): RouteDescription {
   return {
+    ...ROUTE,
     name: `route-${index}`,
-    match: [],
-    clusters: [{ cluster: 'main', weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }],
+    clusters: [weightedCluster('main')],
     timeoutMs: 15_000,
-    requestMutation: NO_MUTATION,
-    responseMutation: NO_MUTATION,
-    hashOn: [],
-    mirrors: [],
-    retry: { retries: 0 },
-    filterOptions: {},
     ...route,
   };
 }

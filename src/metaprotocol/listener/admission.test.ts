@@ -5,7 +5,12 @@ import { LinePeer } from '../../../test/harness/toy-peers.ts';
 import { toyOrder } from '../../../test/harness/toys/toy-order.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
 import type { CodecFactory } from '../codec.ts';
-import { type ChainMatch, type InspectionDescription, NO_MUTATION, type RuntimeDescription } from '../description.ts';
+import {
+  type ChainMatch,
+  type InspectionDescription,
+  type RuntimeDescription,
+  weightedCluster,
+} from '../description.ts';
 
 const { name: codec } = toyOrder.manifest;
 const DETECT = { detect: [{ codec, applicationProtocols: ['lines'] }], detectBytes: 16, timeoutMs: 500 };
@@ -21,7 +26,7 @@ function bench(inspection: Partial<InspectionDescription> = {}, detect?: CodecFa
     const [chain] = listener!.chains;
     const chains = Object.entries(matches).map(([cluster, match]) => {
       const [route] = chain!.routes.virtualHosts[0]!.routes;
-      const clusters = [{ cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }];
+      const clusters = [weightedCluster(cluster)];
       const virtualHosts = [{ name: 'all', domains: ['*'], routes: [{ ...route!, clusters }] }];
       return {
         ...chain!,

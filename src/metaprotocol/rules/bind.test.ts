@@ -4,7 +4,7 @@ import { OrderMesh, StreamMesh } from '../../../test/harness/toy-mesh.ts';
 import { LinePeer } from '../../../test/harness/toy-peers.ts';
 import { toyStreamRequest, toyStreamResponse } from '../../../test/harness/toys/toy-stream-message.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
-import { NO_MUTATION } from '../description.ts';
+import { weightedCluster } from '../description.ts';
 import { Flag } from '../message.ts';
 import { Status } from '../status.ts';
 
@@ -51,9 +51,7 @@ describe('rule 6: bind', () => {
     const exact = (value: string) => [
       { key: 'key', test: { kind: 'exact', value, ignoreCase: false } as const, invert: false, absentIsEmpty: false },
     ];
-    const to = (cluster: string) => [
-      { cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION },
-    ];
+    const to = (cluster: string) => [weightedCluster(cluster)];
     const mesh = watchLeaks(
       new OrderMesh({
         clusters: { main: 1, other: 1 },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { OrderMesh, ScriptedFilter } from '../../../test/harness/toy-mesh.ts';
 import { LinePeer } from '../../../test/harness/toy-peers.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
-import { NO_MUTATION } from '../description.ts';
+import { weightedCluster } from '../description.ts';
 import type { Stream } from '../filter.ts';
 import { FilterStatus } from '../filter.ts';
 
@@ -258,7 +258,7 @@ describe('rule 5: hold', () => {
         absentIsEmpty: false,
       },
     ];
-    const clusters = [{ cluster: 'other', weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }];
+    const clusters = [weightedCluster('other')];
     const mesh = watchLeaks(new OrderMesh({ clusters: { main: 1, other: 1 }, routes: [{ match, clusters }, {}] }));
     const caller = mesh.newCaller();
     caller.sendLines('GET a', 'SELECT 3', 'GET b');

@@ -1,5 +1,11 @@
 /** Cluster resources into the core's clusters; endpoints come from EDS, from the cluster itself or from DNS. */
-import type { BalancerDescription, ClusterDescription, PoolDescription } from '../../metaprotocol/description.ts';
+import {
+  type BalancerDescription,
+  CLUSTER,
+  type ClusterDescription,
+  POOL,
+  type PoolDescription,
+} from '../../metaprotocol/description.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { messageNameOf, optionsOf } from './any.ts';
 import { type EndpointPlan, readEndpoints } from './endpoints.ts';
@@ -24,10 +30,7 @@ export type Discovery =
       readonly family: 4 | 6 | null;
     };
 
-const CONNECT_TIMEOUT_MS = 5_000;
 const DNS_REFRESH_MS = 5_000;
-const DEFAULT_LIMIT = 1_024;
-const POOL_IDLE_TIMEOUT_MS = 3_600_000;
 const CODEC_OPTIONS = 'meltemi.codec';
 const HTTP_OPTIONS = messageName(TypeUrl.HttpProtocolOptions);
 
@@ -37,7 +40,7 @@ export function readCluster(cluster: Reader): ClusterPlan {
     name,
     discovery: readDiscovery(cluster, name),
     balancer: readBalancer(cluster),
-    connectTimeoutMs: cluster.durationMs('connectTimeout', CONNECT_TIMEOUT_MS),
+    connectTimeoutMs: cluster.durationMs('connectTimeout', CLUSTER.connectTimeoutMs),
     pool: readPool(cluster),
     tls: readUpstreamTls(cluster),
     // As the chain that uses it.
@@ -114,12 +117,13 @@ function readPool(cluster: Reader): PoolDescription {
   const own = metadata?.child('meltemi.pool') ?? null;
   const pool: PoolDescription = {
     concurrency: readConcurrency(cluster),
-    minConnections: own?.number('minConnections', 1) ?? 1,
-    maxConnections: threshold?.number('maxConnections', DEFAULT_LIMIT, 1) ?? DEFAULT_LIMIT,
-    maxPending: threshold?.number('maxPendingRequests', DEFAULT_LIMIT) ?? DEFAULT_LIMIT,
-    maxInFlightPerCaller: own?.number('maxInFlightPerCaller', 256, 1) ?? 256,
-    maxBound: own?.number('maxBound', DEFAULT_LIMIT) ?? DEFAULT_LIMIT,
-    idleTimeoutMs: own?.number('idleTimeoutMs', POOL_IDLE_TIMEOUT_MS) ?? POOL_IDLE_TIMEOUT_MS,
+    minConnections: own?.number('minConnections', POOL.minConnections) ?? POOL.minConnections,
+    maxConnections: threshold?.number('maxConnections', POOL.maxConnections, 1) ?? POOL.maxConnections,
+    maxPending: threshold?.number('maxPendingRequests', POOL.maxPending) ?? POOL.maxPending,
+    maxInFlightPerCaller:
+      own?.number('maxInFlightPerCaller', POOL.maxInFlightPerCaller, 1) ?? POOL.maxInFlightPerCaller,
+    maxBound: own?.number('maxBound', POOL.maxBound) ?? POOL.maxBound,
+    idleTimeoutMs: own?.number('idleTimeoutMs', POOL.idleTimeoutMs) ?? POOL.idleTimeoutMs,
   };
   threshold?.end('note');
   own?.end('note');

@@ -1,11 +1,12 @@
 /** Listener resources into the core's listeners: where to bind, and the chains that a connection may take. */
-import type {
-  ChainMatch,
-  FilterChainDescription,
-  InspectionDescription,
-  RouteTableDescription,
+import {
+  CALLER_TIMEOUTS,
+  type ChainMatch,
+  type FilterChainDescription,
+  type InspectionDescription,
+  ROUTE,
+  type RouteTableDescription,
 } from '../../metaprotocol/description.ts';
-import { CALLER_TIMEOUTS, NO_MUTATION } from '../../metaprotocol/description.ts';
 import type { Address, Direction } from '../../metaprotocol/filter.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
@@ -192,18 +193,7 @@ function readFilter(filter: Reader): { name: string; options: unknown }[] {
 }
 
 function readTcpProxy(proxy: Reader, start: ChainStart): ChainPlan {
-  const route = {
-    name: 'tcp',
-    match: [],
-    clusters: readWeightedClusters(proxy),
-    timeoutMs: 0,
-    requestMutation: NO_MUTATION,
-    responseMutation: NO_MUTATION,
-    hashOn: [],
-    mirrors: [],
-    retry: { retries: 0 },
-    filterOptions: {},
-  };
+  const route = { ...ROUTE, name: 'tcp', clusters: readWeightedClusters(proxy) };
   const idleMs = proxy.durationMs('idleTimeout', CALLER_TIMEOUTS.idleMs);
   const plan: ChainPlan = {
     ...start,

@@ -1,14 +1,14 @@
 /** RouteConfiguration, as served for every protocol, into the core's route table. Rules: docs/xds.md. */
-import type {
-  AttributeMatch,
-  MirrorDescription,
-  RetryDescription,
-  RouteDescription,
-  RouteTableDescription,
-  VirtualHostDescription,
-  WeightedCluster,
+import {
+  type AttributeMatch,
+  type MirrorDescription,
+  type RetryDescription,
+  type RouteDescription,
+  type RouteTableDescription,
+  type VirtualHostDescription,
+  type WeightedCluster,
+  weightedCluster,
 } from '../../metaprotocol/description.ts';
-import { NO_MUTATION } from '../../metaprotocol/description.ts';
 import { optionsOf } from './any.ts';
 import { readAttributeMatch, readRegex } from './attribute-match.ts';
 import { readMutation } from './mutation.ts';
@@ -111,7 +111,7 @@ export function readWeightedClusters(action: Reader): WeightedCluster[] {
   const weighted = action.child('weightedClusters');
   if (weighted === null) {
     if (cluster === '') action.error('names no cluster', 'cluster');
-    return [{ cluster, weight: 1, requestMutation: NO_MUTATION, responseMutation: NO_MUTATION }];
+    return [weightedCluster(cluster)];
   }
   const clusters = weighted.children('clusters').map((member): WeightedCluster => {
     const request = readMutation(member, 'request');

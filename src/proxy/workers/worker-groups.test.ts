@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { fullRoute } from '../../../test/harness/mesh.ts';
 import type { RuntimeIssue } from '../../metaprotocol/compile.ts';
-import type { ClusterDescription, ListenerDescription, RuntimeDescription } from '../../metaprotocol/description.ts';
+import {
+  type ClusterDescription,
+  type ListenerDescription,
+  type RuntimeDescription,
+  weightedCluster,
+} from '../../metaprotocol/description.ts';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { recordingLog } from '../testing/recording-log.ts';
 import type { WorkerGroup } from './worker-group.ts';
@@ -51,7 +56,7 @@ class FakeGroup {
 }
 
 function listener(name: string, protocol: string, cluster: string): ListenerDescription {
-  const route = fullRoute({ clusters: [{ ...fullRoute({}, 0).clusters[0]!, cluster }] }, 0);
+  const route = fullRoute({ clusters: [weightedCluster(cluster)] }, 0);
   const routes = { name, virtualHosts: [{ name, domains: ['*'], routes: [route] }] };
   return { name, chains: [{ protocol, routes }] } as unknown as ListenerDescription;
 }

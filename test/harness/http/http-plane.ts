@@ -5,14 +5,18 @@ import { SystemClock } from '../../../src/metaprotocol/clock.ts';
 import {
   ANY_CONNECTION,
   CALLER_TIMEOUTS,
+  CLUSTER,
+  ENDPOINT,
   INSPECTION,
+  POOL,
+  ROUTE,
   type RuntimeDescription,
+  weightedCluster,
 } from '../../../src/metaprotocol/description.ts';
 import { noLog } from '../../../src/metaprotocol/log-writer.ts';
 import { Registry } from '../../../src/metaprotocol/registry.ts';
 import { DataPlane } from '../../../src/metaprotocol/runtime.ts';
 import { StatsStore } from '../../../src/metaprotocol/stats.ts';
-import { DEFAULT_POOL, fullRoute } from '../mesh.ts';
 
 export class HttpPlane {
   readonly log: string[] = [];
@@ -76,9 +80,7 @@ function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unk
               {
                 name: 'all',
                 domains: ['*'],
-                routes: [
-                  fullRoute({ clusters: [{ ...fullRoute({}, 0).clusters[0]!, cluster: name }], timeoutMs: 60_000 }, 0),
-                ],
+                routes: [{ ...ROUTE, name: 'all', clusters: [weightedCluster(name)], timeoutMs: 60_000 }],
               },
             ],
           },
@@ -90,14 +92,10 @@ function describe(upstreams: Readonly<Record<string, number>>, codecOptions: unk
       ],
     })),
     clusters: entries.map(([name, port]) => ({
+      ...CLUSTER,
       name,
-      endpoints: [{ host: '127.0.0.1', port, weight: 1, locality: '', priority: 0, labels: {}, healthy: true }],
-      balancer: { policy: 'round_robin' },
-      connectTimeoutMs: 1_000,
-      pool: DEFAULT_POOL,
-      tls: null,
-      protocol: null,
-      codecOptions: null,
+      endpoints: [{ ...ENDPOINT, host: '127.0.0.1', port }],
+      pool: { ...POOL, idleTimeoutMs: 60_000 },
     })),
   };
 }
