@@ -15,7 +15,7 @@ import type { ConnectionState } from './connection-state.ts';
 import { hashTag, keyIndexes } from './keys.ts';
 import type { LentChunk } from './lent-chunk.ts';
 import { splitCommand } from './split-command.ts';
-import { LengthLine, Type } from './wire.ts';
+import { CR, LengthLine, LF, Type } from './wire.ts';
 
 /** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
 const VIEW_BYTES = 65_536;
@@ -110,7 +110,6 @@ export interface CommandPlace {
   readonly count: number;
   readonly nameAt: number;
   readonly nameEnd: number;
-  readonly argumentsAt: number;
 }
 
 export class RedisRequest extends RedisMessage implements RequestMessage {
@@ -123,7 +122,6 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   readonly count: number;
   readonly nameAt: number;
   readonly nameEnd: number;
-  readonly argumentsAt: number;
   readonly state: ConnectionState;
   readonly answer: RedisResponse | null;
   readonly extra: RequestExtra | null;
@@ -157,7 +155,6 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     this.count = place.count;
     this.nameAt = place.nameAt;
     this.nameEnd = place.nameEnd;
-    this.argumentsAt = place.argumentsAt;
     this.state = state;
     this.extra = extra;
     this.answer = answer;
@@ -220,13 +217,13 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   beginsWith(key: string, prefix: string): boolean | null {
     if (key !== 'key' || this.#keyRead || !this.#hasPlainKey()) return null;
     const { bytes } = this;
-    const length = new LengthLine();
-    const begin = length.read(bytes, this.from + this.argumentsAt + 1, this.to);
-    if (length.value < prefix.length) return false;
-    for (let at = 0; at < prefix.length; at++) {
-      const code = prefix.charCodeAt(at);
-      if (code > 0x7f) return null;
-      if (bytes[begin + at] !== code) return false;
+    let at = this.#firstLengthAt();
+    while (bytes[at] !== LF) at++;
+    for (let index = 0; index < prefix.length; index++) {
+      const code = prefix.charCodeAt(index);
+      // A shorter key differs at its CR: its length need not be read.
+      if (code > 0x7f || code === CR) return null;
+      if (bytes[++at] !== code) return false;
     }
     return true;
   }
@@ -337,10 +334,15 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     return this.command.first === 1 && this.#routed === 0 && this.#edits === null && this.count > 1;
   }
 
+  /** Of the first argument, behind its sign. */
+  #firstLengthAt(): number {
+    return this.from + this.nameEnd + 3;
+  }
+
   #readKey(): string | undefined {
     if (this.#hasPlainKey()) {
       const length = new LengthLine();
-      const begin = length.read(this.bytes, this.from + this.argumentsAt + 1, this.to);
+      const begin = length.read(this.bytes, this.#firstLengthAt(), this.to);
       return this.bytes.toString('utf8', begin, begin + length.value);
     }
     const index = this.keyIndexes[this.#routed];

@@ -30,8 +30,6 @@ export class RequestMeter implements FrameMeter {
   /** The command's name, from the start of the frame. */
   nameAt = 0;
   nameEnd = 0;
-  /** Where the first argument's `$` is. */
-  argumentsAt = 0;
   /** The caller has not said its password yet. */
   stranger = false;
   readonly #limits: RequestLimits;
@@ -104,7 +102,6 @@ export class RequestMeter implements FrameMeter {
       if (this.#left === this.count) {
         this.nameAt = next - from;
         this.nameEnd = end - 2;
-        this.argumentsAt = end;
       }
       this.#left--;
       this.#at = end;

@@ -19,7 +19,7 @@ import { RequestMeter } from './request-meter.ts';
 import { CR } from './wire.ts';
 
 const EMPTY = Buffer.alloc(0);
-const NOTHING: CommandPlace = Object.freeze({ count: 0, nameAt: 0, nameEnd: 0, argumentsAt: 0 });
+const NOTHING: CommandPlace = Object.freeze({ count: 0, nameAt: 0, nameEnd: 0 });
 
 export class RedisServerCodec extends RedisCodec<RequestMessage> implements ServerCodec {
   readonly #commands: CommandTable;
@@ -109,7 +109,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     if (name === undefined) return;
     const bytes = inlineCommand(words);
     const nameEnd = bytes.length - words.slice(1).reduce((sum, word) => sum + wordBytes(word), 0) - 2;
-    const place = { count: words.length, nameAt: nameEnd - name.length, nameEnd, argumentsAt: nameEnd + 2 };
+    const place = { count: words.length, nameAt: nameEnd - name.length, nameEnd };
     this.#onCommand(this.#commands.lookup(name, 0, name.length), place, bytes, 0, bytes.length, null);
   }
 
@@ -174,7 +174,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const nameAt = bytes.indexOf('\n', bytes.indexOf('\n') + 1) + 1;
     const nameEnd = bytes.indexOf('\r', nameAt);
     const count = Number.parseInt(bytes.toString('latin1', 1, 4), 10);
-    const place = { count, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
+    const place = { count, nameAt, nameEnd };
     return new RedisRequest(command, place, state, bytes, 0, bytes.length, null, flags, extra);
   }
 

@@ -43,7 +43,7 @@ function partOf(request: RedisRequest, command: Command, words: readonly Buffer[
   const bytes = commandBytes(words);
   const nameAt = bytes.indexOf('\n', bytes.indexOf('\n') + 1) + 1;
   const nameEnd = nameAt + words[0]!.length;
-  const place = { count: words.length, nameAt, nameEnd, argumentsAt: nameEnd + 2 };
+  const place = { count: words.length, nameAt, nameEnd };
   return new RedisRequest(command, place, request.state, bytes, 0, bytes.length, null);
 }
 

@@ -280,7 +280,9 @@ export interface Flushable {
 export class Flusher {
   readonly #schedule: (run: () => void) => void;
   readonly #run = (): void => this.#flushAll();
-  #dirty: Flushable[] = [];
+  /** The first #count of them wait; it keeps its room from turn to turn. */
+  readonly #dirty: (Flushable | null)[] = [];
+  #count = 0;
   #scheduled = false;
 
   /** `schedule` defers to the end of the turn: setImmediate (17.8 µs a call against 23.5 of a microtask, DESIGN §7). */
@@ -290,7 +292,7 @@ export class Flusher {
 
   /** The caller makes sure that it adds itself once until its `flush` runs. */
   add(connection: Flushable): void {
-    this.#dirty.push(connection);
+    this.#dirty[this.#count++] = connection;
     if (!this.#scheduled) {
       this.#scheduled = true;
       this.#schedule(this.#run);
@@ -298,13 +300,18 @@ export class Flusher {
   }
 
   #flushAll(): void {
-    const batch = this.#dirty;
+    const dirty = this.#dirty;
     // Work that flushing makes is done in the same turn, up to a bound that keeps reads from starving.
-    const bound = batch.length * 4 + 64;
+    const bound = this.#count * 4 + 64;
     let index = 0;
-    for (; index < batch.length && index < bound; index++) batch[index]!.flush();
-    this.#dirty = index < batch.length ? batch.slice(index) : [];
-    this.#scheduled = this.#dirty.length > 0;
+    for (; index < this.#count && index < bound; index++) {
+      const connection = dirty[index]!;
+      dirty[index] = null;
+      connection.flush();
+    }
+    dirty.copyWithin(0, index, this.#count);
+    this.#count -= index;
+    this.#scheduled = this.#count > 0;
     if (this.#scheduled) this.#schedule(this.#run);
   }
 }
