@@ -4,7 +4,7 @@
  */
 import type { Filter, FilterContext, FilterFactory, Stream } from '../metaprotocol/filter.ts';
 import { FilterStatus } from '../metaprotocol/filter.ts';
-import type { RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
+import type { ByteRange, RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
 import { Status, statusOf } from '../metaprotocol/status.ts';
 import { type HttpRouteOptions, parseHttpRouteOptions } from './http-route-options.ts';
 import { rewritePath } from './path-rewrite.ts';
@@ -34,7 +34,7 @@ class HttpFilter implements Filter {
     // At an edge a target that says https is a claim.
     const claimsHttps = downstream.direction !== 'gateway' && request.get(':scheme') === 'https';
     const scheme = downstream.tls !== null || claimsHttps ? 'https' : 'http';
-    if (request.get('x-request-id') === undefined) request.add('x-request-id', this.#ids.next());
+    if (request.get('x-request-id') === undefined) addId(request, this.#ids.next());
     if (downstream.direction === 'gateway') {
       // From outside: the address is added to what the caller claims, its scheme is known here only.
       const claimed = request.get('x-forwarded-for');
@@ -69,6 +69,11 @@ class HttpFilter implements Filter {
   #optionsOf(stream: Stream): HttpRouteOptions {
     return (stream.route?.optionsOf(this.#index) as HttpRouteOptions | undefined) ?? this.#options;
   }
+}
+
+function addId(request: RequestMessage, id: ByteRange): void {
+  if (request.addBytes === undefined) request.add('x-request-id', id.bytes.toString('latin1', id.from, id.to));
+  else request.addBytes('x-request-id', id);
 }
 
 export const httpFilter: FilterFactory<HttpRouteOptions> = {

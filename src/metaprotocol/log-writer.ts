@@ -75,6 +75,7 @@ export class LogWriter {
   quoted(text: string): void {
     const { length } = text;
     this.#reserve(length);
+    const to = this.#bytes;
     const at = this.#length;
     for (let index = 0; index < length; index++) {
       const code = text.charCodeAt(index);
@@ -82,7 +83,7 @@ export class LogWriter {
         this.text(quoteSafe(text));
         return;
       }
-      this.#bytes[at + index] = code;
+      to[at + index] = code;
     }
     this.#length = at + length;
   }
@@ -90,11 +91,12 @@ export class LogWriter {
   /** The same for `bytes[from, to)`, one for each character. False: some are not plain ASCII, and nothing was written. */
   quotedBytes(bytes: Uint8Array, from: number, to: number): boolean {
     this.#reserve(to - from);
+    const target = this.#bytes;
     let length = this.#length;
     for (let at = from; at < to; at++) {
       const byte = bytes[at]!;
       if (PLAIN[byte] === 0) return false;
-      this.#bytes[length++] = byte;
+      target[length++] = byte;
     }
     this.#length = length;
     return true;

@@ -61,13 +61,15 @@ export interface Message {
   /** Does `get(key)` begin with this text? For codecs that know without making the text; null: ask `get`. */
   beginsWith?(key: string, prefix: string): boolean | null;
   fork(): this;
-  /** Where `get(key)` stands as it came, one byte a character. False: nowhere, it has none. null, or no such method: ask `get`. */
+  /** As `add`, of bytes that are never written to again, one a character. For codecs that need no text; without it: `add`. */
+  addBytes?(key: string, value: ByteRange): boolean;
+  /** Where `get(key)` stands as it came or was added, one byte a character. False: nowhere, it has none. null, or no such method: ask `get`. */
   locate?(key: string, range: ByteRange): boolean | null;
 }
 
 /** `bytes[from, to)`, for whoever asks to be filled in. */
 export interface ByteRange {
-  bytes: Uint8Array;
+  bytes: Buffer;
   from: number;
   to: number;
 }

@@ -4,12 +4,9 @@
  */
 import type { Output } from '../../metaprotocol/codec.ts';
 import type { ByteRange } from '../../metaprotocol/message.ts';
+import { AddedField } from './added-field.ts';
 import type { SectionReader } from './section-reader.ts';
-import { BYTE, Class, COLON, CR, equalsName, isAll, LF, SP, TAB } from './wire.ts';
-
-const NOTHING: readonly string[] = [];
-/** Up to here a loop costs less than a call of `write`. */
-const LOOP_LENGTH = 32;
+import { BYTE, Class, equalsName, isAll, putText, SP, TAB } from './wire.ts';
 
 export class Fields {
   bytes: Buffer;
@@ -19,8 +16,9 @@ export class Fields {
   /** As SectionReader.cells; a colon of 0: the line is gone. */
   readonly #cells: number[];
   #gone: boolean;
-  /** name, value, name, value … in the order they were added. */
-  #added: string[] | null = null;
+  /** In the order they were added. */
+  #firstAdded: AddedField | null = null;
+  #lastAdded: AddedField | null = null;
 
   private constructor(bytes: Buffer, base: number, count: number, cells: number[], gone: boolean) {
     this.bytes = bytes;
@@ -31,10 +29,8 @@ export class Fields {
   }
 
   static of(reader: SectionReader, bytes: Buffer, base: number): Fields {
-    // A plain array: a typed one of this size costs more to make than to fill.
-    const cells: number[] = [];
-    for (let index = 0; index <= reader.count * 2; index++) cells.push(reader.cells[index]!);
-    return new Fields(bytes, base, reader.count, cells, false);
+    // Plain arrays: a typed one of this size costs more to make than to fill.
+    return new Fields(bytes, base, reader.count, reader.cells.slice(0, reader.count * 2 + 1), false);
   }
 
   get count(): number {
@@ -109,21 +105,21 @@ export class Fields {
     for (let index = this.#next(lower, 0); index >= 0; index = this.#next(lower, index + 1)) {
       found = found === undefined ? this.value(index) : `${found},${this.value(index)}`;
     }
-    const added = this.#added;
-    if (added !== null) {
-      for (let at = 0; at < added.length; at += 2) {
-        if (added[at] !== lower) continue;
-        found = found === undefined ? added[at + 1]! : `${found},${added[at + 1]!}`;
-      }
+    for (let field = this.#nextAdded(lower, this.#firstAdded); field !== null; ) {
+      found = found === undefined ? field.value : `${found},${field.value}`;
+      field = this.#nextAdded(lower, field.next);
     }
     return found;
   }
 
-  /** As `Message.locate`: null where the value was added or has several lines. */
+  /** As `Message.locate`. */
   locate(lower: string, range: ByteRange): boolean | null {
-    const added = this.#added;
-    if (added !== null) for (let at = 0; at < added.length; at += 2) if (added[at] === lower) return null;
     const index = this.#next(lower, 0);
+    const added = this.#nextAdded(lower, this.#firstAdded);
+    if (added !== null) {
+      const isAlone = index < 0 && this.#nextAdded(lower, added.next) === null;
+      return isAlone && added.locate(range) ? true : null;
+    }
     if (index < 0) return false;
     if (this.#next(lower, index + 1) >= 0) return null;
     range.bytes = this.bytes;
@@ -136,29 +132,31 @@ export class Fields {
     for (let index = 0; index < this.#count; index++) {
       if (!this.isGone(index)) visit(this.name(index), this.value(index));
     }
-    const added = this.#added ?? [];
-    for (let at = 0; at < added.length; at += 2) visit(added[at]!, added[at + 1]!);
+    for (let field = this.#firstAdded; field !== null; field = field.next) visit(field.name, field.value);
   }
 
   /** `lower` is what `fieldName` gives. False: no such field can be written. */
   add(lower: string, value: string): boolean {
-    if (lower === '' || !isAll(value, Class.Value)) return false;
-    this.#added ??= [];
-    this.#added.push(lower, value.trim());
-    return true;
+    return lower !== '' && this.#append(AddedField.ofText(lower, value));
+  }
+
+  addBytes(lower: string, value: ByteRange): boolean {
+    return lower !== '' && this.#append(AddedField.ofBytes(lower, value));
   }
 
   set(lower: string, value: string): boolean {
-    if (lower === '' || !isAll(value, Class.Value)) return false;
-    this.remove(lower);
-    return this.add(lower, value);
+    const field = lower === '' ? null : AddedField.ofText(lower, value);
+    if (field !== null) this.remove(lower);
+    return this.#append(field);
   }
 
   remove(lower: string): void {
     for (let index = this.#next(lower, 0); index >= 0; index = this.#next(lower, index + 1)) this.drop(index);
-    const added = this.#added;
-    if (added === null) return;
-    for (let at = added.length - 2; at >= 0; at -= 2) if (added[at] === lower) added.splice(at, 2);
+    if (this.#nextAdded(lower, this.#firstAdded) === null) return;
+    let field = this.#firstAdded;
+    this.#firstAdded = null;
+    this.#lastAdded = null;
+    for (; field !== null; field = field.next) if (field.name !== lower) this.#append(field.copy());
   }
 
   /** Copies the bytes out of a lent buffer; `end` is the length of the section. */
@@ -171,7 +169,7 @@ export class Fields {
 
   fork(): Fields {
     const copy = new Fields(this.bytes, this.base, this.#count, this.#cells.slice(), this.#gone);
-    if (this.#added !== null) copy.#added = [...this.#added];
+    for (let field = this.#firstAdded; field !== null; field = field.next) copy.#append(field.copy());
     return copy;
   }
 
@@ -190,20 +188,27 @@ export class Fields {
       }
     }
     if (end > run) out.append(bytes, base + run, base + end);
-    const added = this.#added ?? NOTHING;
-    let length = tail.length;
-    for (const text of added) length += text.length + 2;
+    let { length } = tail;
+    for (let field = this.#firstAdded; field !== null; field = field.next) length += field.length;
     let at = out.reserve(length);
     const { slab } = out;
-    for (let index = 0; index < added.length; index += 2) {
-      at = put(slab, at, added[index]!);
-      slab[at++] = COLON;
-      slab[at++] = SP;
-      at = put(slab, at, added[index + 1]!);
-      slab[at++] = CR;
-      slab[at++] = LF;
-    }
-    put(slab, at, tail);
+    for (let field = this.#firstAdded; field !== null; field = field.next) at = field.put(slab, at);
+    putText(slab, at, tail);
+  }
+
+  #append(field: AddedField | null): boolean {
+    if (field === null) return false;
+    if (this.#lastAdded === null) this.#firstAdded = field;
+    else this.#lastAdded.next = field;
+    this.#lastAdded = field;
+    return true;
+  }
+
+  /** The first one of this name, from `from` on. */
+  #nextAdded(lower: string, from: AddedField | null): AddedField | null {
+    let field = from;
+    while (field !== null && field.name !== lower) field = field.next;
+    return field;
   }
 }
 
@@ -211,15 +216,7 @@ export class Fields {
 export function writeText(out: Output, text: string): void {
   if (text.length === 0) return;
   const at = out.reserve(text.length);
-  put(out.slab, at, text);
-}
-
-/** Returns where it ends. */
-function put(slab: Buffer, at: number, text: string): number {
-  const { length } = text;
-  if (length > LOOP_LENGTH) slab.write(text, at, 'latin1');
-  else for (let index = 0; index < length; index++) slab[at + index] = text.charCodeAt(index);
-  return at + length;
+  putText(out.slab, at, text);
 }
 
 /** A key as HTTP compares names of fields; '': it is none. Keys of configuration are lower case already. */

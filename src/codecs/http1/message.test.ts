@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
 import { feed } from '../../conformance/feed.ts';
-import type { ByteRange, Message } from '../../metaprotocol/message.ts';
+import type { ByteRange, Message, RequestMessage } from '../../metaprotocol/message.ts';
 import { http1Factory } from './plugin.ts';
 
-function request(text: string): Message {
+function request(text: string): RequestMessage {
   const { codec, sink } = benchServer(http1Factory);
   feed(codec, Buffer.from(text, 'latin1'));
   return sink.heads[0]!;
@@ -12,9 +12,16 @@ function request(text: string): Message {
 
 function response(): Message {
   const { codec, sink } = benchClient(http1Factory);
-  codec.encode(1, request('GET / HTTP/1.1\r\nHost: h\r\n\r\n') as never);
+  codec.encode(1, request('GET / HTTP/1.1\r\nHost: h\r\n\r\n'));
   feed(codec, Buffer.from('HTTP/1.1 204 No Content\r\nServer: s\r\n\r\n'));
   return sink.heads[0]!;
+}
+
+/** As a server gets it. */
+function sent(head: RequestMessage): string {
+  const { codec, out } = benchClient(http1Factory);
+  codec.encode(1, head);
+  return out.take().toString('latin1');
 }
 
 /** What is found at its place, `absent`, or `ask`; it must be what `get` gives. */
@@ -64,6 +71,49 @@ describe('a place among the bytes of a head', () => {
       'ask',
     ]);
     expect(head.get('two')).toBe('2,more');
+  });
+
+  it('is told of bytes that were added, which go out as they are', () => {
+    const head = request('GET / HTTP/1.1\r\nHost: h\r\nTwo: 1\r\n\r\n');
+    const value = (text: string): ByteRange => ({
+      bytes: Buffer.from(`<${text}>`, 'latin1'),
+      from: 1,
+      to: 1 + text.length,
+    });
+    for (const bad of ['a\r\nb: c', 'a\n', '\x00', '\x7f']) expect(head.addBytes!('bad', value(bad))).toBe(false);
+    for (const bad of ['', 'b d', 'host', 'content-length', ':path'])
+      expect(head.addBytes!(bad, value('v'))).toBe(false);
+    for (const [name, text] of [
+      ['One', 'a\xe9'],
+      ['two', '2'],
+      ['blank', ' \tb '],
+      ['empty', ''],
+      ['last', 'x'.repeat(99)],
+    ]) {
+      expect(head.addBytes!(name!, value(text!))).toBe(true);
+    }
+    expect(['one', 'two', 'blank', 'empty', 'bad'].map((key) => located(head, key))).toEqual([
+      'a\xe9',
+      'ask',
+      'ask',
+      '',
+      'absent',
+    ]);
+    expect([head.get('two'), head.get('blank')]).toEqual(['1,2', 'b']);
+    const fork = head.fork();
+    head.add('two', '3');
+    expect(fork.get('two')).toBe('1,2');
+    head.remove('one');
+    expect([head.get('one'), head.get('two'), fork.get('one'), fork.get('two')]).toEqual([
+      undefined,
+      '1,2,3',
+      'a\xe9',
+      '1,2',
+    ]);
+    expect([sent(head), sent(fork)]).toEqual([
+      `GET / HTTP/1.1\r\nHost: h\r\nTwo: 1\r\ntwo: 2\r\nblank: b\r\nempty: \r\nlast: ${'x'.repeat(99)}\r\ntwo: 3\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: h\r\nTwo: 1\r\none: a\xe9\r\ntwo: 2\r\nblank: b\r\nempty: \r\nlast: ${'x'.repeat(99)}\r\n\r\n`,
+    ]);
   });
 
   it('is told of responses too', () => {

@@ -66,6 +66,11 @@ abstract class Http1Message implements Message {
     return this.addField(fieldName(key), value);
   }
 
+  addBytes(key: string, value: ByteRange): boolean {
+    const name = fieldName(key);
+    return name !== 'host' && !OWN.has(name) && this.fields.addBytes(name, value);
+  }
+
   protected setField(lower: string, value: string): boolean {
     return !OWN.has(lower) && this.fields.set(lower, value);
   }

@@ -31,7 +31,7 @@ export class SectionReader {
   skipped = 0;
   /** Fields read. Two cells each: where its line starts, and its colon. Behind the last one: where the fields end. */
   count = 0;
-  readonly cells: Uint16Array;
+  readonly cells: number[] = [];
   readonly #limits: SectionLimits;
   #phase: Phase = Phase.First;
   /** Offset of the next byte to look at. */
@@ -39,7 +39,6 @@ export class SectionReader {
 
   constructor(limits: SectionLimits) {
     this.#limits = limits;
-    this.cells = new Uint16Array(limits.headerLimit * 2 + 2);
   }
 
   /** Ready for a section; `trailers`: one without a start line. */

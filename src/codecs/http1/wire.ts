@@ -70,6 +70,17 @@ export function equalsName(bytes: Buffer, from: number, lower: string): boolean 
   return true;
 }
 
+/** Up to here a loop costs less than a call of `write`. */
+const LOOP_LENGTH = 32;
+
+/** Writes text of which each character is one byte; returns where it ends. */
+export function putText(slab: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > LOOP_LENGTH) slab.write(text, at, 'latin1');
+  else for (let index = 0; index < length; index++) slab[at + index] = text.charCodeAt(index);
+  return at + length;
+}
+
 /** How the end of a body is told. */
 export const Framing = {
   None: 0,

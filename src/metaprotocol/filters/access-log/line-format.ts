@@ -5,7 +5,7 @@ import { type LogWriter, quoteSafe } from '../../log-writer.ts';
 import type { ByteRange, Message } from '../../message.ts';
 import { Status } from '../../status.ts';
 
-const NO_BYTES = new Uint8Array(0);
+const NO_BYTES = Buffer.alloc(0);
 
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
 type Field =
