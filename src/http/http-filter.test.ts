@@ -77,6 +77,7 @@ describe('rewrites', () => {
 describe('answers of the route itself', () => {
   it.each([
     [{ status: 301, path: { to: '/new' } }, '/old?q', 'http://h:8080/new?q'],
+    [{ status: 301, path: { to: '/new#top' } }, '/old?q', 'http://h:8080/new?q#top'],
     [{ status: 302, scheme: 'https' }, '/a', 'https://h:8080/a'],
     [{ status: 307, authority: 'other' }, '/a', 'http://other/a'],
     [{ status: 308, port: '80' }, '/a', 'http://h/a'],

@@ -1,4 +1,4 @@
-/** rewritePath: a request's `:path` after a rewrite. The query is kept unless the new path has one of its own. */
+/** rewritePath: a request's `:path` after a rewrite, or a redirect's, which may have a fragment. The query is kept unless the new path has one of its own. */
 import type { PathRewrite } from './http-route-options.ts';
 
 export function rewritePath(path: string, rewrite: PathRewrite): string {
@@ -7,7 +7,9 @@ export function rewritePath(path: string, rewrite: PathRewrite): string {
   const query = mark < 0 ? '' : path.slice(mark);
   const rewritten = change(plain, rewrite);
   const whole = rewritten.startsWith('/') ? rewritten : `/${rewritten}`;
-  return whole.includes('?') ? whole : whole + query;
+  if (query === '' || whole.includes('?')) return whole;
+  const fragment = whole.indexOf('#');
+  return fragment < 0 ? whole + query : whole.slice(0, fragment) + query + whole.slice(fragment);
 }
 
 function change(path: string, rewrite: PathRewrite): string {
