@@ -2,23 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClientRig, describeHead, ServerRig } from '../../../test/harness/dubbo/rigs.ts';
 import { stockCall } from '../../../test/harness/dubbo/stock-dubbo.ts';
+import { decodeInPieces, fuzz } from '../../../test/harness/fuzz.ts';
 import { feed } from '../../conformance/feed.ts';
+import type { Random } from '../../conformance/random.ts';
 import { Status } from '../../metaprotocol/status.ts';
 import { JAVA_FRAMES } from './fixtures/java-frames.ts';
-
-/** Small, seeded and fast: 200,000 inputs must take seconds. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) | 0;
-    return Math.floor(((this.#state >>> 0) / 0x1_0000_0000) * limit);
-  }
-}
 
 const FRAME_LIMIT = 4_096;
 const OPTIONS = [
@@ -64,21 +52,11 @@ function noise(random: Random): Buffer {
 
 const HEAD = stockCall({ args: [], types: 'II', attachments: null }).subarray(0, -1);
 
-function tryInput(bytes: Buffer, random: Random, mostParked: { bytes: number }): number {
+function tryInput(bytes: Buffer, random: Random): number {
   const options = OPTIONS[random.below(OPTIONS.length)];
   const server = new ServerRig(options);
   const client = new ClientRig(options);
-  for (const { codec, sink } of [server, client]) {
-    for (let at = 0; at < bytes.length && !sink.closed; ) {
-      const size = 1 + random.below(bytes.length);
-      const chunk = Buffer.from(bytes.subarray(at, at + size));
-      codec.decode(chunk, true);
-      chunk.fill(0xa5);
-      mostParked.bytes = Math.max(mostParked.bytes, codec.parkedBytes);
-      at += size;
-    }
-    if (!sink.closed) codec.peerEnded();
-  }
+  for (const side of [server, client]) decodeInPieces(side, bytes, random, FRAME_LIMIT + 16 + 65_536);
   for (const head of server.sink.heads) {
     describeHead(head);
     const written = head.set('k', 'v');
@@ -107,20 +85,9 @@ function expectCarries(bytes: Buffer, options: unknown): void {
 
 describe('200,000 random and mutated inputs', () => {
   it.each([1, 2, 3, 4])('do not crash, hang or park too much (seed %i)', (seed) => {
-    const random = new Random(seed);
-    const mostParked = { bytes: 0 };
-    let heads = 0;
-    for (let n = 0; n < 50_000; n++) {
-      const bytes = n % 2 === 0 ? mutated(random) : noise(random);
-      try {
-        heads += tryInput(bytes, random, mostParked);
-      } catch (error) {
-        throw new Error(`seed ${seed}, input ${n}: ${bytes.toString('hex')}`, { cause: error });
-      }
-    }
+    const heads = fuzz(seed, (random, n) => (n % 2 === 0 ? mutated(random) : noise(random)), tryInput);
     // The mutations must leave enough intact to get past the heads.
     expect(heads).toBeGreaterThan(15_000);
-    expect(mostParked.bytes).toBeLessThanOrEqual(FRAME_LIMIT + 16 + 65_536);
   });
 });
 

@@ -1,27 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fuzz } from '../../../test/harness/fuzz.ts';
 import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
 import { feed } from '../../conformance/feed.ts';
+import type { Random } from '../../conformance/random.ts';
 import { Flag, type Message } from '../../metaprotocol/message.ts';
 import type { Status } from '../../metaprotocol/status.ts';
 import { AMBIGUOUS_REQUESTS } from './fixtures/ambiguous-requests.ts';
 import { http1Factory } from './plugin.ts';
 import { httpReply } from './reply.ts';
 import type { Http1ServerCodec } from './server-codec.ts';
-
-/** Small, seeded and fast: 200,000 inputs must take seconds. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) | 0;
-    return Math.floor(((this.#state >>> 0) / 0x1_0000_0000) * limit);
-  }
-}
 
 const HEAD_LIMIT = 2_048;
 const HELD_LIMIT = 4_096;
@@ -111,17 +99,12 @@ function receive(random: Random, bytes: Buffer, method: string): void {
 
 describe('200,000 random and mutated inputs', () => {
   it.each([1, 2, 3, 4])('do not crash, hang or park too much (seed %i)', (seed) => {
-    const random = new Random(seed);
-    let heads = 0;
-    for (let n = 0; n < 50_000; n++) {
-      const bytes = mutated(random, n % 4 === 3 ? RESPONSES : REQUESTS);
-      try {
-        if (n % 4 === 3) receive(random, bytes, n % 8 === 3 ? 'GET' : 'HEAD');
-        else heads += serve(random, bytes);
-      } catch (error) {
-        throw new Error(`seed ${seed}, input ${n}: ${JSON.stringify(bytes.toString('latin1'))}`, { cause: error });
-      }
-    }
+    const inputOf = (random: Random, n: number) => mutated(random, n % 4 === 3 ? RESPONSES : REQUESTS);
+    const heads = fuzz(seed, inputOf, (bytes, random, n) => {
+      if (n % 4 !== 3) return serve(random, bytes);
+      receive(random, bytes, n % 8 === 3 ? 'GET' : 'HEAD');
+      return 0;
+    });
     // The mutations must leave enough intact to get past the heads.
     expect(heads).toBeGreaterThan(20_000);
   });
