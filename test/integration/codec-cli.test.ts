@@ -138,6 +138,7 @@ describe('meltemi codec', () => {
     [['fly'], 'fly: expected one of new, test, decode, bench'],
     [['test'], 'expected a codec: FILE, PACKAGE or NAME'],
     [['decode', 'x.hex'], '--codec CODEC is missing'],
+    [['decode', '--codec', 'http1', '--responses', '-'], 'how far a response of http1 goes depends on what was asked'],
   ])('says how it was called wrongly: %j', async (argv, message) => {
     const { code, err } = await codec(argv);
     expect(err).toContain(message);

@@ -24,8 +24,14 @@ export async function decodeFrames(argv: readonly string[]): Promise<number> {
   );
   if (values.codec === undefined) throw new UsageError('--codec CODEC is missing: a file, package or protocol name');
   const factory = await findCodec(values.codec);
-  if (values.responses && factory.manifest.capabilities.streaming) {
-    throw new UsageError(`--responses: how far a response of ${factory.manifest.name} goes depends on what was asked`);
+  const { name, capabilities } = factory.manifest;
+  if (values.responses && capabilities.streaming) {
+    throw new UsageError(`--responses: how far a response of ${name} goes depends on what was asked`);
+  }
+  if (values.responses && factory.replies === 'in-order' && factory.fieldsOf === undefined) {
+    throw new UsageError(
+      `--responses: whose answer it is tells ${name} by order alone; its factory must have fieldsOf`,
+    );
   }
   const bytes = readFrameBytes(file === '-' ? await buffer(process.stdin) : await readFile(file));
   const { text, ok } = decodedText(factory, bytes, values.responses);
