@@ -91,7 +91,7 @@ export class MeshBench {
     return { v1, v2, port, folder };
   }
 
-  async controlPlane(folder: string, port = 0): Promise<ControlPlane> {
+  async controlPlane(folder: string, port = 0, accessLogFile = ''): Promise<ControlPlane> {
     const controlPlane = await createControlPlane({
       directories: [folder],
       manifests: builtInManifests(),
@@ -99,6 +99,7 @@ export class MeshBench {
       adminListen: null,
       insecure: false,
       log: this.log,
+      accessLogFile,
     });
     this.onClose(() => controlPlane.close());
     return controlPlane;

@@ -14,9 +14,9 @@ describe('the admin API', () => {
   });
   afterEach(() => bench.close());
 
-  async function start() {
+  async function start(accessLogFile = '') {
     const { port, folder } = await bench.twoVersions();
-    const control = await bench.controlPlane(folder);
+    const control = await bench.controlPlane(folder, 0, accessLogFile);
     const spawn = spawnInProcess({
       registry: new Registry(builtInPlugins()),
       clock: new SystemClock(),
@@ -66,6 +66,18 @@ describe('the admin API', () => {
       return found?.remarks.find(({ level }) => level === 'note');
     });
     expect(remark).toMatchObject({ proxy: 'p1', message: expect.stringContaining('cannot carry') });
+  });
+
+  it('tells the control plane of an access log that cannot be written', async () => {
+    const { admin, control, port } = await start('/nowhere/access.log');
+    const { wind } = await bench.caller(port);
+    await wind.forecast('Milos');
+    const remark = await until(() => {
+      return control.status().resources.find(({ kind }) => kind === 'ServiceEntry')?.remarks[0];
+    });
+    const message = expect.stringMatching(/^access log \/nowhere\/access.log is not written, .* ENOENT: /);
+    expect(remark).toMatchObject({ proxy: 'p1', level: 'note', product: `Listener 127.0.0.1_${port}`, message });
+    expect((await admin('/config_dump')).text).toContain('access log /nowhere/access.log is not written');
   });
 
   it('drains', async () => {
