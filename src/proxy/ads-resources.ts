@@ -2,7 +2,7 @@
  * What the control plane sent, and how much of it is complete: a cluster waits for its endpoints, a route for its clusters, a
  * listener for its routes. Pure: knows no stream and no time.
  */
-import { type References, referencesOf } from '../xds/references.ts';
+import { KnownReferences } from '../xds/references.ts';
 import type { VersionedResource } from '../xds/resource.ts';
 import { resourceTypeUrls, TypeUrl } from '../xds/type-urls.ts';
 
@@ -35,7 +35,7 @@ export function sameResources(one: Resources, other: Resources): boolean {
 }
 
 export class AdsResources {
-  readonly #references = new WeakMap<VersionedResource, References>();
+  readonly #references = new KnownReferences();
   readonly #received: MutableResources = emptyResources();
   /** Names that will not come: the control plane said so, or the time to wait is over. */
   readonly #absent = new Map<string, Set<string>>(resourceTypeUrls.map((typeUrl) => [typeUrl, new Set()]));
@@ -100,7 +100,7 @@ export class AdsResources {
     const routes = this.#received.get(TypeUrl.RouteConfiguration)!;
     const absent = this.#absent.get(TypeUrl.RouteConfiguration)!;
     for (const listener of this.#received.get(TypeUrl.Listener)!.values()) {
-      const missing = [...this.#refer(listener).routes].filter((name) => !routes.has(name) && absent.has(name));
+      const missing = [...this.#references.of(listener).routes].filter((name) => !routes.has(name) && absent.has(name));
       if (missing.length > 0) result.push({ name: listener.name, routes: missing });
     }
     return result;
@@ -131,14 +131,14 @@ export class AdsResources {
     const isHidden = (typeUrl: string, name: string): boolean =>
       this.#received.get(typeUrl)!.has(name) && !next.get(typeUrl)!.has(name);
     settle(TypeUrl.Cluster, (cluster) => {
-      const { endpoints, secrets } = this.#refer(cluster);
+      const { endpoints, secrets } = this.#references.of(cluster);
       return waitsForNone(TypeUrl.ClusterLoadAssignment, endpoints) && waitsForNone(TypeUrl.Secret, secrets);
     });
     const namesHiddenCluster = (resource: VersionedResource): boolean =>
-      [...this.#refer(resource).clusters].some((name) => isHidden(TypeUrl.Cluster, name));
+      [...this.#references.of(resource).clusters].some((name) => isHidden(TypeUrl.Cluster, name));
     settle(TypeUrl.RouteConfiguration, (route) => !namesHiddenCluster(route));
     settle(TypeUrl.Listener, (listener) => {
-      const { routes, secrets } = this.#refer(listener);
+      const { routes, secrets } = this.#references.of(listener);
       const knownRoutes = next.get(TypeUrl.RouteConfiguration)!;
       // A cluster can do without endpoints; a listener cannot do without routes, however long they take.
       return (
@@ -152,7 +152,7 @@ export class AdsResources {
   }
 
   #named(parent: VersionedResource, typeUrl: string): Iterable<string> {
-    const references = this.#refer(parent);
+    const references = this.#references.of(parent);
     switch (typeUrl) {
       case TypeUrl.RouteConfiguration:
         return references.routes;
@@ -161,15 +161,6 @@ export class AdsResources {
       default:
         return references.secrets;
     }
-  }
-
-  #refer(resource: VersionedResource): References {
-    let references = this.#references.get(resource);
-    if (references === undefined) {
-      references = referencesOf(resource);
-      this.#references.set(resource, references);
-    }
-    return references;
   }
 }
 

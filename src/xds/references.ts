@@ -29,6 +29,20 @@ export function referencesOf(resource: XdsResource): References {
   return found;
 }
 
+/** What each resource names, found out once. */
+export class KnownReferences {
+  readonly #known = new WeakMap<XdsResource, References>();
+
+  of(resource: XdsResource): References {
+    let references = this.#known.get(resource);
+    if (references === undefined) {
+      references = referencesOf(resource);
+      this.#known.set(resource, references);
+    }
+    return references;
+  }
+}
+
 /** The name under which EDS serves a cluster's endpoints; null: not an EDS cluster. */
 export function endpointsOf(cluster: XdsResource): string | null {
   if (cluster.value.type !== 'EDS') return null;

@@ -2,7 +2,7 @@
  * One client's resources: generated, sent, acknowledged, rejected. Knows make-before-break and what a NACK means; knows neither
  * gRPC nor which of the two ADS protocols carries the responses.
  */
-import { type References, referencesOf } from '../../xds/references.ts';
+import { KnownReferences, type References } from '../../xds/references.ts';
 import type { VersionedResource } from '../../xds/resource.ts';
 import { resourceTypeUrls, TypeUrl } from '../../xds/type-urls.ts';
 import type { ClientResourceStatus, Rejection } from './client-status.ts';
@@ -55,7 +55,7 @@ class TypeState {
 
 export class ClientResources {
   readonly #nowMs: () => number;
-  readonly #references = new WeakMap<VersionedResource, References>();
+  readonly #references = new KnownReferences();
   readonly #types = new Map<string, TypeState>(resourceTypeUrls.map((typeUrl) => [typeUrl, new TypeState()]));
   #generated: Snapshot = emptySnapshot();
 
@@ -234,7 +234,7 @@ export class ClientResources {
   #namedByClient(typeUrl: string): Set<string> {
     const names = new Set<string>();
     for (const parent of this.#parentsInUse(typeUrl)) {
-      for (const name of pick(this.#referencesOf(parent), typeUrl)) names.add(name);
+      for (const name of pick(this.#references.of(parent), typeUrl)) names.add(name);
     }
     return names;
   }
@@ -255,15 +255,6 @@ export class ClientResources {
     const state = this.#state(typeUrl);
     for (const { resource } of state.acknowledged.values()) yield resource;
     if (state.inFlight !== null) yield* state.inFlight.resources;
-  }
-
-  #referencesOf(resource: VersionedResource): References {
-    let references = this.#references.get(resource);
-    if (references === undefined) {
-      references = referencesOf(resource);
-      this.#references.set(resource, references);
-    }
-    return references;
   }
 
   #state(typeUrl: string): TypeState {
