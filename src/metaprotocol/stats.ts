@@ -11,6 +11,9 @@ export const LATENCY_BUCKETS_MS: readonly number[] = Object.freeze([
   0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ]);
 
+/** The same as numbers that lie side by side: every request is looked up among them twice. */
+const BOUNDS_MS = Float64Array.from(LATENCY_BUCKETS_MS);
+
 /** Where a statistic's cells are. A histogram has one cell for each bound, then +Inf, then the sum. */
 export interface StatDefinition {
   readonly kind: StatKind;
@@ -52,9 +55,9 @@ export class Histogram {
 
   recordMs(valueMs: number): void {
     let bucket = 0;
-    while (bucket < LATENCY_BUCKETS_MS.length && valueMs > LATENCY_BUCKETS_MS[bucket]!) bucket++;
+    while (bucket < BOUNDS_MS.length && valueMs > BOUNDS_MS[bucket]!) bucket++;
     this.#cells[this.#index + bucket]! += 1;
-    this.#cells[this.#index + LATENCY_BUCKETS_MS.length + 1]! += valueMs;
+    this.#cells[this.#index + BOUNDS_MS.length + 1]! += valueMs;
   }
 
   get count(): number {
