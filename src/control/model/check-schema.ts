@@ -1,4 +1,7 @@
-/** checkSchema: a document against its kind's schema. All faults with their lines; unknown fields are warnings and are left out. */
+/**
+ * checkSchema: a document against its kind's schema. All faults with their lines; unknown fields are warnings and are left out, unless
+ * they are conditions.
+ */
 import { z } from 'zod';
 import { describe, isRecord } from './describe.ts';
 import { nearMiss } from './near-miss.ts';
@@ -10,6 +13,9 @@ export interface Checked<T> {
   readonly findings: readonly Finding[];
 }
 
+/** The field of every kind that holds conditions. */
+const MATCH = 'match';
+
 export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument): Checked<T> {
   const findings: Finding[] = [];
   const first = schema.safeParse(document.body);
@@ -20,6 +26,7 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
     const path = issue.path as FieldPath;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) findings.push(unknownField(schema, document, path, key));
+      faulty ||= path.includes(MATCH);
       known = without(known, path, issue.keys);
     } else {
       faulty = true;
@@ -40,7 +47,9 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
 function unknownField(schema: z.ZodType, document: ResourceDocument, path: FieldPath, key: string): Finding {
   const meant = nearMiss(key, knownKeys(schema, path));
   const hint = meant === null ? '' : `; did you mean ${meant}?`;
-  return findingAt(document, 'warning', [...path, key], `unknown field, not applied${hint}`);
+  return path.includes(MATCH)
+    ? findingAt(document, 'error', [...path, key], `unknown condition: without it more would match${hint}`)
+    : findingAt(document, 'warning', [...path, key], `unknown field, not applied${hint}`);
 }
 
 function knownKeys(schema: z.ZodType, path: FieldPath): string[] {

@@ -233,6 +233,11 @@ describe('what is wrong or has no effect', () => {
       `[{ rewrite: { uriRegexRewrite: { match: "(a)", rewrite: '/\\2' } }, ${ROUTE} }]`,
       /error .*uriRegexRewrite.rewrite: .*expected \\0 to \\1, the groups/,
     ],
+    [
+      `[{ match: [{ uri: {}, header: { a: {} } }], ${ROUTE} }]`,
+      /error .*match\[0\].header: unknown condition: .*did you mean headers\?/,
+    ],
+    [`[{ match: [{ uri: { exakt: a } }], ${ROUTE} }]`, /error .*uri.exakt: unknown condition: .*did you mean exact\?/],
     [`[{ delegate: { name: x } }]`, /delegates are not built yet/],
     [`[{ fault: {}, retries: {}, corsPolicy: {}, ${ROUTE} }]`, /notApplied spec.http\[0\].retries/],
     [`[{ ${ROUTE} }, { name: late, ${ROUTE} }]`, /warning spec.http\[1\]: never used: route 0/],
