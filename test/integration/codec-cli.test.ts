@@ -112,6 +112,11 @@ describe('meltemi codec', () => {
        16  method  say  [0003736179]
 `);
     expect(said.code).toBe(0);
+    const slip = await codec(['decode', '--codec', 'dubo', '-'], 'dabb');
+    expect(slip.err).toMatch(
+      /no package of that name is installed for .*; built in are dubbo, http1, redis, tcp, thrift\n$/,
+    );
+    expect(slip.code).toBe(1);
     const file = await codec(['decode', '--codec', 'island-rpc/codec.ts', 'island-rpc/samples/ping.heartbeat.hex']);
     expect(file.out).toContain('kind    heartbeat');
   });

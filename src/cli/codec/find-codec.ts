@@ -6,10 +6,15 @@ import { PluginModules } from '../../proxy/plugin-loading/plugin-modules.ts';
 import { builtInPlugins } from '../../proxy/plugins.ts';
 
 export async function findCodec(reference: string): Promise<CodecFactory> {
-  const builtIn = new Registry(builtInPlugins()).codec(reference);
-  if (builtIn !== undefined) return builtIn;
+  const builtIn = new Registry(builtInPlugins());
+  const known = builtIn.codec(reference);
+  if (known !== undefined) return known;
   const modules = new PluginModules();
-  const plugin = await loadPlugin(reference, process.cwd(), modules);
+  const plugin = await loadPlugin(reference, process.cwd(), modules).catch((error: Error) => {
+    if (!/^[a-z0-9-]+$/.test(reference)) throw error;
+    const names = builtIn.manifests().map(({ name }) => name);
+    throw new Error(`${error.message}; built in are ${names.join(', ')}`, { cause: error });
+  });
   // The registry refuses what was written for another codec API.
   const [manifest] = new Registry([plugin]).manifests();
   const codec = plugin.codecs?.find((one) => one.manifest === manifest);
