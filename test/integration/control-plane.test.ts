@@ -3,9 +3,11 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { redisManifest } from '../../src/codecs/redis/plugin.ts';
 import { type ControlPlane, createControlPlane } from '../../src/control/control-plane.ts';
 import type { StatusReport } from '../../src/control/status/status-report.ts';
 import { SystemClock } from '../../src/metaprotocol/clock.ts';
+import type { ProtocolManifest } from '../../src/metaprotocol/manifest.ts';
 import { AdsClient } from '../../src/proxy/ads-client.ts';
 import type { Resources } from '../../src/proxy/ads-resources.ts';
 import { grpcTransport } from '../../src/proxy/ads-transport.ts';
@@ -38,10 +40,10 @@ async function folderWith(files: Record<string, string>): Promise<string> {
   return folder;
 }
 
-async function start(folder: string, port = 0): Promise<ControlPlane> {
+async function start(folder: string, port = 0, more: readonly ProtocolManifest[] = []): Promise<ControlPlane> {
   const controlPlane = await createControlPlane({
     directories: [folder],
-    manifests: [testManifest(), tcpManifest()],
+    manifests: [testManifest(), tcpManifest(), ...more],
     listen: { host: '127.0.0.1', port },
     adminListen: { host: '127.0.0.1', port: 0 },
     insecure: false,
@@ -262,6 +264,18 @@ describe('control plane on a folder', () => {
       'meltemi_control_resources{kind="ServiceEntry",outcome="accepted"} 1',
     );
     expect(await get(controlPlane, '/nothing')).toContain('expected one of /ready');
+  });
+
+  it('shows no password in its admin API', async () => {
+    const folder = await folderWith({
+      's.yaml': SERVICE.replaceAll('thrift', 'redis'),
+      'r.yaml': `{ apiVersion: redis.aeraki.io/v1alpha1, kind: RedisService, metadata: { name: r, namespace: aegean },
+        spec: { host: [${HOST}], redis: [{ route: { host: ${HOST} } }], settings: { auth: { plain: { password: hush-hush } } } } }`,
+    });
+    const controlPlane = await start(folder, 0, [redisManifest]);
+    const config = await get(controlPlane, '/config');
+    expect(config).toContain('"downstreamPassword": "[redacted]"');
+    expect(config + (await get(controlPlane, '/status'))).not.toContain('hush-hush');
   });
 
   it('refuses to listen where others reach it, unless told to', async () => {
