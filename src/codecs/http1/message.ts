@@ -28,8 +28,6 @@ const OWN = new Set([
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 abstract class Http1Message implements Message {
-  readonly family = 'http';
-  readonly raw = null;
   readonly flags: number;
   readonly fields: Fields;
   /** Bytes of the head. */
@@ -45,6 +43,14 @@ abstract class Http1Message implements Message {
     this.framing = framing;
     this.contentLength = contentLength;
     this.#lent = lent;
+  }
+
+  get family(): string {
+    return 'http';
+  }
+
+  get raw(): null {
+    return null;
   }
 
   keep(): void {
@@ -88,7 +94,6 @@ abstract class Http1Message implements Message {
 }
 
 export class Http1Request extends Http1Message implements RequestMessage {
-  readonly connectionKey = '';
   readonly answer: ResponseMessage | null;
   readonly method: string;
   readonly minor: number;
@@ -128,6 +133,10 @@ export class Http1Request extends Http1Message implements RequestMessage {
     this.#startLineEnd = startLine.startLineEnd;
     this.#skipped = startLine.skipped;
     this.#newHost = !hasHost;
+  }
+
+  get connectionKey(): string {
+    return '';
   }
 
   get replaySafe(): boolean {
