@@ -12,6 +12,9 @@ import type { Http1Options } from './options.ts';
 import { StatusLine } from './status-line.ts';
 import { EMPTY, Framing } from './wire.ts';
 
+/** They are passed on whole, so a server could make the proxy hold them without end where a caller does not read. */
+const INFORMATIONAL_HEADS = 100;
+
 export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements ClientCodec {
   readonly #upstream: UpstreamSink;
   readonly #line = new StatusLine();
@@ -21,6 +24,8 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
   #protocol: string | undefined;
   #requestEnded = true;
   #responseEnded = true;
+  /** Of this answer so far. */
+  #informationalHeads = 0;
   /** Another request may follow on this connection. */
   #reusable = true;
 
@@ -51,6 +56,7 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     this.#protocol = tunnel ? call.fields.get('upgrade') : undefined;
     this.#requestEnded = (call.flags & Flag.End) !== 0;
     this.#responseEnded = false;
+    this.#informationalHeads = 0;
     this.writer.start(call.framing, call.contentLength);
   }
 
@@ -94,6 +100,10 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
       return;
     }
     if (status < 200) {
+      if (++this.#informationalHeads > INFORMATIONAL_HEADS) {
+        this.#fail(`more than ${INFORMATIONAL_HEADS} informational responses before the response`);
+        return;
+      }
       fields.remove('content-length');
       this.sink.onHead(
         this.current,

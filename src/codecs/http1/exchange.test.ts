@@ -92,6 +92,20 @@ describe('requests and answers', () => {
     expect(caller.text).toBe(`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${OK('ok')}`);
   });
 
+  it('pass 1xx on up to a number, since a caller may read none of them', () => {
+    const { mesh, caller } = start();
+    caller.send(GET('/'));
+    mesh.settle();
+    const hint = 'HTTP/1.1 103 Early Hints\r\n\r\n';
+    mesh.upstream().connection.send(hint.repeat(100));
+    mesh.settle();
+    expect(caller.take().toString()).toBe(hint.repeat(100));
+    mesh.upstream().connection.send(hint);
+    mesh.settle();
+    expect(caller.text).toMatch(/^HTTP\/1.1 502 /);
+    expect(caller.text).toContain('more than 100 informational responses before the response');
+  });
+
   it.each([
     ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
     ['GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],
