@@ -63,6 +63,13 @@ describe('defineCodec', () => {
     expect(defineCodec({ ...good, frame }).codecs[0].detect).toBeUndefined();
   });
 
+  it('asks no more of an upstream at once than ids can tell apart', () => {
+    const inFlight = (as: 'u8' | 'u24le') => {
+      return defineCodec({ ...good, id: { at: 4, as } }).codecs[0].concurrency.upstream;
+    };
+    expect([inFlight('u8'), inFlight('u24le')]).toEqual([255, 1_024]);
+  });
+
   it('names every bad option', () => {
     const [{ parseOptions }] = defineCodec(good).codecs;
     expect(parseOptions(undefined)).toEqual({ frameLimitBytes: 1_000 });

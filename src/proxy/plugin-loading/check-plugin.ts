@@ -54,6 +54,12 @@ function faultsInCodec(codec: unknown, index: number): string[] {
   if (replies !== 'in-order' && replies !== 'any-order') {
     faults.push(`its ${place}.replies is ${shown(replies)}, not "in-order" or "any-order"`);
   }
+  const name = propertyOf(manifest, 'name');
+  if (typeof name === 'string' && !/^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(name)) {
+    faults.push(
+      `its ${place}.manifest.name is "${name}", not lower case letters, digits and dashes: no port could name it`,
+    );
+  }
   try {
     // It travels between threads, and as JSON to the control plane.
     JSON.stringify(structuredClone(manifest));

@@ -36,7 +36,7 @@ beforeAll(async () => {
     join(directory, 'by-hand.ts'),
     `import good from './codec.ts';
 const [codec] = good.codecs;
-const manifest = { ...codec.manifest, aliases: undefined, extra: () => 1 };
+const manifest = { ...codec.manifest, name: 'Echo', aliases: undefined, extra: () => 1 };
 const codecs = [{ ...codec, manifest, concurrency: undefined, createClientCodec: undefined }];
 export default { ...good, codecApi: '~1.0.0', codecs };
 `,
@@ -71,7 +71,7 @@ describe('an outside plugin', () => {
     ['enum.ts', /plugin enum\.ts: .*TypeScript enum is not supported/s],
     [
       'by-hand.ts',
-      /its codecApi is "~1\.0\.0", not a version such as "\^1\.0\.0"; its codecs\[0\]\.manifest\.aliases is undefined, expected: list; its codecs\[0\]\.concurrency is undefined, expected: object; its codecs\[0\]\.createClientCodec is undefined, expected: function; its codecs\[0\]\.manifest is not plain data: /,
+      /its codecApi is "~1\.0\.0", not a version such as "\^1\.0\.0"; its codecs\[0\]\.manifest\.aliases is undefined, expected: list; its codecs\[0\]\.concurrency is undefined, expected: object; its codecs\[0\]\.createClientCodec is undefined, expected: function; its codecs\[0\]\.manifest\.name is "Echo", not lower case letters, digits and dashes: no port could name it; its codecs\[0\]\.manifest is not plain data: /,
     ],
   ])('is refused with its reason: %s', async (reference, reason) => {
     await expect(namesOf(reference)).rejects.toThrow(reason);
