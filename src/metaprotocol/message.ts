@@ -58,9 +58,9 @@ export interface Message {
   /** Removes every value. False: this message has such a key but cannot lose it. */
   remove(key: string): boolean;
   /** For a second attempt or a mirror: shares `raw` (call keep() first), copies edits. Edits of a fork never show here. */
+  fork(): this;
   /** Does `get(key)` begin with this text? For codecs that know without making the text; null: ask `get`. */
   beginsWith?(key: string, prefix: string): boolean | null;
-  fork(): this;
   /** As `add`, of bytes that are never written to again, one a character. For codecs that need no text; without it: `add`. */
   addBytes?(key: string, value: ByteRange): boolean;
   /** Where `get(key)` stands as it came or was added, one byte a character. False: nowhere, it has none. null, or no such method: ask `get`. */
