@@ -21,6 +21,6 @@ export default defineConfig({
     ],
     // Two shared cores: more processes than cores only makes socket tests slower, never faster.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
   },
 });

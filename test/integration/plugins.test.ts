@@ -106,6 +106,8 @@ spec:
     const proxy = await this.proxy(controlPlane.xdsAddress.port, {
       plugins: [{ reference: plugin, directory: process.cwd() }],
       watchPlugins,
+      // Longer than any test: what a swap leaves ends with its callers, on a busy machine too.
+      drainDeadlineMs: 60_000,
     });
     await this.until(async () => (await this.echo(port)).headers.server === 'v1');
     return { proxy, port, thriftPort, controlPlane };
@@ -121,7 +123,7 @@ spec:
     }
   }
 
-  async until(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  async until(condition: () => Promise<boolean>, timeoutMs = 25_000): Promise<void> {
     for (const startedAt = performance.now(); performance.now() - startedAt < timeoutMs; await sleep(20)) {
       if (await condition().catch(() => false)) return;
     }
