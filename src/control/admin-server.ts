@@ -78,9 +78,8 @@ function plain(key: string, value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries(value);
   // A manifest says what a codec can do, at length; here its name is enough.
   if (key === 'manifest') return (value as { name: string }).name;
-  // Whoever may look need not know what callers and upstreams are asked for, nor who a proxy can pretend to be.
-  const isSecret = /password/i.test(key) || (typeof value === 'string' && value.includes('PRIVATE KEY-----'));
-  return isSecret && typeof value === 'string' && value !== '' ? '[redacted]' : value;
+  // Whoever may look need not know what callers and upstreams are asked for. Private keys are in no field that is shown.
+  return /password/i.test(key) && typeof value === 'string' && value !== '' ? '[redacted]' : value;
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CertificateAuthority } from '../../scripts/certificates.ts';
+import { http1Manifest } from '../../src/codecs/http1/plugin.ts';
 import { redisManifest } from '../../src/codecs/redis/plugin.ts';
 import { type ControlPlane, createControlPlane } from '../../src/control/control-plane.ts';
 import type { StatusReport } from '../../src/control/status/status-report.ts';
@@ -276,6 +278,22 @@ describe('control plane on a folder', () => {
     const config = await get(controlPlane, '/config');
     expect(config).toContain('"downstreamPassword": "[redacted]"');
     expect(config + (await get(controlPlane, '/status'))).not.toContain('hush-hush');
+  });
+
+  it('shows no private key in its admin API', async () => {
+    const { certificate, key } = new CertificateAuthority().issue({ names: ['a.site.test'] });
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const folder = await folderWith({
+      'g.yaml': `{ apiVersion: networking.istio.io/v1, kind: Gateway, metadata: { name: g, namespace: aegean },
+        spec: { selector: { istio: g }, servers: [{ port: { number: 443, name: a, protocol: HTTPS }, hosts: [a.site.test],
+          tls: { mode: SIMPLE, credentialName: cred } }] } }`,
+      'c.yaml': `{ apiVersion: v1, kind: Secret, type: kubernetes.io/tls, metadata: { name: cred, namespace: aegean },
+        data: { tls.crt: ${base64(certificate)}, tls.key: ${base64(key)} } }`,
+    });
+    const controlPlane = await start(folder, 0, [http1Manifest]);
+    const config = await get(controlPlane, '/config');
+    expect(JSON.parse(config)).toMatchObject({ gateways: [{ servers: [{ tls: { credentials: ['cred'] } }] }] });
+    expect(config + (await get(controlPlane, '/status'))).not.toMatch(/PRIVATE KEY/);
   });
 
   it('refuses to listen where others reach it, unless told to', async () => {
