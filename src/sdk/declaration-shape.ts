@@ -1,6 +1,7 @@
 /**
  * checkShape: what the types say of a declaration, at run time. Plugins are loaded without a compiler, so nobody else has looked.
  */
+import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../metaprotocol/manifest.ts';
 import { Status } from '../metaprotocol/status.ts';
 import { ID_NAMES, NUMBER_NAMES } from './number-format.ts';
 import { TextMap } from './text-map.ts';
@@ -9,8 +10,6 @@ export type ReportFault = (path: string, message: string) => void;
 type Rule = (given: unknown, path: string, bad: ReportFault) => void;
 type Rules = Readonly<Record<string, Rule>>;
 
-/** A port is called `tcp-metaprotocol-NAME`, a DNS label. */
-const LONGEST_NAME = 63 - 'tcp-metaprotocol-'.length;
 const LARGEST_FRAME = 0x7fff_ffff;
 
 const text = rule('a text', (given) => typeof given === 'string' && given !== '');
@@ -21,8 +20,8 @@ const size = wholeNumber(1, LARGEST_FRAME);
 const format = oneOf(NUMBER_NAMES);
 
 const name = rule(
-  `lower case letters, digits and dashes, at most ${LONGEST_NAME} and no dash at an end`,
-  (given) => typeof given === 'string' && given.length <= LONGEST_NAME && /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(given),
+  `lower case letters, digits and dashes, at most ${LONGEST_PROTOCOL_NAME} and no dash at an end`,
+  (given) => typeof given === 'string' && given.length <= LONGEST_PROTOCOL_NAME && PROTOCOL_NAME.test(given),
 );
 
 const field: Rule = (given, path, bad) => {

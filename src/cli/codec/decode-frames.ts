@@ -70,8 +70,7 @@ export function decodedText(factory: CodecFactory, bytes: Buffer, responses = fa
   const rest = bytes.subarray(at);
   if (rest.length > 0) {
     text += error === null ? gapLines(factory, rest, at) : `not readable at byte ${at}, ${rest.length} bytes\n`;
-    if (error !== null)
-      text += fieldLines(factory.fieldsOf?.(rest) ?? [], rest, at) + hexLines(rest.subarray(0, 64), at);
+    if (error !== null) text += fieldLines(factory.fieldsOf?.(rest) ?? [], rest, at) + firstLines(rest, at);
   }
   if (error !== null) text += `${error}\n`;
   return { text, ok: error === null };
@@ -86,7 +85,7 @@ function orderedAnswersText(factory: CodecFactory, bytes: Buffer): { text: strin
   if (end === bytes.length) return { text, ok: true };
   const rest = bytes.subarray(end);
   return {
-    text: `${text}not read from byte ${end}, ${rest.length} bytes\n${hexLines(rest.subarray(0, 64), end)}`,
+    text: `${text}not read from byte ${end}, ${rest.length} bytes\n${firstLines(rest, end)}`,
     ok: false,
   };
 }
@@ -106,7 +105,7 @@ function streamedText(factory: CodecFactory, bytes: Buffer): { text: string; ok:
     if (head.answer !== null) continue;
     const data = Buffer.concat(chunks.map(({ chunk }) => chunk));
     text += `request, ${data.length} bytes of data\n${fieldLines(attributeFields(head), data, 0)}`;
-    text += hexLines(data.subarray(0, 64), 0);
+    text += firstLines(data, 0);
     if (trailers !== null) text += `trailers\n${fieldLines(attributeFields(trailers), data, 0)}`;
   }
   const fault = sink.error ?? sink.goAwayReason;
@@ -115,10 +114,15 @@ function streamedText(factory: CodecFactory, bytes: Buffer): { text: string; ok:
   return { text, ok: fault === null && isWhole };
 }
 
+/** As much of it as somebody looks at. */
+function firstLines(bytes: Buffer, from: number): string {
+  return hexLines(bytes.subarray(0, 64), from);
+}
+
 /** What the codec kept for itself: heartbeats. */
 function gapLines(factory: CodecFactory, gap: Buffer, from: number): string {
   const fields = fieldLines(factory.fieldsOf?.(gap) ?? [], gap, from);
-  return `not routed at byte ${from}, ${gap.length} bytes\n${fields === '' ? hexLines(gap.subarray(0, 64), from) : fields}`;
+  return `not routed at byte ${from}, ${gap.length} bytes\n${fields === '' ? firstLines(gap, from) : fields}`;
 }
 
 function nameOf(head: Message, isResponse: boolean): string {

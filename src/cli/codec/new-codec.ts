@@ -2,6 +2,7 @@
 import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../../metaprotocol/manifest.ts';
 import { Registry } from '../../metaprotocol/registry.ts';
 import { builtInPlugins } from '../../proxy/plugins.ts';
 import { ExitCode, UsageError } from '../command.ts';
@@ -9,14 +10,12 @@ import { readCodecArguments } from './read-codec-arguments.ts';
 
 const TEMPLATE = fileURLToPath(new URL('../../../plugins/echo-rpc', import.meta.url));
 const TEMPLATE_NAME = 'echo-rpc';
-/** A port is called `tcp-metaprotocol-NAME`, and a port's name has at most 63 characters. */
-const LONGEST_NAME = 63 - 'tcp-metaprotocol-'.length;
 
 export async function newCodec(argv: readonly string[]): Promise<number> {
   const { codec: name, values } = readCodecArguments(argv, { directory: { type: 'string' } }, 'NAME of the protocol');
-  if (!/^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(name) || name.length > LONGEST_NAME) {
+  if (!PROTOCOL_NAME.test(name) || name.length > LONGEST_PROTOCOL_NAME) {
     throw new UsageError(
-      `${JSON.stringify(name)}: expected lower case letters, digits and dashes, at most ${LONGEST_NAME} and no dash at an end`,
+      `${JSON.stringify(name)}: expected lower case letters, digits and dashes, at most ${LONGEST_PROTOCOL_NAME} and no dash at an end`,
     );
   }
   if (new Registry(builtInPlugins()).codec(name) !== undefined) {

@@ -25,8 +25,9 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
   for (const issue of first.error.issues) {
     const path = issue.path as FieldPath;
     if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) findings.push(unknownField(schema, document, path, key));
-      faulty ||= path.includes(MATCH);
+      const unknown = issue.keys.map((key) => unknownField(schema, document, path, key));
+      findings.push(...unknown);
+      faulty ||= unknown.some(({ level }) => level === 'error');
       known = without(known, path, issue.keys);
     } else {
       faulty = true;

@@ -1,6 +1,7 @@
 /** The schemas of texts that go into HTTP messages: what no message could carry is refused here, not dropped per request. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { regexFault } from './regex-fault.ts';
 
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
@@ -15,7 +16,7 @@ const headerValue = z
   .refine((text) => /^([^%]|%%|%[A-Z_]+(\([^)]*\))?(:\d+)?%)*$/.test(text), '%% for a percent sign');
 
 /** Texts or matches by header name. */
-function byHeaderName<T extends z.ZodType>(value: T) {
+export function byHeaderName<T extends z.ZodType>(value: T) {
   return z.record(z.string(), value).superRefine((map, context) => {
     for (const key of Object.keys(map)) {
       if (isHeaderName(key)) continue;
@@ -30,42 +31,37 @@ export const authority = z
   .string()
   .refine((text) => /^(\[[\da-f:.]+\]|[\w\-.~!$&'()*+;=%]+)(:\d{1,5})?$/i.test(text), AUTHORITY);
 
-/** `host` among them is the authority of a request. */
+/** Does an operation on this header change the authority of a request? */
+export function isAuthorityKey(key: string): boolean {
+  return [':authority', 'host'].includes(key.toLowerCase());
+}
+
 const headerValues = byHeaderName(headerValue).superRefine((map, context) => {
   for (const [key, value] of Object.entries(map)) {
-    if (!/^(host|:authority)$/i.test(key) || authority.safeParse(value).success) continue;
+    if (!isAuthorityKey(key) || authority.safeParse(value).success) continue;
     context.addIssue({ code: 'custom', path: [key], message: AUTHORITY });
   }
 });
 
-export const headerName = z.string().refine(isHeaderName, 'a header name');
+const headerName = z.string().refine(isHeaderName, 'a header name');
 export const headerOperations = z.strictObject({
   set: headerValues.nullish(),
   add: headerValues.nullish(),
   remove: z.array(headerName).nullish(),
 });
-export const headerMatches = byHeaderName;
 
 const PATH = 'a path in ASCII without blanks: other characters are percent-encoded';
 /** Of a request, which has no fragment. */
 export const requestPath = z.string().refine((text) => /^[!"$-~]*$/.test(text), `${PATH}, and there is no #`);
 /** Of a Location. */
 export const locationPath = z.string().refine((text) => /^[!-~]*$/.test(text), PATH);
-export const regex = z.string().refine((text) => text === '*' || isRegex(text), 'an RE2 regular expression');
-
-function isRegex(text: string): boolean {
-  if (text === '') return false;
-  try {
-    RE2JS.compile(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const regex = z
+  .string()
+  .refine((text) => text === '*' || regexFault(text) === null, 'an RE2 regular expression');
 
 /** `\1` is the first group, `\0` the whole match, `\\` a backslash; nothing else begins with one. */
 export const regexRewrite = z.strictObject({ match: regex, rewrite: requestPath }).superRefine((value, context) => {
-  if (!isRegex(value.match)) return;
+  if (regexFault(value.match) !== null) return;
   const groups = RE2JS.compile(value.match).groupCount();
   for (const [, escaped = ''] of value.rewrite.matchAll(/\\(.?)/g)) {
     if (escaped === '\\' || (/\d/.test(escaped) && Number(escaped) <= groups)) continue;

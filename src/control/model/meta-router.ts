@@ -1,22 +1,12 @@
 /** MetaRouter (metaprotocol.aeraki.io): the routes of one service, for every protocol, on the attributes of its requests. */
-import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { dnsLabel, duration, exportTo, hostName, nonEmpty, portNumber, stringMap } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
+import { regexFault } from './regex-fault.ts';
 
 const regex = z.string().refine((text) => text === '*' || regexFault(text) === null, {
   error: (issue) => `an RE2 regular expression (${regexFault(String(issue.input)) ?? 'not valid'})`,
 });
-
-function regexFault(text: string): string | null {
-  if (text === '') return 'it is empty';
-  try {
-    RE2JS.compile(text);
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
 
 /** null, `{}`, `exact: ""` and regex `*` ask for presence. */
 const stringMatch = z

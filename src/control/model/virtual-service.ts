@@ -14,7 +14,7 @@ import {
 } from './fields.ts';
 import {
   authority,
-  headerMatches,
+  byHeaderName,
   headerOperations,
   locationPath,
   regex,
@@ -31,7 +31,7 @@ const stringMatch = z
 const uriMatch = z
   .strictObject({ exact: z.string().nullish(), prefix: z.string().nullish(), regex: regex.nullish() })
   .refine(hasOne, 'one of exact, prefix, regex');
-const headerMap = headerMatches(stringMatch);
+const headerMap = byHeaderName(stringMatch);
 
 const match = z.strictObject({
   name: z.string().nullish(),

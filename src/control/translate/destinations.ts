@@ -2,7 +2,7 @@
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { nearMiss } from '../model/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
-import { codecsOf, type Destination, isEncrypted, type ServicePort } from './mesh.ts';
+import { blocksOf, codecsOf, type Destination, isEncrypted, type ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
 /** `path` is inside the resource's spec. */
@@ -79,9 +79,8 @@ export class DestinationResolver {
 
   #beginsTls(host: string, port: number): boolean {
     return this.#index.policies(host).some(({ policy, subsets }) =>
-      [policy, ...[...subsets.values()].map((subset) => subset.policy)].some((blocks) => {
-        const own = blocks.ports.get(port);
-        return (own === undefined ? blocks : own).tls?.mode === 'simple';
+      [policy, ...[...subsets.values()].map((subset) => subset.policy)].some((level) => {
+        return blocksOf(level, port).tls?.mode === 'simple';
       }),
     );
   }

@@ -1,5 +1,6 @@
 /** What a route of a VirtualService asks of the HTTP filter, as the filter's options. */
 import type { JsonObject } from '../../xds/json.ts';
+import { isAuthorityKey } from '../model/http-text.ts';
 import type { HttpMatchSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 
 /** Name of the filter that stands in every HTTP chain. */
@@ -52,11 +53,7 @@ function authorityOf(spec: HttpRouteSpec): string | undefined {
 /** Of the operations of a route or of one of its destinations. */
 export function routeAuthority(headers: HttpRouteSpec['headers']): string | undefined {
   const { add, set } = headers?.request ?? {};
-  return Object.entries({ ...add, ...set }).find(([key]) => isAuthority(key))?.[1];
-}
-
-export function isAuthority(key: string): boolean {
-  return [':authority', 'host'].includes(key.toLowerCase());
+  return Object.entries({ ...add, ...set }).find(([key]) => isAuthorityKey(key))?.[1];
 }
 
 /** `\1` of Envoy is `$1` here, and a `$` that stands for itself is `\$`. */

@@ -1,12 +1,13 @@
 /** The `http` routes of a VirtualService, for one port that takes them. Semantics: Istio's. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { parseDurationMs } from '../model/duration.ts';
+import { isAuthorityKey } from '../model/http-text.ts';
 import type { FieldPath } from '../model/resource.ts';
 import type { HeaderOperationsSpec, HttpMatchSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 import { immutableKey } from './attributes.ts';
 import { type Binding, callersOf } from './bindings.ts';
 import type { DestinationResolver, Report } from './destinations.ts';
-import { HTTP_FILTER, httpActions, isAuthority, routeAuthority } from './http-actions.ts';
+import { HTTP_FILTER, httpActions, routeAuthority } from './http-actions.ts';
 import { httpMatches } from './http-matches.ts';
 import type { Mirror, Mutation, Route, WeightedDestination } from './mesh.ts';
 
@@ -139,7 +140,7 @@ export class HttpRouteCompiler {
     const changes = (field: 'set' | 'add'): [string, string][] =>
       Object.entries(operations?.[field] ?? {}).flatMap(([key, value]): [string, string][] => {
         // The authority is the HTTP filter's.
-        if (direction === 'request' && isAuthority(key)) return [];
+        if (direction === 'request' && isAuthorityKey(key)) return [];
         const at = path && [...path, field, key];
         if (at !== null && OPERATOR.test(value))
           this.#report('warning', at, `${value} is sent as it stands: %…% operators are not built`);
@@ -153,7 +154,7 @@ export class HttpRouteCompiler {
   }
 
   #mayChange(key: string, path: FieldPath | null): boolean {
-    if (key.startsWith(':') || isAuthority(key)) {
+    if (key.startsWith(':') || isAuthorityKey(key)) {
       if (path !== null) this.#report('warning', path, `${key} cannot be changed here: no effect`);
       return false;
     }

@@ -104,6 +104,11 @@ export interface PolicyBlocks {
   readonly ports: ReadonlyMap<number, Omit<PolicyBlocks, 'ports'>>;
 }
 
+/** Those of the level that count at a port. */
+export function blocksOf(level: PolicyBlocks, port: number): Omit<PolicyBlocks, 'ports'> {
+  return level.ports.get(port) ?? level;
+}
+
 export interface LoadBalancerBlock {
   readonly balancer: ClusterPolicy['balancer'];
   readonly hashKey: string | null;

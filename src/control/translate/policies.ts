@@ -7,6 +7,7 @@ import type { Credentials } from './credentials.ts';
 import { hostHint } from './destinations.ts';
 import { hostMatches } from './hosts.ts';
 import {
+  blocksOf,
   type ClusterPolicy,
   type ConnectionPoolBlock,
   codecsOf,
@@ -263,8 +264,8 @@ export function clusterPolicy(
   service: Service | null,
   placementKey: string | null = null,
 ): ClusterPolicy {
-  const top = policy === null ? null : (policy.policy.ports.get(port) ?? policy.policy);
-  const own = subset === null ? null : (subset.policy.ports.get(port) ?? subset.policy);
+  const top = policy === null ? null : blocksOf(policy.policy, port);
+  const own = subset === null ? null : blocksOf(subset.policy, port);
   const balancer = own?.loadBalancer ?? top?.loadBalancer;
   const pool = own?.connectionPool ?? top?.connectionPool;
   return {

@@ -1,5 +1,7 @@
 /** faultsOf: what is wrong with a plugin that somebody wrote by hand: whatever the host reads of it later must be there. */
 
+import { PROTOCOL_NAME } from '../../metaprotocol/manifest.ts';
+
 type Kind = 'text' | 'list' | 'object' | 'function' | 'boolean' | 'number';
 
 const PLUGIN = { name: 'text', version: 'text', codecApi: 'text' } as const;
@@ -55,7 +57,7 @@ function faultsInCodec(codec: unknown, index: number): string[] {
     faults.push(`its ${place}.replies is ${shown(replies)}, not "in-order" or "any-order"`);
   }
   const name = propertyOf(manifest, 'name');
-  if (typeof name === 'string' && !/^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(name)) {
+  if (typeof name === 'string' && !PROTOCOL_NAME.test(name)) {
     faults.push(
       `its ${place}.manifest.name is "${name}", not lower case letters, digits and dashes: no port could name it`,
     );
