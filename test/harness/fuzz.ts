@@ -1,4 +1,5 @@
 /** Many random inputs for a codec: seeded, wiped behind its back, and told when one of them fails. */
+import { WIPED } from '../../src/conformance/feed.ts';
 import { Random } from '../../src/conformance/random.ts';
 
 const INPUTS = 50_000;
@@ -33,7 +34,7 @@ export function decodeInPieces({ codec, sink }: Side, bytes: Buffer, random: Ran
     const size = 1 + random.below(bytes.length);
     const chunk = Buffer.from(bytes.subarray(at, at + size));
     codec.decode(chunk, true);
-    chunk.fill(0xa5);
+    chunk.fill(WIPED);
     const { parkedBytes } = codec;
     if (parkedBytes > parkedLimit) throw new Error(`${parkedBytes} bytes parked, expected ${parkedLimit} at most`);
     at += size;
