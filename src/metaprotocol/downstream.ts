@@ -160,6 +160,7 @@ export class DownstreamConnection
   }
 
   onDrain(): void {
+    this.#output.onDrain();
     this.#markDirty();
   }
 

@@ -26,7 +26,8 @@ import { TlsTable } from './tls/tls-table.ts';
 import type { ClusterState } from './upstream/cluster.ts';
 import { addressOf } from './upstream/endpoint.ts';
 import { Flusher, SlabPool } from './wire/output.ts';
-import { ReadBuffer, SocketConnector } from './wire/socket-wire.ts';
+import { ReadBuffer } from './wire/read-buffer.ts';
+import { SocketConnector } from './wire/socket-wire.ts';
 import type { Connector, Wire } from './wire/wire.ts';
 
 export interface DataPlaneOptions {

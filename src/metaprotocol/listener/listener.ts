@@ -2,7 +2,7 @@
 import net from 'node:net';
 import type { Address, ConnectionInfo, Direction, TlsPeer } from '../filter.ts';
 import { addressOf } from '../upstream/endpoint.ts';
-import type { ReadBuffer } from '../wire/socket-wire.ts';
+import type { ReadBuffer } from '../wire/read-buffer.ts';
 import { acceptedWire } from '../wire/socket-wire.ts';
 import type { Wire } from '../wire/wire.ts';
 

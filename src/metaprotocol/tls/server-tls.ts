@@ -6,7 +6,7 @@ import { ConfigError, type ConfigIssue } from '../config-error.ts';
 import type { DownstreamTlsDescription } from '../description.ts';
 import type { TlsPeer } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
-import { duplexWire } from '../wire/socket-wire.ts';
+import { DuplexWire } from '../wire/duplex-wire.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { ClientHello } from './client-hello.ts';
 import { type Identity, readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
@@ -102,7 +102,7 @@ export class ServerTls {
       const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
       const uriSans = caller.filter(({ type }) => type === 'uri').map(({ value }) => value);
       const peer = { serverName: hello.serverName, alpn, uriSans, version: socket.getProtocol() };
-      owner.onSecure(duplexWire(socket), peer);
+      owner.onSecure(new DuplexWire(socket), peer);
     });
     return socket;
   }

@@ -13,7 +13,8 @@ import type { Address } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
 import type { Counter, StatsScope } from '../stats.ts';
 import { addressOf } from '../upstream/endpoint.ts';
-import { type ReadBuffer, SharedReadWire } from '../wire/socket-wire.ts';
+import type { ReadBuffer } from '../wire/read-buffer.ts';
+import { SharedReadWire } from '../wire/socket-wire.ts';
 import { surviveFailedWrites } from '../wire/survive-failed-writes.ts';
 import type { Connector, Wire, WireHandler } from '../wire/wire.ts';
 import { readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
@@ -80,7 +81,10 @@ export class TlsConnector implements Connector {
       checkServerIdentity: (_host, certificate) => this.#faultOf(certificate),
       onread: {
         buffer: this.#buffer.bytes,
-        callback: (length) => wire?.onRead(this.#buffer, length) ?? true,
+        callback: (length) => {
+          wire?.onRead(length);
+          return true;
+        },
       },
       // SNI carries no addresses.
       ...(serverName === null || isIP(serverName) !== 0 ? {} : { servername: serverName }),
@@ -90,7 +94,7 @@ export class TlsConnector implements Connector {
     const socket = connect(options);
     surviveFailedWrites(socket);
     this.#watch(socket, place);
-    wire = new TlsClientWire(socket);
+    wire = new TlsClientWire(socket, this.#buffer);
     return wire;
   }
 
@@ -135,8 +139,8 @@ export class TlsConnector implements Connector {
 class TlsClientWire extends SharedReadWire {
   readonly #socket: TLSSocket;
 
-  constructor(socket: TLSSocket) {
-    super(socket);
+  constructor(socket: TLSSocket, buffer: ReadBuffer) {
+    super(socket, buffer);
     this.#socket = socket;
   }
 

@@ -3,7 +3,7 @@ import { CertificateAuthority } from '../../../scripts/certificates.ts';
 import { ConfigError } from '../config-error.ts';
 import type { DownstreamTlsDescription, UpstreamTlsDescription } from '../description.ts';
 import { StatsStore } from '../stats.ts';
-import { ReadBuffer } from '../wire/socket-wire.ts';
+import { ReadBuffer } from '../wire/read-buffer.ts';
 import { type TlsEntries, TlsTable } from './tls-table.ts';
 
 const authority = new CertificateAuthority();

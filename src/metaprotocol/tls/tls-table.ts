@@ -1,7 +1,7 @@
 /** TlsTable: what a runtime has of TLS. What did not change is carried over, so that sessions live on and keys are not read again. */
 import type { DownstreamTlsDescription, UpstreamTlsDescription } from '../description.ts';
 import type { StatsScope } from '../stats.ts';
-import type { ReadBuffer } from '../wire/socket-wire.ts';
+import type { ReadBuffer } from '../wire/read-buffer.ts';
 import { ServerTls } from './server-tls.ts';
 import { TlsConnector } from './tls-connector.ts';
 

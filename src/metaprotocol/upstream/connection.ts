@@ -236,6 +236,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
   }
 
   onDrain(): void {
+    this.output.onDrain();
     this.#markDirty();
   }
 

@@ -5,7 +5,6 @@ import type { Wire } from './wire.ts';
 
 /** Takes what is written by copy, as the kernel does, or leaves it queued by reference. */
 class TakingWire implements Wire {
-  onTaken?: (() => void) | null;
   taken: Buffer[] = [];
   queuedBytes = 0;
   takes = true;
@@ -40,18 +39,17 @@ function setUp(): { wire: TakingWire; output: SlabOutput } {
   return { wire, output };
 }
 
-/** A wire that tells when it took what was written, has not yet, and holds a slab. */
-function setUpLent(): { wire: TakingWire; output: SlabOutput; pool: SlabPool; slab: Buffer } {
+/** Over a wire that has a slab and has not taken it yet. */
+function setUpLent(): { output: SlabOutput; pool: SlabPool; slab: Buffer } {
   const wire = new TakingWire();
   wire.takes = false;
-  wire.onTaken = null;
   const pool = new SlabPool();
   const output = new SlabOutput(pool, () => {});
   output.attach(wire);
   output.append(Buffer.from('first'), 0, 5);
   const { slab } = output;
   output.flush();
-  return { wire, output, pool, slab };
+  return { output, pool, slab };
 }
 
 const writes = fc.array(
@@ -117,19 +115,19 @@ describe('SlabOutput', () => {
     expect(wire.bytes.toString()).toBe('firstXXXXX');
   });
 
-  test('a slab comes back from a wire that tells when it took it, once and not before', () => {
-    const { wire, pool, slab } = setUpLent();
+  test('a slab comes back when the wire took it, once and not before', () => {
+    const { output, pool, slab } = setUpLent();
     expect(pool.take(slab.length).bytes).not.toBe(slab);
     for (const isBack of [true, false]) {
-      wire.onTaken!();
+      output.onDrain();
       expect(pool.take(slab.length).bytes === slab).toBe(isBack);
     }
   });
 
   test('a slab of a wire that closed before it took it never comes back', () => {
-    const { wire, output, pool, slab } = setUpLent();
+    const { output, pool, slab } = setUpLent();
     output.release();
-    wire.onTaken!();
+    output.onDrain();
     expect(pool.take(slab.length).bytes).not.toBe(slab);
   });
 

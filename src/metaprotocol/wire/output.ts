@@ -74,7 +74,7 @@ export class SlabOutput implements Output {
   #parts: Buffer[] = [];
   /** Slabs that #parts points into, besides the current one. */
   #filled: Slab[] = [];
-  /** Slabs that the wire has, where it tells when it no longer does. */
+  /** Slabs that the wire has, until it tells that it no longer does. */
   #lent: Slab[] = [];
   /** The current slab's bytes [#from, #used) are not in #parts yet. */
   #from = 0;
@@ -88,7 +88,7 @@ export class SlabOutput implements Output {
   #markUsed = 0;
   #markQueued = 0;
 
-  /** `onDirty` is called for every write; the connection schedules one flush a turn. */
+  /** `onDirty` is called for the first write since a flush, and for the end; the connection schedules one flush a turn. */
   constructor(pool: SlabPool, onDirty: () => void) {
     this.#pool = pool;
     this.#onDirty = onDirty;
@@ -96,7 +96,6 @@ export class SlabOutput implements Output {
 
   attach(wire: Wire): void {
     this.#wire = wire;
-    if (wire.onTaken !== undefined) wire.onTaken = () => this.#takeBack();
   }
 
   append(bytes: Buffer, from: number, to: number): number {
@@ -112,16 +111,16 @@ export class SlabOutput implements Output {
     if (this.#used + n > this.slab.length) this.#makeRoom(n);
     const at = this.#used;
     this.#used = at + n;
+    if (this.#queued === 0) this.#onDirty();
     this.#queued += n;
-    this.#onDirty();
     return at;
   }
 
   view(bytes: Buffer): void {
     this.#cut();
     this.#parts.push(bytes);
+    if (this.#queued === 0) this.#onDirty();
     this.#queued += bytes.length;
-    this.#onDirty();
   }
 
   end(): void {
@@ -203,12 +202,12 @@ export class SlabOutput implements Output {
     this.#wire = null;
   }
 
-  /** Slabs whose bytes the kernel has not taken yet belong to the wire. Where it tells no end of that, the garbage collector does. */
+  /** Slabs whose bytes the kernel has not taken yet belong to the wire. */
   #releaseSlabs(reusable: boolean): void {
     if (reusable) {
       for (const slab of this.#filled) this.#pool.give(slab);
       if (this.#slab !== null) this.#pool.give(this.#slab);
-    } else if (this.#wire?.onTaken !== undefined) {
+    } else {
       this.#lent.push(...this.#filled);
       if (this.#slab !== null) this.#lent.push(this.#slab);
     }
@@ -219,7 +218,8 @@ export class SlabOutput implements Output {
     this.#used = 0;
   }
 
-  #takeBack(): void {
+  /** The wire took all that it had. */
+  onDrain(): void {
     for (const slab of this.#lent) this.#pool.give(slab);
     this.#lent.length = 0;
   }

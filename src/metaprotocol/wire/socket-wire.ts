@@ -1,131 +1,75 @@
-/** Wires over Node sockets and other duplex streams. Reads of plain sockets share one buffer: 9–22 % less CPU (DESIGN §7). */
+/** Wires over Node's sockets, which read into the worker's shared buffer. */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import type { Address } from '../filter.ts';
+import { DuplexWire } from './duplex-wire.ts';
+import type { ReadBuffer } from './read-buffer.ts';
+import { type HandleOwner, SocketHandle } from './socket-handle.ts';
 import { surviveFailedWrites } from './survive-failed-writes.ts';
 import type { Connector, Wire, WireHandler } from './wire.ts';
 
-const READ_BUFFER_BYTES = 65_536;
-const SMALL_READ_BYTES = 2_048;
+/** Of a connection that is gone in both directions. */
+const RESET_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
-/** The read buffer of all sockets of one worker: filled, handed to the handler, and filled again. */
-export class ReadBuffer {
-  readonly bytes = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-  readonly #views: (Buffer | undefined)[] = new Array(SMALL_READ_BYTES).fill(undefined);
-
-  /** The first `length` bytes. Small reads are many, and a view costs more than what it saves: they are made once for a length. */
-  view(length: number): Buffer {
-    if (length >= SMALL_READ_BYTES) return this.bytes.subarray(0, length);
-    const view = this.#views[length] ?? this.bytes.subarray(0, length);
-    this.#views[length] = view;
-    return view;
-  }
-}
-
-class DuplexWire implements Wire {
-  onTaken?: (() => void) | null;
-  readonly #duplex: Duplex;
-  /** Of TLS only: a callback costs a plain socket more than it could tell. */
-  readonly #onWritten: ((error?: Error | null) => void) | undefined;
-  #handler: WireHandler | null = null;
-  #error: Error | null = null;
-  #closed = false;
-
-  constructor(duplex: Duplex) {
-    this.#duplex = duplex;
-    if (duplex instanceof TLSSocket) {
-      this.onTaken = null;
-      this.#onWritten = (error) => {
-        if (!error && duplex.writableLength === 0) this.onTaken?.();
-      };
-    }
-    duplex.on('error', (error: Error) => {
-      this.#error = error;
-    });
-    duplex.on('close', () => {
-      this.#closed = true;
-      this.#handler?.onClose(this.#error);
-    });
-  }
-
-  open(handler: WireHandler): void {
-    this.#handler = handler;
-    const duplex = this.#duplex;
-    if (this.#closed) {
-      queueMicrotask(() => handler.onClose(this.#error));
-      return;
-    }
-    duplex.on('end', () => handler.onEnd());
-    duplex.on('drain', () => handler.onDrain());
-    this.listen(duplex);
-  }
-
-  /** Subscribes to bytes; sockets with a shared read buffer get them by `deliver` instead. */
-  protected listen(duplex: Duplex): void {
-    duplex.on('data', (chunk: Buffer) => this.deliver(chunk, false));
-  }
-
-  protected deliver(chunk: Buffer, lent: boolean): void {
-    this.#handler?.onBytes(chunk, lent);
-  }
-
-  write(parts: readonly Buffer[]): void {
-    const duplex = this.#duplex;
-    const last = parts.length - 1;
-    if (last === 0) {
-      duplex.write(parts[0]!, this.#onWritten);
-      return;
-    }
-    duplex.cork();
-    for (let index = 0; index < last; index++) duplex.write(parts[index]!);
-    duplex.write(parts[last]!, this.#onWritten);
-    duplex.uncork();
-  }
-
-  get queuedBytes(): number {
-    return this.#duplex.writableLength;
-  }
-
-  pause(): void {
-    this.#duplex.pause();
-  }
-
-  resume(): void {
-    this.#duplex.resume();
-  }
-
-  end(): void {
-    this.#duplex.end();
-  }
-
-  destroy(): void {
-    this.#duplex.destroy();
-  }
-
-  detach(): Duplex {
-    this.#duplex.pause();
-    this.#duplex.removeAllListeners('data');
-    return this.#duplex;
-  }
-}
-
-/** A socket whose reads land in the shared buffer. The socket is made with `onread`, so it needs the wire first. */
+/** A socket made with `onread`, TLS or not; it needs the wire first. */
 export class SharedReadWire extends DuplexWire {
+  readonly #buffer: ReadBuffer;
+
+  constructor(socket: net.Socket, buffer: ReadBuffer) {
+    super(socket);
+    this.#buffer = buffer;
+  }
+
   protected override listen(socket: Duplex): void {
     // With `onread` there is no 'data' event; reading starts when the stream flows.
     socket.resume();
   }
 
-  onRead(buffer: ReadBuffer, length: number): boolean {
-    this.deliver(buffer.view(length), true);
-    return true;
+  onRead(length: number): void {
+    this.deliver(this.#buffer.view(length), true);
   }
 }
 
-/** Any duplex: TLS sockets, pipes of tests. Chunks are not lent. */
-export function duplexWire(duplex: Duplex): Wire {
-  return new DuplexWire(duplex);
+/** A plain socket: once it is connected, its bytes pass by its handle. */
+class PlainSocketWire extends SharedReadWire implements HandleOwner {
+  readonly #socket: net.Socket;
+  #handle: SocketHandle | null = null;
+
+  constructor(socket: net.Socket, buffer: ReadBuffer) {
+    super(socket, buffer);
+    this.#socket = socket;
+    if (!socket.connecting) this.takeHandle();
+  }
+
+  protected takeHandle(): void {
+    // What the stream has goes first, and then it goes on.
+    if (this.#socket.writableLength === 0) this.#handle = SocketHandle.of(this.#socket, this);
+  }
+
+  override write(parts: readonly Buffer[]): void {
+    if (this.#handle?.write(parts) === true) return;
+    // The stream meets the same error, and knows what follows from it.
+    this.#handle = null;
+    super.write(parts);
+  }
+
+  onWriteFailed(code: string, parts: readonly Buffer[]): void {
+    this.#handle = null;
+    if (this.#socket.destroyed) return;
+    // A connection that was reset takes nothing any more, from the stream neither.
+    if (RESET_CODES.has(code)) super.write(parts);
+    else this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code }));
+  }
+
+  override get queuedBytes(): number {
+    return super.queuedBytes + (this.#handle?.pendingBytes ?? 0);
+  }
+
+  override detach(): Duplex {
+    this.#handle?.release();
+    this.#handle = null;
+    return super.detach();
+  }
 }
 
 /**
@@ -141,11 +85,17 @@ export function acceptedWire(accepted: net.Socket, buffer: ReadBuffer): Wire {
   const options = {
     handle,
     allowHalfOpen: true,
-    onread: { buffer: buffer.bytes, callback: (length: number) => wire?.onRead(buffer, length) ?? true },
+    onread: {
+      buffer: buffer.bytes,
+      callback: (length: number) => {
+        wire?.onRead(length);
+        return true;
+      },
+    },
   };
   const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
   socket.setNoDelay(true);
-  wire = new SharedReadWire(socket);
+  wire = new PlainSocketWire(socket, buffer);
   return wire;
 }
 
@@ -164,27 +114,33 @@ export class SocketConnector implements Connector {
       noDelay: true,
       onread: {
         buffer: this.#buffer.bytes,
-        callback: (length: number) => wire?.onRead(this.#buffer, length) ?? true,
+        callback: (length: number) => {
+          wire?.onRead(length);
+          return true;
+        },
       },
     };
     const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
     surviveFailedWrites(socket);
     socket.connect({ host: to.host, port: to.port });
-    wire = new ConnectingWire(socket);
+    wire = new ConnectingWire(socket, this.#buffer);
     return wire;
   }
 }
 
-class ConnectingWire extends SharedReadWire {
+class ConnectingWire extends PlainSocketWire {
   readonly #socket: net.Socket;
 
-  constructor(socket: net.Socket) {
-    super(socket);
+  constructor(socket: net.Socket, buffer: ReadBuffer) {
+    super(socket, buffer);
     this.#socket = socket;
   }
 
   override open(handler: WireHandler): void {
-    this.#socket.once('connect', () => handler.onOpen());
+    this.#socket.once('connect', () => {
+      this.takeHandle();
+      handler.onOpen();
+    });
     super.open(handler);
   }
 }

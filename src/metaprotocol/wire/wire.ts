@@ -1,4 +1,4 @@
-/** Wire: a byte stream as the core needs it. Sockets implement it in socket-wire.ts, tests in memory. */
+/** Wire: a byte stream as the core needs it. socket-wire.ts has it over sockets, duplex-wire.ts over other streams, tests in memory. */
 import type { Duplex } from 'node:stream';
 import type { Address } from '../filter.ts';
 
@@ -10,7 +10,7 @@ export interface WireHandler {
   onBytes(chunk: Buffer, lent: boolean): void;
   /** The peer's FIN, at most once. Writing may go on. */
   onEnd(): void;
-  /** `queuedBytes` fell to 0 after it was not. */
+  /** `queuedBytes` fell to 0 after it was not: buffers that were written are their owner's again. */
   onDrain(): void;
   /** Once, and the last call. `error` null: it ended in order, or was destroyed by us. */
   onClose(error: Error | null): void;
@@ -23,8 +23,6 @@ export interface Wire {
   write(parts: readonly Buffer[]): void;
   /** Bytes taken by `write` and not yet by the kernel. */
   readonly queuedBytes: number;
-  /** There on wires that take no write at once (TLS), for who lends the buffers: called when `queuedBytes` is 0 again. */
-  onTaken?: (() => void) | null;
   pause(): void;
   resume(): void;
   /** FIN behind what was written. */
