@@ -33,6 +33,7 @@ export class SharedReadWire extends DuplexWire {
 /** A plain socket: once it is connected, its bytes pass by its handle. */
 class PlainSocketWire extends SharedReadWire implements HandleOwner {
   readonly #socket: net.Socket;
+  /** While it is there the stream has nothing to write. */
   #handle: SocketHandle | null = null;
 
   constructor(socket: net.Socket, buffer: ReadBuffer) {
@@ -42,7 +43,7 @@ class PlainSocketWire extends SharedReadWire implements HandleOwner {
   }
 
   protected takeHandle(): void {
-    // What the stream has goes first, and then it goes on.
+    // What the stream has goes first, and so does all that follows.
     if (this.#socket.writableLength === 0) this.#handle = SocketHandle.of(this.#socket, this);
   }
 
@@ -62,7 +63,7 @@ class PlainSocketWire extends SharedReadWire implements HandleOwner {
   }
 
   override get queuedBytes(): number {
-    return super.queuedBytes + (this.#handle?.pendingBytes ?? 0);
+    return this.#handle === null ? super.queuedBytes : this.#handle.pendingBytes;
   }
 
   override detach(): Duplex {

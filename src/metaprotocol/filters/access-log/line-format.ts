@@ -6,6 +6,7 @@ import type { ByteRange, Message } from '../../message.ts';
 import { Status } from '../../status.ts';
 
 const NO_BYTES = Buffer.alloc(0);
+const ZERO = 0x30;
 
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
 type Field =
@@ -41,7 +42,7 @@ function attribute(messageOf: (stream: Stream) => Message | null) {
 }
 
 const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
-  START_TIME: () => ({ steady: startTimeText() }),
+  START_TIME: () => ({ write: startTime() }),
   PROTOCOL: steady((stream) => stream.request.family),
   LISTENER: steady((stream) => stream.downstream.listener),
   ROUTE_NAME: steady((stream) => stream.route?.name ?? '-'),
@@ -75,24 +76,33 @@ function lastAttempt({ attempts }: Stream): Stream['attempts'][number] | undefin
 
 /** The wall clock is looked at this often: it may be set while the monotonic one goes on. */
 const WALL_CLOCK_MS = 1_000;
+/** Where the milliseconds begin in `2026-11-21T13:59:59.000Z`. */
+const MILLISECONDS_AT = 20;
 
-/** ISO 8601 with milliseconds. Many streams start in the same one: its text is made once. */
-function startTimeText(): (stream: Stream) => string {
+/** ISO 8601 with milliseconds. Streams end in another order than they began, so each line has its own: only the digits change. */
+function startTime(): Write {
   let offsetMs = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
-  let lastMs = Number.NaN;
-  let last = '';
-  return (stream) => {
+  let second = Number.NaN;
+  let text: Uint8Array = NO_BYTES;
+  return (stream, log) => {
     if (Math.abs(stream.startMs - lookedAtMs) >= WALL_CLOCK_MS) {
       lookedAtMs = stream.startMs;
       offsetMs = Date.now() - (stream.startMs + stream.elapsedMs);
     }
     const startMs = Math.round(stream.startMs + offsetMs);
-    if (startMs !== lastMs) {
-      lastMs = startMs;
-      last = new Date(startMs).toISOString();
+    const startSecond = Math.floor(startMs / 1_000);
+    if (startSecond !== second) {
+      second = startSecond;
+      text = Buffer.from(new Date(startMs).toISOString());
     }
-    return last;
+    const ms = startMs - startSecond * 1_000;
+    const tens = (ms / 10) | 0;
+    const hundreds = (ms / 100) | 0;
+    text[MILLISECONDS_AT] = ZERO + hundreds;
+    text[MILLISECONDS_AT + 1] = ZERO + tens - hundreds * 10;
+    text[MILLISECONDS_AT + 2] = ZERO + ms - tens * 10;
+    log.copy(text);
   };
 }
 
