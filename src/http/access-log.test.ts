@@ -36,9 +36,19 @@ describe('the access log of HTTP', () => {
     ask('GET /a"b\\c?q="1 HTTP/1.1\r\nHost: h\r\nA:  plain \r\nB: "x\\\r\nC: 1\r\nc: "\r\nd: tab\there \xe9\x85\xff');
     ask('OPTIONS http://other HTTP/1.1\r\nHost: other\r\nA:');
     expect(mesh.lines).toEqual([
-      String.raw`/a\x22b\x5cc?q=\x221 "h" "plain" "\x22x\x5c" "1,\x22" "tab\x09here é\x85ÿ" "\x221" "-" "\x22"`,
+      String.raw`/a\x22b\x5cc?q=\x221 "h" "plain" "\x22x\x5c" "1,\x22" "tab\x09here \xe9\x85\xff" "\x221" "-" "\x22"`,
       String.raw`* "other" "" "-" "-" "-" "-" "-" "\x22"`,
     ]);
+  });
+
+  it('shows UTF-8 as its text', () => {
+    const options = { path: 'log', format: '"%REQ(city)%" "%REQ(tail)%"' };
+    const mesh = new HttpMesh({ builtIns: [{ factory: accessLogFilter, options }] });
+    mesh.newCaller().send('GET / HTTP/1.1\r\nHost: h\r\nCity: Zürich "東京"\r\nTail: x\u0085\r\n\r\n');
+    mesh.settle();
+    mesh.upstream().connection.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    mesh.settle();
+    expect(mesh.lines).toEqual([String.raw`"Zürich \x22東京\x22" "x\x85"`]);
   });
 
   it('says why a request was refused before it had a route, and what its answer weighs', () => {

@@ -3,6 +3,8 @@
  * own. Every line is written at once, between `beginLine` and `endLine`.
  */
 
+import { isUtf8 } from 'node:buffer';
+
 const BATCH_BYTES = 65_536;
 const SPARE_BATCHES = 8;
 const EMPTY = Buffer.alloc(0);
@@ -15,6 +17,7 @@ const ZERO = 0x30;
 /** Below this the digits are made with 32-bit integers. */
 const INTEGER_LIMIT = 1_000_000_000;
 
+const HIGH_BYTES = /[\x80-\xff]/g;
 const UNSAFE = /["\\\p{Cc}]/gu;
 /** 1: a byte of ASCII that stands in a log as it is. */
 const PLAIN: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -71,8 +74,8 @@ export class LogWriter {
     this.#length += this.#bytes.write(text, this.#length);
   }
 
-  /** Text that somebody else may have chosen: nothing of it ends the line or a quoted field. */
-  quoted(text: string): void {
+  /** Text that somebody else may have chosen: nothing of it ends the line or a quoted field. `show`: how what is not plain ASCII shows. */
+  quoted(text: string, show: (text: string) => string = quoteSafe): void {
     const { length } = text;
     this.#reserve(length);
     const to = this.#bytes;
@@ -80,7 +83,7 @@ export class LogWriter {
     for (let index = 0; index < length; index++) {
       const code = text.charCodeAt(index);
       if (code > 0xff || PLAIN[code] === 0) {
-        this.text(quoteSafe(text));
+        this.text(show(text));
         return;
       }
       to[at + index] = code;
@@ -171,6 +174,13 @@ export class LogWriter {
 /** A value in which nothing ends the line or a quoted field. */
 export function quoteSafe(text: string): string {
   return text.replace(UNSAFE, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** The same for a value of a bytewise message; bytes that are not UTF-8 all show as `\xfc`. */
+export function quoteSafeBytewise(value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  if (isUtf8(bytes)) return quoteSafe(bytes.toString('utf8'));
+  return quoteSafe(value).replace(HIGH_BYTES, (char) => `\\x${char.charCodeAt(0).toString(16)}`);
 }
 
 /** For a data plane that keeps no access logs. */

@@ -45,6 +45,8 @@ export interface Message {
   readonly raw: Buffer | null;
   /** Bytes of a message that is whole with its head, for a codec without `raw` or whose `raw` is made anew each time. */
   readonly rawBytes?: number;
+  /** True: values are the wire's bytes, one a character. Who compares or shows them as text takes them for UTF-8. */
+  readonly bytewise?: boolean;
   /** Its bytes are lent until `decode()` returns. Copies them now; a second call does nothing. */
   keep(): void;
   /** First value of the attribute, edits included; a protocol whose repeated fields combine (HTTP) gives the combined value. */

@@ -49,6 +49,10 @@ abstract class Http1Message implements Message {
     return 'http';
   }
 
+  get bytewise(): boolean {
+    return true;
+  }
+
   get raw(): null {
     return null;
   }

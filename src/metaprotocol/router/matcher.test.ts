@@ -66,6 +66,30 @@ describe('compileMatcher', () => {
     expect(asked[0]).toEqual(['k', 'say']);
   });
 
+  test.each([
+    [exact('Zürich'), 'Zürich', true],
+    [exact('Zürich'), 'Zurich', false],
+    [{ kind: 'prefix', value: 'Zü', ignoreCase: false }, 'Zürich', true],
+    [{ kind: 'suffix', value: '東', ignoreCase: false }, 'a東', true],
+    [regex('Z.rich'), 'Zürich', true],
+    [regex('[東京]{2}'), '東京', true],
+    [regex('.'), '東京', false],
+  ] as [AttributeTest, string, boolean][])('%j on %j, as text and as bytes: %s', (test, value, expected) => {
+    const message = { bytewise: true, get: () => Buffer.from(value).toString('latin1') } as unknown as Message;
+    for (const invert of [false, true]) {
+      const matcher = compileMatcher({ key: 'k', test, invert, absentIsEmpty: false });
+      expect(matcher.matches(message)).toBe(expected !== invert);
+      expect(matcher.matches(messageWith({ k: value }))).toBe(expected !== invert);
+    }
+  });
+
+  test('bytes that are no UTF-8 are other characters than any text', () => {
+    const message = { bytewise: true, get: () => 'Z\xfcrich' } as unknown as Message;
+    const holds = (test: AttributeTest) =>
+      compileMatcher({ key: 'k', test, invert: false, absentIsEmpty: false }).matches(message);
+    expect([exact('Zürich'), regex('Zürich'), regex('Z.*')].map(holds)).toEqual([false, false, true]);
+  });
+
   test('a regular expression that would backtrack for ever takes linear time', () => {
     expect(matches(regex('(a+)+'), `${'a'.repeat(50_000)}b`)).toBe(false);
   });

@@ -1,8 +1,11 @@
 /** Attribute matchers, compiled from their description. Regular expressions are RE2 syntax in linear time and match the whole value. */
 import { RE2JS } from 're2js';
+import { bytewise, isAscii, textOfBytewise } from '../bytewise-text.ts';
 import { ConfigError } from '../config-error.ts';
 import type { AttributeMatch, AttributeTest } from '../description.ts';
 import type { Message } from '../message.ts';
+
+type ValueTest = Exclude<AttributeTest, { kind: 'present' }>;
 
 export interface Matcher {
   matches(message: Message): boolean;
@@ -53,8 +56,35 @@ class TestMatcher implements Matcher {
   }
 
   matches(message: Message): boolean {
-    const value = message.get(this.#key);
+    const value = this.valueOf(message);
     return value === undefined ? this.#absent : this.#test(value) === this.#wanted;
+  }
+
+  protected valueOf(message: Message): string | undefined {
+    return message.get(this.#key);
+  }
+}
+
+/** Characters, not bytes, are what a regular expression is about. */
+class RegexMatcher extends TestMatcher {
+  protected override valueOf(message: Message): string | undefined {
+    const value = super.valueOf(message);
+    return value !== undefined && message.bytewise === true ? textOfBytewise(value) : value;
+  }
+}
+
+/** A text that is not the same in a bytewise message. */
+class WideMatcher implements Matcher {
+  readonly #text: Matcher;
+  readonly #bytes: Matcher;
+
+  constructor(text: Matcher, bytes: Matcher) {
+    this.#text = text;
+    this.#bytes = bytes;
+  }
+
+  matches(message: Message): boolean {
+    return (message.bytewise === true ? this.#bytes : this.#text).matches(message);
   }
 }
 
@@ -74,18 +104,22 @@ class PresenceMatcher implements Matcher {
 
 /** Throws ConfigError for what cannot be compiled. */
 export function compileMatcher(match: AttributeMatch): Matcher {
-  if (match.test.kind === 'present') return new PresenceMatcher(match.key, !match.invert);
+  const { test } = match;
+  if (test.kind === 'present') return new PresenceMatcher(match.key, !match.invert);
+  if (test.kind === 'regex') return new RegexMatcher(match, compileTest(test));
+  if (test.kind === 'range' || isAscii(test.value)) return compileText(match, test);
+  return new WideMatcher(compileText(match, test), compileText(match, { ...test, value: bytewise(test.value) }));
+}
+
+function compileText(match: AttributeMatch, test: ValueTest): Matcher {
   const plain = !match.invert && !match.absentIsEmpty;
-  if (plain && match.test.kind === 'exact' && !match.test.ignoreCase)
-    return new ExactMatcher(match.key, match.test.value);
-  if (plain && match.test.kind === 'prefix' && !match.test.ignoreCase) {
-    return new PrefixMatcher(match.key, match.test.value);
-  }
-  return new TestMatcher(match, compileTest(match.test));
+  if (plain && test.kind === 'exact' && !test.ignoreCase) return new ExactMatcher(match.key, test.value);
+  if (plain && test.kind === 'prefix' && !test.ignoreCase) return new PrefixMatcher(match.key, test.value);
+  return new TestMatcher(match, compileTest(test));
 }
 
 /** Throws ConfigError for what cannot be compiled. */
-export function compileTest(test: Exclude<AttributeTest, { kind: 'present' }>): (value: string) => boolean {
+export function compileTest(test: ValueTest): (value: string) => boolean {
   switch (test.kind) {
     case 'regex':
       return compileRegex(test.value);

@@ -1,7 +1,7 @@
 /** LineFormat: a format of the access log, compiled into parts that write a line's bytes. */
 import type { ConfigIssue } from '../../config-error.ts';
 import type { Stream } from '../../filter.ts';
-import { type LogWriter, quoteSafe } from '../../log-writer.ts';
+import { type LogWriter, quoteSafe, quoteSafeBytewise } from '../../log-writer.ts';
 import type { ByteRange, Message } from '../../message.ts';
 import { Status } from '../../status.ts';
 
@@ -35,7 +35,8 @@ function attribute(messageOf: (stream: Stream) => Message | null) {
         const message = messageOf(stream);
         const located = message?.locate?.(key, range) ?? null;
         if (located === true && log.quotedBytes(range.bytes, range.from, range.to)) return;
-        log.quoted((located === false ? undefined : message?.get(key)) ?? '-');
+        const value = located === false ? undefined : message?.get(key);
+        log.quoted(value ?? '-', message?.bytewise === true ? quoteSafeBytewise : quoteSafe);
       },
     };
   };
