@@ -1,8 +1,8 @@
 /** `meltemi control`: a control plane for proxies that run elsewhere. */
 import { createControlPlane } from '../control/control-plane.ts';
+import { processLog } from '../proxy/process-log.ts';
 import { type Command, ExitCode, untilAborted } from './command.ts';
-import { readAddress, readDirectories, readOptions, writeAddress } from './options.ts';
-import { createProcessLog } from './process-log.ts';
+import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress } from './options.ts';
 import { builtInManifests } from './proxy-options.ts';
 
 export const controlCommand: Command = {
@@ -38,7 +38,7 @@ Examples:
       listen: readAddress(values.listen, '--listen'),
       adminListen: readAddress(values.admin, '--admin'),
       insecure: values.insecure,
-      log: createProcessLog(values['log-level']),
+      log: processLog(readLogLevel(values['log-level'])),
       accessLogFile: values['access-log'],
     });
     const { xdsAddress, adminAddress } = controlPlane;

@@ -1,11 +1,11 @@
 /** `meltemi demo`: a mesh with servers and callers to look at and to change. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processLog } from '../proxy/process-log.ts';
 import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, UsageError } from './command.ts';
 import { type DemoMesh, runThriftDemo } from './demo/thrift-demo.ts';
 import { type Mesh, startMesh } from './mesh.ts';
 import { readOptions, writeAddress } from './options.ts';
-import { createProcessLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
 import { builtInManifests, PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
 
@@ -35,7 +35,7 @@ Examples:
 
 /** `routerLabels`: of a second proxy, which serves the Gateways that select it; none: there is none. */
 export async function startDemoMesh(configDirectory: string, routerLabels: readonly string[] = []): Promise<DemoMesh> {
-  const log = createProcessLog('warn');
+  const log = processLog('warn');
   const optionsOf = (id: string) => ({ ...readOptions([], PROXY_OPTIONS), id, 'drain-time': '1' });
   const mesh = await startMesh({
     directories: [configDirectory],

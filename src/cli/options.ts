@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Address } from '../metaprotocol/filter.ts';
+import { LOG_LEVELS, type LogLevel } from '../proxy/process-log.ts';
 import { UsageError } from './command.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -41,6 +42,10 @@ export function readChoice<const T extends string>(text: string, option: string,
   const choice = choices.find((candidate) => candidate === text);
   if (choice === undefined) throw new UsageError(`${option} ${text}: expected ${choices.join(' or ')}`);
   return choice;
+}
+
+export function readLogLevel(text: string): LogLevel {
+  return readChoice(text, '--log-level', LOG_LEVELS);
 }
 
 /** Folders of YAML; at least one. */

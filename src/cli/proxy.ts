@@ -1,8 +1,9 @@
 /** `meltemi proxy`: a proxy that gets its configuration from a control plane. */
+
+import { processLog } from '../proxy/process-log.ts';
 import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, ExitCode, UsageError, untilAborted } from './command.ts';
-import { readAddress, readOptions, writeAddress } from './options.ts';
-import { createProcessLog } from './process-log.ts';
+import { readAddress, readLogLevel, readOptions, writeAddress } from './options.ts';
 import { productVersion } from './product-version.ts';
 import { builtInManifests, PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
@@ -37,7 +38,7 @@ Examples:
       version: productVersion(),
       manifests: builtInManifests(),
       adminListen: readAddress(values.admin, '--admin'),
-      log: createProcessLog(values['log-level']),
+      log: processLog(readLogLevel(values['log-level'])),
     });
     process.stdout.write(`proxy admin: http://${writeAddress(proxy.adminAddress!)}\n`);
     void proxy.ready.then(() => process.stdout.write('ready: the configuration runs on every worker\n'));

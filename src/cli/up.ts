@@ -1,9 +1,9 @@
 /** `meltemi up`: a mesh on this machine, the way to start. */
 import { renderStatus } from '../control/status/status-text.ts';
+import { processLog } from '../proxy/process-log.ts';
 import { type Command, ExitCode, untilAborted } from './command.ts';
 import { startMesh } from './mesh.ts';
-import { readAddress, readDirectories, readOptions, writeAddress } from './options.ts';
-import { createProcessLog } from './process-log.ts';
+import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress } from './options.ts';
 import { PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
 export const upCommand: Command = {
@@ -42,7 +42,7 @@ Examples:
       proxyAdminListen: readAddress(values['proxy-admin'], '--proxy-admin'),
       accessLogFile: values['access-log'],
       proxy: readProxyOptions(values),
-      log: createProcessLog(values['log-level']),
+      log: processLog(readLogLevel(values['log-level'])),
     });
     const { controlPlane, proxy } = mesh;
     await mesh.settled();

@@ -1,5 +1,4 @@
 /** createProxy: an HTTP proxy inside a Node process, in a few lines. */
-import { destination, pino, stdSerializers } from 'pino';
 import { http1Plugin } from '../codecs/http1/plugin.ts';
 import { httpFilter } from '../http/http-filter.ts';
 import { SystemClock } from '../metaprotocol/clock.ts';
@@ -20,6 +19,7 @@ import {
   LISTENER,
   planHttpProxy,
 } from './http-proxy-options.ts';
+import { processLog } from './process-log.ts';
 import { TlsMaterials } from './tls-materials.ts';
 
 const DRAIN_MS = 5_000;
@@ -35,7 +35,7 @@ export interface HttpProxy {
 }
 
 /** Rejects with ConfigError, which names every fault, or if it cannot listen. `log`: warnings on standard error by default. */
-export async function createProxy(options: HttpProxyOptions, log: Log = warnings()): Promise<HttpProxy> {
+export async function createProxy(options: HttpProxyOptions, log: Log = processLog('warn')): Promise<HttpProxy> {
   let plan = planHttpProxy(options);
   const filters = options.filters ?? [];
   const codecApi = `^${CODEC_API_VERSION}`;
@@ -106,9 +106,4 @@ async function run(plane: DataPlane, plan: HttpProxyPlan, tls: TlsMaterials): Pr
 
 function describeIssue({ path, message }: RuntimeIssue): { path: string; message: string } {
   return { path, message };
-}
-
-function warnings(): Log {
-  // Else an Error is {}.
-  return pino({ level: 'warn', base: null, serializers: { error: stdSerializers.err } }, destination(2));
 }

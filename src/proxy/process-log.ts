@@ -1,14 +1,13 @@
-/** The process's own log: JSON lines on standard error, so that standard output stays for people and access logs. */
+/** processLog: the log of a process as JSON lines on standard error, so that standard output stays for people and access logs. */
 import { destination, pino, stdSerializers } from 'pino';
 import type { Log } from '../metaprotocol/core.ts';
-import { readChoice } from './options.ts';
 
 export const LOG_LEVELS = ['info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export function createProcessLog(level: string): Log {
-  const chosen = readChoice(level, '--log-level', LOG_LEVELS);
+export function processLog(level: LogLevel): Log {
   const options = {
-    level: chosen,
+    level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     // Else an Error is {}.
