@@ -67,7 +67,7 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     }
     const ends = (answer.flags & Flag.End) !== 0;
     const framing = ends ? Framing.None : framingFor(answer.framing, call.minor);
-    const keepAlive = this.#keepAlive && !this.#mustClose(call, ends, framing);
+    const keepAlive = this.#keepAlive && !this.#mustClose(call, framing);
     let own = framing === Framing.Chunked ? 'transfer-encoding: chunked\r\n' : '';
     if (!keepAlive) own += 'connection: close\r\n';
     else if (call.minor === 0) own += 'connection: keep-alive\r\n';
@@ -190,10 +190,10 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     this.sink.onReset(id, statusOf(Status.downstream_reset, this.describe(`the caller ended ${what}`)));
   }
 
-  #mustClose(call: Http1Request, ends: boolean, framing: Framing): boolean {
+  #mustClose(call: Http1Request, framing: Framing): boolean {
     if (this.#draining || framing === Framing.UntilClose) return true;
-    // What is left of the request would be read as the next one.
-    if (ends && !this.#requestEnded) return true;
+    // Once its answer has ended, what is left of the request would be read as the next one. The head is the last place to say so.
+    if (!this.#requestEnded) return true;
     // What a caller sent into a tunnel that it did not get must not be read as requests.
     return (call.flags & Flag.Tunnel) !== 0 && (call.method === 'CONNECT' || this.parkedBytes > 0);
   }
