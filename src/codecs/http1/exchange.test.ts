@@ -331,8 +331,7 @@ describe('callers that go', () => {
     mesh.settle();
     mesh.upstream().connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
     mesh.settle();
-    const head = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nconnection: close\r\n\r\n';
-    expect(caller.text).toBe(`${head}big`);
+    expect(caller.text).toMatch(/^HTTP\/1.1 413 [^\r]*\r\nContent-Length: 3\r\nconnection: close\r\n\r\nbig$/);
     expect(mesh.upstream().connection.wire.destroyed).toBe(true);
     // FIN, not RST: what it goes on sending is read and dropped.
     caller.send('d'.repeat(900));
