@@ -1,6 +1,6 @@
 /** KindDefinition: what the control plane knows of one kind of resource, apart from what it does with it. */
 import { z } from 'zod';
-import { isRecord } from './describe.ts';
+import { isRecord } from '../../schema/describe.ts';
 import { type FieldPath, type Finding, findingAt, type ResourceDocument } from './resource.ts';
 
 /** A field that the schema accepts and nothing acts on yet. */

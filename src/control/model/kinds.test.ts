@@ -20,7 +20,7 @@ describe('MetaRouter', () => {
   it.each([
     [
       `match: { attributes: { a: { exact: x, prefix: y } } }, ${to('v1')}`,
-      `${AT}.match.attributes.a: actual a mapping {"exact":"x","prefix":"y"}, expected one of exact, prefix, regex`,
+      `${AT}.match.attributes.a: actual an object {"exact":"x","prefix":"y"}, expected one of exact, prefix, regex`,
     ],
     [
       `match: { attributes: { a: { prefix: '' } } }, ${to('v1')}`,
@@ -37,7 +37,7 @@ describe('MetaRouter', () => {
     ],
     [
       `mirrorPercentage: { value: 5 }, ${to('v1')}`,
-      `${AT}.mirrorPercentage: actual a mapping {"value":5}, expected a mirror beside it`,
+      `${AT}.mirrorPercentage: actual an object {"value":5}, expected a mirror beside it`,
     ],
     [
       `mirror: { host: ${HOST} }, mirrorPercentage: { value: 0 }, ${to('v1')}`,

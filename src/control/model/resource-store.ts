@@ -2,11 +2,11 @@
  * ResourceStore: the resources of all files by identity. A file that is broken or empty deletes nothing: what it held before
  * stays until the file is readable again or gone.
  */
+import { nearMiss } from '../../schema/near-miss.ts';
 import type { FileContent } from '../sources/yaml-documents.ts';
 import { checkSchema } from './check-schema.ts';
 import { type KindDefinition, notAppliedFindings } from './kind.ts';
 import { KINDS } from './kinds.ts';
-import { nearMiss } from './near-miss.ts';
 import {
   type Finding,
   findingAt,

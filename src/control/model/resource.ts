@@ -1,4 +1,5 @@
 /** Resource: one YAML document of a known identity, and the findings that were made about it. */
+import { formatPath } from '../../schema/describe.ts';
 
 export interface Place {
   readonly file: string;
@@ -61,16 +62,6 @@ export interface Resource<S = unknown> {
 
 export function resourceKey(kind: string, namespace: string, name: string): string {
   return `${kind}/${namespace}/${name}`;
-}
-
-export function formatPath(path: FieldPath): string {
-  let text = '';
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else if (/^[A-Za-z_][\w-]*$/.test(part)) text += text === '' ? part : `.${part}`;
-    else text += `[${JSON.stringify(part)}]`;
-  }
-  return text;
 }
 
 export function findingAt(document: ResourceDocument, level: FindingLevel, path: FieldPath, message: string): Finding {

@@ -56,7 +56,7 @@ describe('readYamlDocuments', () => {
   it.each([
     ['text', '1 : actual "text", expected a resource with apiVersion and kind'],
     ['- a', '1 : actual a list ["a"], expected a resource with apiVersion and kind'],
-    ['domain: x', '1 : actual a mapping without apiVersion and kind, expected a resource'],
+    ['domain: x', '1 : actual an object without apiVersion and kind, expected a resource'],
     ['kind: Thing\nmetadata: {}', '1 apiVersion: actual nothing, expected a text that is not empty'],
     ['a: [1', '1 : YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
     [

@@ -10,9 +10,8 @@ import {
   visit,
   type YAMLError,
 } from 'yaml';
-import { describe, isRecord } from '../model/describe.ts';
+import { describe, formatPath, isRecord } from '../../schema/describe.ts';
 import type { FieldPath, Finding, Place, ResourceDocument } from '../model/resource.ts';
-import { formatPath } from '../model/resource.ts';
 
 export interface FileContent {
   readonly documents: readonly ResourceDocument[];
@@ -80,7 +79,7 @@ function addResource(
   faults: Finding[],
 ): void {
   if (body.apiVersion === undefined && body.kind === undefined) {
-    const nothing = reader.finding(base, 'actual a mapping without apiVersion and kind, expected a resource');
+    const nothing = reader.finding(base, 'actual an object without apiVersion and kind, expected a resource');
     faults.push(...(own.length > 0 ? own : [nothing]));
     return;
   }

@@ -1,6 +1,6 @@
 /** Checks attribute keys against a protocol's schema: what routes, hash policies and mutations may name. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
-import { nearMiss } from '../model/near-miss.ts';
+import { nearMiss } from '../../schema/near-miss.ts';
 import type { CodecOptions } from './mesh.ts';
 
 export interface AttributeFault {

@@ -1,6 +1,6 @@
 /** Binding: where a VirtualService applies, the sidecars of the mesh or one server of a Gateway, and which of its match blocks do there. */
 import { RE2JS } from 're2js';
-import { nearMiss } from '../model/near-miss.ts';
+import { nearMiss } from '../../schema/near-miss.ts';
 import type { ConnectionMatchSpec, HttpMatchSpec, HttpStringMatchSpec } from '../model/virtual-service.ts';
 import type { Report } from './destinations.ts';
 import type { Callers, Gateway } from './mesh.ts';

@@ -1,6 +1,6 @@
 /** DestinationResolver: the host, subset and port that a route names, checked against the services that there are. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
-import { nearMiss } from '../model/near-miss.ts';
+import { nearMiss } from '../../schema/near-miss.ts';
 import type { FieldPath, Finding } from '../model/resource.ts';
 import { blocksOf, codecsOf, type Destination, isEncrypted, type ServicePort } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';

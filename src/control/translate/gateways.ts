@@ -1,6 +1,6 @@
 /** Gateway (networking.istio.io) -> Gateway: the servers that routers open, and what is said of those that they do not. */
 import { getCiphers } from 'node:tls';
-import { describe } from '../model/describe.ts';
+import { describe } from '../../schema/describe.ts';
 import type { GatewayServerSpec, GatewaySpec, ServerTlsSpec } from '../model/gateway.ts';
 import { type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { Credentials } from './credentials.ts';

@@ -1,8 +1,8 @@
 /** ProtocolTable: every protocol name that a port may carry, and the codec with its options behind it. */
 import type { OptionSchema, ProtocolManifest } from '../../metaprotocol/manifest.ts';
+import { describe } from '../../schema/describe.ts';
+import { nearMiss } from '../../schema/near-miss.ts';
 import type { ApplicationProtocolSpec } from '../model/application-protocol.ts';
-import { describe } from '../model/describe.ts';
-import { nearMiss } from '../model/near-miss.ts';
 import { findingAt, type Resource } from '../model/resource.ts';
 import type { CodecOptions, PortProtocol } from './mesh.ts';
 import type { Compiled } from './translation-round.ts';

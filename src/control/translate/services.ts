@@ -1,6 +1,6 @@
 /** ServiceEntry and WorkloadEntry -> Service. */
 import { isIP } from 'node:net';
-import { describe } from '../model/describe.ts';
+import { describe } from '../../schema/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { ServiceEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadSpec } from '../model/workload-entry.ts';

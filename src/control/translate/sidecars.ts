@@ -1,6 +1,5 @@
 /** Sidecar -> SidecarPolicy. */
-
-import { describe } from '../model/describe.ts';
+import { describe } from '../../schema/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { IngressPort, SidecarPolicy } from './mesh.ts';

@@ -1,0 +1,25 @@
+/** The schemas of fields that programs and plugins give. Each one's own text is what was expected. */
+import { z } from 'zod';
+import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../metaprotocol/manifest.ts';
+
+export const text = z.string().min(1);
+export const aFunction = z.custom((given) => typeof given === 'function', 'a function');
+
+/** The range in one message, whatever is wrong with the number. */
+export function wholeNumber(least: number, most: number) {
+  return z.custom<number>(
+    (given) => Number.isInteger(given) && Number(given) >= least && Number(given) <= most,
+    `a whole number from ${least} to ${most}`,
+  );
+}
+
+export const protocolName = z.custom<string>(
+  (given) => typeof given === 'string' && given.length <= LONGEST_PROTOCOL_NAME && PROTOCOL_NAME.test(given),
+  `lower case letters, digits and dashes, at most ${LONGEST_PROTOCOL_NAME} and no dash at an end`,
+);
+
+/** Of the codec API that a plugin was written for. */
+export const codecApi = z.custom<string>(
+  (given) => typeof given === 'string' && /^\^?\d+\.\d+\.\d+$/.test(given),
+  'a version such as "^1.0.0"',
+);
