@@ -27,6 +27,7 @@ export interface Plan {
 
 const MULTI = commandBytes(['MULTI']);
 const DISCARD = commandBytes(['DISCARD']);
+const REPLY_ON = commandBytes(['CLIENT', 'REPLY', 'ON']);
 const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous errors.';
 /** Keep their meaning in the connection that they are said on. */
 const STAYING_CLIENT_WORDS = ['ID', 'TRACKING', 'TRACKINGINFO', 'CACHING', 'GETREDIR', 'NO-EVICT', 'NO-TOUCH'];
@@ -340,10 +341,15 @@ export class CallerSession {
       }
     }
     let next = changeState(this.#state, { resp: version });
+    const said = ['HELLO', `${version}`];
     if (auth !== null) {
       const refusal = this.#check(...auth);
-      if (refusal === null) next = changeState(next, { user: auth[0], password: auth[1] });
-      else if (refusal !== '') return this.#error(refusal);
+      if (refusal === null) {
+        const [user, password] = auth;
+        next = changeState(next, { user, password });
+        // Not every connection has said it: behind a command that took one, the caller is still there.
+        said.push('AUTH', user, password);
+      } else if (refusal !== '') return this.#error(refusal);
       else this.#known = true;
     }
     if (!this.#known) {
@@ -351,9 +357,8 @@ export class CallerSession {
         'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
       );
     }
-    // The name stays here, and the connection has said the password already.
-    const bytes = commandBytes(auth === null || !this.#bound ? ['HELLO', `${version}`] : helloWords(version, auth));
-    return this.#change(next, bytes, () => {
+    // The name stays here.
+    return this.#change(next, commandBytes(said), () => {
       if (name !== null) this.#name = name;
     });
   }
@@ -371,12 +376,15 @@ export class CallerSession {
     this.#stays = false;
     this.#boundKey = undefined;
     this.#replies = 'on';
-    return wasBound ? this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key }) : this.#own('+RESET\r\n');
+    if (wasBound) return this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key, loud: true });
+    return { ...this.#own('+RESET\r\n'), extra: { loud: true } };
   }
 
   #client(id: number, words: CommandArguments): Plan {
-    if (this.#listens) return this.#forward(0, { key: this.#boundKey, taints: true });
     const word = words.count > 1 ? words.word(1) : '';
+    if (this.#listens) {
+      return word === 'REPLY' ? this.#askForReplies(words) : this.#forward(0, { key: this.#boundKey, taints: true });
+    }
     if (word === 'SETNAME' && words.count === 3) {
       const name = words.text(2);
       if (!isClientName(name)) return this.#error(BAD_NAME);
@@ -389,17 +397,40 @@ export class CallerSession {
       return this.#own(this.#state.resp === 3 ? '_\r\n' : '$-1\r\n');
     }
     if (word === 'REPLY' && words.count === 3) {
-      const mode = words.word(2);
-      if (mode === 'ON') {
-        this.#replies = 'on';
-        return { ...this.#own('+OK\r\n'), extra: { loud: true } };
-      }
-      if (mode === 'OFF' || mode === 'SKIP') {
-        this.#replies = mode === 'OFF' ? 'off' : 'skip';
+      const mode = replyMode(words);
+      if (mode !== null) {
+        this.#replies = mode;
+        if (mode === 'on') return { ...this.#own('+OK\r\n'), extra: { loud: true } };
         return this.#own(ownAnswer(Buffer.alloc(0)));
       }
     }
     return STAYING_CLIENT_WORDS.includes(word) ? this.#stay(id, undefined, {}) : this.#forward();
+  }
+
+  /** A server that is told to be silent leaves every later answer a place too early: it is asked with a word that it answers. */
+  #askForReplies(words: CommandArguments): Plan {
+    const key = this.#boundKey;
+    const mode = words.count === 3 ? replyMode(words) : null;
+    if (mode === null) return this.#forward(0, { key, taints: true });
+    const effect = (): void => {
+      this.#replies = mode;
+    };
+    const extra = { key, effect, loud: mode === 'on', quiet: mode !== 'on' };
+    return { ...this.#forward(Flag.Hold, extra), bytes: REPLY_ON };
+  }
+}
+
+/** null: the server says what is wrong with it. */
+function replyMode(words: CommandArguments): 'on' | 'off' | 'skip' | null {
+  switch (words.word(2)) {
+    case 'ON':
+      return 'on';
+    case 'OFF':
+      return 'off';
+    case 'SKIP':
+      return 'skip';
+    default:
+      return null;
   }
 }
 
@@ -407,10 +438,6 @@ const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special ch
 
 function isClientName(name: string): boolean {
   return /^[!-~]*$/.test(name);
-}
-
-function helloWords(version: number, [user, password]: readonly [string, string]): string[] {
-  return ['HELLO', `${version}`, 'AUTH', user, password];
 }
 
 /** What would answer more or less often than once when EXEC runs it, or change what is known here. */

@@ -99,6 +99,41 @@ describe('redis, server side', () => {
     expect(out.take().toString()).toBe('+a\r\n+OK\r\n');
   });
 
+  it('answers RESET to a caller that wants no answers, as Redis does', () => {
+    for (const first of ['PING', 'WATCH a']) {
+      const { sink, out, codec } = benchServer(redisFactory);
+      feed(codec, commands(first, 'CLIENT REPLY OFF', 'RESET'));
+      const [, off, reset] = sink.heads;
+      codec.encode(2, off!.answer!, off!);
+      codec.encode(3, reset!.answer ?? ownAnswer('+RESET\r\n'), reset!);
+      expect(out.take().toString()).toBe('+RESET\r\n');
+    }
+  });
+
+  it('never has an upstream fall silent: CLIENT REPLY of who may be a subscriber is asked in a form that is answered', () => {
+    const { sink, out, codec } = benchServer(redisFactory);
+    feed(codec, commands('SUBSCRIBE a', 'UNSUBSCRIBE a', 'CLIENT REPLY OFF', 'GET a'));
+    const asked = sink.heads[2] as RedisRequest;
+    expect([sink.heads.length, asked.raw]).toEqual([3, command('CLIENT REPLY ON')]);
+    codec.encode(1, ownAnswer('+subscribed\r\n'), sink.heads[0]!);
+    codec.encode(2, ownAnswer('+unsubscribed\r\n', Flag.End | Flag.Unbind), sink.heads[1]!);
+    codec.encode(3, ownAnswer('+OK\r\n'), asked);
+    codec.resume();
+    codec.encode(4, ownAnswer('+a\r\n'), sink.heads[3]!);
+    feed(codec, commands('CLIENT REPLY ON'));
+    codec.encode(5, sink.heads[4]!.answer!, sink.heads[4]!);
+    expect(out.take().toString()).toBe('+subscribed\r\n+unsubscribed\r\n+OK\r\n');
+    // A subscriber is refused, and nothing changed.
+    const refusal = "-ERR Can't execute 'client|reply'\r\n";
+    const refused = benchServer(redisFactory);
+    feed(refused.codec, commands('SUBSCRIBE a', 'CLIENT REPLY SKIP', 'PING'));
+    refused.codec.encode(1, ownAnswer(''), refused.sink.heads[0]!);
+    refused.codec.encode(2, ownAnswer(refusal), refused.sink.heads[1]!);
+    refused.codec.resume();
+    refused.codec.encode(3, ownAnswer('+PONG\r\n'), refused.sink.heads[2]!);
+    expect(refused.out.take().toString()).toBe(`${refusal}+PONG\r\n`);
+  });
+
   it('sends MULTI with the first command behind it', () => {
     const { sink, codec } = benchServer(redisFactory);
     feed(codec, commands('MULTI', 'SET a 1', 'GET b', 'EXEC', 'MULTI', 'EXEC', 'EXEC', 'MULTI', 'DISCARD'));
@@ -211,7 +246,7 @@ describe('redis, server side', () => {
     const { sink, codec } = benchServer(redisFactory);
     feed(codec, commands('HELLO 3 AUTH joe secret SETNAME app'));
     const hello = sink.heads[0] as RedisRequest;
-    expect(hello.raw).toEqual(command('HELLO 3'));
+    expect(hello.raw).toEqual(command('HELLO 3 AUTH joe secret'));
     expect(hello.get('command')).toBe('HELLO');
     codec.encode(1, ownAnswer('%0\r\n'), hello);
     codec.resume();
@@ -250,6 +285,10 @@ describe('redis, server side', () => {
     const named = benchServer(redisFactory, { ...options, downstreamUsername: 'joe' });
     feed(named.codec, commands('AUTH secret', 'HELLO 2 AUTH joe secret'));
     expect(named.sink.heads.map((head) => rawText(head.answer)?.slice(0, 10))).toEqual(['-WRONGPASS', undefined]);
+    // Not on the caller's own connection either: the password is the proxy's.
+    const bound = benchServer(redisFactory, options);
+    feed(bound.codec, commands('AUTH secret', 'WATCH a', 'HELLO 3 AUTH default secret'));
+    expect(bound.sink.heads[2]!.raw).toEqual(command('HELLO 3'));
   });
 
   it('gives up what blocks when its caller goes', () => {

@@ -98,6 +98,8 @@ export interface RequestExtra {
   readonly queued?: boolean;
   /** Answered even where the caller wants no answers. */
   readonly loud?: boolean;
+  /** Only an error reaches the caller. */
+  readonly quiet?: boolean;
   /** What becomes of the caller's state if the answer is no error. */
   readonly effect?: (answer: RedisResponse) => void;
   /** For a command without a key that belongs to earlier ones: theirs. */

@@ -78,7 +78,8 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
     const isMuted = this.#muted.size > 0 && this.#muted.has(id);
     const mutes = isMuted && !(extra?.expect === Expect.Confirmations && !answer.isError);
-    if (!mutes) answer.writeTo(this.out);
+    const isQuiet = extra?.quiet === true && !answer.isError;
+    if (!mutes && !isQuiet) answer.writeTo(this.out);
     if (answer.isOwn && extra?.queued === true) this.#session.breakMulti();
     if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
     if (!isLast || request === null) return;
