@@ -17,6 +17,7 @@ Reads the folder, watches it, and serves every proxy that connects.
   --insecure              allow --listen where other machines reach it, though it has no TLS
   --admin HOST:PORT       admin API (127.0.0.1:15014)
   --access-log FILE       where proxies write a line for each call, such as /dev/stdout (none)
+  --state-dir DIR         keep the last good version of each resource here, for a start with a broken one
   --log-level LEVEL       info, warn, error or silent (info)
 
 Examples:
@@ -30,6 +31,7 @@ Examples:
       insecure: { type: 'boolean', default: false },
       admin: { type: 'string', default: '127.0.0.1:15014' },
       'access-log': { type: 'string', default: '' },
+      'state-dir': { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
     });
     const controlPlane = await createControlPlane({
@@ -40,6 +42,7 @@ Examples:
       insecure: values.insecure,
       log: processLog(readLogLevel(values['log-level'])),
       accessLogFile: values['access-log'],
+      stateDirectory: values['state-dir'],
     });
     const { xdsAddress, adminAddress } = controlPlane;
     process.stdout.write(

@@ -57,6 +57,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     insecure: false,
     log: options.log,
     accessLogFile: options.accessLogFile,
+    stateDirectory: options.proxy.stateDirectory ?? undefined,
   });
   try {
     const proxy = await createProxyProcess({

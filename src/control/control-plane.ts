@@ -11,6 +11,7 @@ import { BindAllocator } from './generate/bind-allocator.ts';
 import type { Generated, Generator } from './generate/generated.ts';
 import { generateMeltemi } from './generate/meltemi.ts';
 import { type Inventory, ResourceStore } from './model/resource-store.ts';
+import { StoredResources } from './model/stored-resources.ts';
 import { AdsServer, type ServerLog } from './server/ads-server.ts';
 import { DirectorySource } from './sources/directory-source.ts';
 import { DiskFolderReader } from './sources/folder-reader.ts';
@@ -35,6 +36,8 @@ export interface ControlPlaneOptions {
   readonly rootNamespace?: string;
   /** Where proxies write their access log; '' (the default) = nowhere. */
   readonly accessLogFile?: string;
+  /** Where last good versions are kept for the next start, for this control plane alone; none: in memory only. */
+  readonly stateDirectory?: string | undefined;
 }
 
 export interface Endpoint {
@@ -62,6 +65,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #store = new ResourceStore();
+  readonly #stored: StoredResources | null;
   readonly #translator: Translator;
   readonly #manifests: KnownManifests;
   readonly #binds = new BindAllocator();
@@ -79,6 +83,8 @@ export class ControlPlane {
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+    const { stateDirectory, log } = options;
+    this.#stored = stateDirectory === undefined ? null : new StoredResources(stateDirectory, log);
     this.#translator = new Translator(options.rootNamespace ?? DEFAULT_ROOT_NAMESPACE);
     this.#manifests = new KnownManifests(options.manifests);
     this.#translation = this.#translate();
@@ -114,6 +120,7 @@ export class ControlPlane {
 
   async start(): Promise<void> {
     const { listen, insecure, adminListen } = this.#options;
+    if (this.#stored !== null) this.#translator.restore(this.#store.restore(await this.#stored.load()));
     await this.#source.start();
     this.#xdsAddress = await this.#ads.listen({ ...listen, insecure });
     if (this.#admin !== null && adminListen !== null)
@@ -148,6 +155,7 @@ export class ControlPlane {
     this.#source.close();
     this.#ads.close();
     await this.#admin?.close();
+    await this.#stored?.settled();
   }
 
   #generate(node: NodeInfo): readonly XdsResource[] {
@@ -174,6 +182,7 @@ export class ControlPlane {
 
   #retranslate(): void {
     this.#translation = this.#metrics.timeTranslation(() => this.#translate());
+    this.#stored?.save(this.#translation.used);
     const counts = { accepted: 0, lastGood: 0, refused: 0, unsupported: 0 };
     for (const { outcome } of this.#translation.verdicts.values()) counts[outcome]++;
     const { log } = this.#options;

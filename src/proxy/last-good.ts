@@ -1,52 +1,43 @@
 /** LastGood: the resources that ran last, on disk, so that a proxy starts without its control plane. */
-import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { StateFile } from '../state/state-file.ts';
 import type { VersionedResource } from '../xds/resource.ts';
 import type { Xds } from '../xds/xds.ts';
 import type { Resources } from './ads-resources.ts';
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Stored {
-  readonly format: typeof FORMAT;
   readonly node: string;
-  /** Of `resources` as text: half a file or an edited one is not started from. */
-  readonly checksum: string;
   readonly resources: readonly { readonly typeUrl: string; readonly value: string }[];
 }
 
 export class LastGood {
-  readonly path: string;
   readonly #node: string;
-  #newest: Resources | null = null;
-  #writing: Promise<void> | null = null;
+  readonly #file: StateFile<Stored>;
 
   /** One folder may serve several proxies: each has a file of its own. */
   constructor(folder: string, node: string) {
     this.#node = node;
-    this.path = join(folder, `last-good-${node.replace(/[^a-zA-Z0-9._-]/g, '_')}.json`);
+    this.#file = new StateFile(join(folder, `last-good-${node.replace(/[^a-zA-Z0-9._-]/g, '_')}.json`), FORMAT);
   }
 
-  /** Written soon; while one write runs, only the newest of the following ones is kept. Rejects like the file system. */
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** As `StateFile.save`. */
   save(resources: Resources): Promise<void> {
-    this.#newest = resources;
-    this.#writing ??= this.#writeNewest().finally(() => {
-      this.#writing = null;
-    });
-    return this.#writing;
+    const list = [...resources.values()].flatMap((byName) =>
+      [...byName.values()].map(({ typeUrl, any }) => ({ typeUrl, value: any.value.toString('base64') })),
+    );
+    return this.#file.save({ node: this.#node, resources: list });
   }
 
   /** Null when there is none. Throws when there is one that cannot be used. */
   async load(xds: Xds): Promise<Resources | null> {
-    let text: string;
-    try {
-      text = await readFile(this.path, 'utf8');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
-    const stored = parse(text, this.path);
+    const stored = await this.#file.load();
+    if (stored === null) return null;
     if (stored.node !== this.#node) throw new Error(`${this.path}: of proxy ${stored.node}, this is ${this.#node}`);
     const resources = new Map<string, Map<string, VersionedResource>>();
     for (const { typeUrl, value } of stored.resources) {
@@ -57,47 +48,4 @@ export class LastGood {
     }
     return resources;
   }
-
-  async #writeNewest(): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
-    while (this.#newest !== null) {
-      const text = stringify(this.#newest, this.#node);
-      this.#newest = null;
-      const draft = `${this.path}.${process.pid}`;
-      const file = await open(draft, 'w', 0o600);
-      try {
-        await file.writeFile(text);
-        // Else a power cut may leave the new name with the old nothing.
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(draft, this.path);
-    }
-  }
-}
-
-function stringify(resources: Resources, node: string): string {
-  const list = [...resources.values()].flatMap((byName) =>
-    [...byName.values()].map(({ typeUrl, any }) => ({ typeUrl, value: any.value.toString('base64') })),
-  );
-  const stored: Stored = { format: FORMAT, node, checksum: checksumOf(list), resources: list };
-  return `${JSON.stringify(stored)}\n`;
-}
-
-function parse(text: string, path: string): Stored {
-  let stored: Partial<Stored>;
-  try {
-    stored = JSON.parse(text) as Partial<Stored>;
-  } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`);
-  }
-  if (stored?.format !== FORMAT) throw new Error(`${path}: format ${stored?.format}, expected ${FORMAT}`);
-  const actual = checksumOf(stored.resources ?? []);
-  if (actual !== stored.checksum) throw new Error(`${path}: checksum ${actual}, expected ${stored.checksum}`);
-  return stored as Stored;
-}
-
-function checksumOf(resources: Stored['resources']): string {
-  return createHash('sha256').update(JSON.stringify(resources)).digest('hex');
 }

@@ -42,7 +42,12 @@ async function folderWith(files: Record<string, string>): Promise<string> {
   return folder;
 }
 
-async function start(folder: string, port = 0, more: readonly ProtocolManifest[] = []): Promise<ControlPlane> {
+async function start(
+  folder: string,
+  port = 0,
+  more: readonly ProtocolManifest[] = [],
+  stateDirectory?: string,
+): Promise<ControlPlane> {
   const controlPlane = await createControlPlane({
     directories: [folder],
     manifests: [testManifest(), tcpManifest(), ...more],
@@ -50,6 +55,7 @@ async function start(folder: string, port = 0, more: readonly ProtocolManifest[]
     adminListen: { host: '127.0.0.1', port: 0 },
     insecure: false,
     log: silent,
+    stateDirectory,
   });
   closers.push(() => controlPlane.close());
   return controlPlane;
@@ -193,6 +199,56 @@ describe('control plane on a folder', () => {
     await expect
       .poll(() => second.status().resources.map((resource) => `${resource.appliedOn} of ${resource.proxies}`))
       .toEqual(['2 of 2', '2 of 2', '2 of 2']);
+  });
+
+  it('starts with the last good version of what became broken while it was away', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': routeTo('v1') });
+    const state = join(await folderWith({}), 'state');
+    await (await start(folder, 0, [], state)).close();
+    const outcomes = (controlPlane: ControlPlane) =>
+      controlPlane.status().resources.map(({ kind, outcome }) => `${kind} ${outcome}`);
+    await writeFile(join(folder, 'd.yaml'), 'subsets: [');
+    await writeFile(join(folder, 'r.yaml'), routeTo('v7'));
+    for (const way of ['at once', 'once more']) {
+      const controlPlane = await start(folder, 0, [], state);
+      const proxy = new TestProxy(controlPlane.xdsAddress.port, { id: way });
+      await proxy.until(['v1']);
+      expect(outcomes(controlPlane).sort()).toEqual([
+        'DestinationRule accepted',
+        'MetaRouter lastGood',
+        'ServiceEntry accepted',
+      ]);
+      expect(controlPlane.status().faults.length).toBeGreaterThan(0);
+      await controlPlane.close();
+    }
+    expect(outcomes(await start(folder))).toEqual(['MetaRouter refused', 'ServiceEntry accepted']);
+    await rm(join(folder, 'd.yaml'));
+    expect(outcomes(await start(folder, 0, [], state)).join()).not.toContain('DestinationRule');
+  });
+
+  it('starts without last good versions that are damaged', async () => {
+    const folder = await folderWith({ 's.yaml': SERVICE });
+    const state = await folderWith({ 'good-resources.json': '{"format":1,"checksum":"no","value":[]}' });
+    const controlPlane = await start(folder, 0, [], state);
+    expect(controlPlane.status().resources).toMatchObject([{ outcome: 'accepted' }]);
+    await controlPlane.close();
+    await writeFile(join(folder, 's.yaml'), 'spec: [');
+    expect((await start(folder, 0, [], state)).status().resources).toMatchObject([{ outcome: 'accepted' }]);
+  });
+
+  it('compiles a last good version when the proxy that has its protocol is there', async () => {
+    const named = SERVICE.replaceAll('metaprotocol-thrift', 'metaprotocol-echo-rpc');
+    const folder = await folderWith({ 's.yaml': named });
+    const state = await folderWith({});
+    const first = await start(folder, 0, [closedManifest('echo-rpc')], state);
+    expect(first.status().resources).toMatchObject([{ outcome: 'accepted' }]);
+    await first.close();
+    await writeFile(join(folder, 's.yaml'), named.replace('number: 9090', 'number: many'));
+    const second = await start(folder, 0, [], state);
+    expect(second.status().resources).toMatchObject([{ outcome: 'refused' }]);
+    const manifest = JSON.parse(JSON.stringify(closedManifest('echo-rpc')));
+    new TestProxy(second.xdsAddress.port, { manifests: [manifest] });
+    await expect.poll(() => second.status().resources).toMatchObject([{ outcome: 'lastGood' }]);
   });
 
   it('takes the swap of a linked folder as one change', async () => {

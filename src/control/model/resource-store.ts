@@ -36,6 +36,17 @@ export class ResourceStore {
   /** A file that did not change gives the same documents: they are checked once. */
   readonly #checked = new WeakMap<ResourceDocument, ResourceEntry>();
 
+  /** What an earlier process used, before anything was read. Gives those that are valid still. */
+  restore(documents: readonly ResourceDocument[]): Resource[] {
+    this.#entries = new Map(
+      documents.map((document) => {
+        const key = keyOf(document);
+        return [key, readResource(key, document)];
+      }),
+    );
+    return [...this.#entries.values()].flatMap(({ resource }) => (resource === null ? [] : [resource]));
+  }
+
   /** `files` is the complete state of the source, by file name. */
   update(files: ReadonlyMap<string, FileContent>): Inventory {
     const entries = new Map<string, ResourceEntry>();

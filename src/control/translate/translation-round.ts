@@ -8,7 +8,8 @@ export type Outcome = 'accepted' | 'lastGood' | 'refused' | 'unsupported';
 /** The version of a resource that was used last, and what was made of it then. */
 export interface GoodVersion {
   readonly resource: Resource;
-  readonly made: unknown;
+  /** Absent: an earlier process used it, and it was not compiled since. */
+  readonly made?: unknown;
 }
 
 export interface Compiled<T> {
@@ -90,7 +91,8 @@ export class TranslationRound {
     const good = this.#good.get(entry.key);
     if (good === undefined) return null;
     const again = compile(good.resource);
-    return { resource: good.resource, made: hasError(again.findings) ? (good.made as T) : again.make() };
+    if (!hasError(again.findings)) return { resource: good.resource, made: again.make() };
+    return 'made' in good ? { resource: good.resource, made: good.made as T } : null;
   }
 }
 

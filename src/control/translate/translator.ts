@@ -51,6 +51,8 @@ export interface Translation {
   readonly mesh: Mesh;
   /** Of every resource that was read, by key. */
   readonly verdicts: ReadonlyMap<string, ResourceVerdict>;
+  /** The version of each resource that is used. */
+  readonly used: readonly Resource[];
   /** Faults that belong to no resource. */
   readonly faults: readonly Finding[];
 }
@@ -66,6 +68,11 @@ export class Translator {
 
   constructor(rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
+  }
+
+  /** Last good versions of an earlier process. */
+  restore(resources: readonly Resource[]): void {
+    this.#good = new Map(resources.map((resource) => [resource.key, { resource }]));
   }
 
   translate(inventory: Inventory, manifests: readonly ProtocolManifest[]): Translation {
@@ -141,7 +148,9 @@ export class Translator {
       make: () => toSidecarPolicy(resource, protocols),
     }));
 
-    this.#good = round.used;
+    // One that cannot be compiled yet may be later: when a proxy tells its protocol.
+    const waiting = [...this.#good].filter(([key, good]) => !('made' in good) && inventory.entries.has(key));
+    this.#good = new Map([...waiting, ...round.used]);
     const mesh: Mesh = {
       rootNamespace: this.#rootNamespace,
       services,
@@ -154,7 +163,12 @@ export class Translator {
       sidecars,
       upstreams,
     };
-    return { mesh, verdicts: this.#verdicts(inventory, round), faults: inventory.faults };
+    return {
+      mesh,
+      verdicts: this.#verdicts(inventory, round),
+      used: [...round.used.values()].map(({ resource }) => resource),
+      faults: inventory.faults,
+    };
   }
 
   #secretFindings(resource: Resource<SecretSpec>): readonly Finding[] {
