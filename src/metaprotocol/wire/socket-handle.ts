@@ -39,8 +39,6 @@ export interface HandleOwner {
 }
 
 const binding = streamBinding();
-/** A write that the kernel takes at once leaves the request as it was, so one serves all sockets. */
-let spare: WriteRequest | null = null;
 
 export class SocketHandle {
   /** Bytes of writes that the kernel has not taken in full. */
@@ -49,6 +47,8 @@ export class SocketHandle {
   readonly #handle: Handle;
   readonly #owner: HandleOwner;
   readonly #readByStream: Handle['onread'];
+  /** Of the next write, and of those behind it while the kernel takes all at once: that leaves the request as it was. */
+  #request: WriteRequest | null = null;
 
   /** null: this Node has no such handle, and the stream does everything. The socket reads into a buffer of its maker's (`onread`). */
   static of(socket: Socket, owner: HandleOwner): SocketHandle | null {
@@ -74,13 +74,13 @@ export class SocketHandle {
 
   /** False: nothing was written, and no later write will be. */
   write(parts: readonly Buffer[]): boolean {
-    spare ??= new this.#binding.WriteWrap();
+    this.#request ??= new this.#binding.WriteWrap();
+    const request = this.#request;
     const handle = this.#handle;
-    const error = parts.length === 1 ? handle.writeBuffer(spare, parts[0]!) : handle.writev(spare, parts, true);
+    const error = parts.length === 1 ? handle.writeBuffer(request, parts[0]!) : handle.writev(request, parts, true);
     if (error === 0 && this.#binding.streamBaseState[this.#binding.kLastWriteWasAsync] === 0) return true;
-    const request = spare;
-    spare = null;
-    if (error === 0) this.#await(request, parts);
+    this.#request = null;
+    if (error === 0) this.#onPending(request, parts);
     return error === 0;
   }
 
@@ -89,7 +89,7 @@ export class SocketHandle {
     this.#handle.onread = this.#readByStream;
   }
 
-  #await(request: WriteRequest, parts: readonly Buffer[]): void {
+  #onPending(request: WriteRequest, parts: readonly Buffer[]): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     this.pendingBytes += bytes;
