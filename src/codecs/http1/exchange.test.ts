@@ -389,18 +389,18 @@ describe('tunnels', () => {
     expect(caller.text).toMatch(/^HTTP\/1.1 502 .*status 101 to x, expected websocket/s);
   });
 
-  it('open by 101 only, both ways, and end when both ends did', () => {
+  it.each(['websocket', 'spdy/3.1'])('open by 101 only to %s, both ways, and end when both ends did', (protocol) => {
     const { mesh, caller } = start();
-    caller.send(`${UPGRADE}early`);
+    caller.send(`${UPGRADE.replace('websocket', protocol)}early`);
     mesh.settle();
     const upstream = mesh.upstream().connection;
     expect(upstream.take().toString()).toBe(
-      'GET /ws HTTP/1.1\r\nHost: h\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n',
+      `GET /ws HTTP/1.1\r\nHost: h\r\nupgrade: ${protocol}\r\nconnection: upgrade\r\n\r\n`,
     );
-    upstream.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi');
+    upstream.send(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\nhi`);
     mesh.settle();
     expect(caller.take().toString()).toBe(
-      'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhi',
+      `HTTP/1.1 101 Switching Protocols\r\nupgrade: ${protocol}\r\nconnection: upgrade\r\n\r\nhi`,
     );
     expect(upstream.take().toString()).toBe('early');
     caller.send('GET / HTTP/1.1\r\n\r\n');

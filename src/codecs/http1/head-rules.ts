@@ -129,7 +129,7 @@ export class HeadRules {
   }
 
   #endOptions(fields: Fields, options: ReadonlySet<string>): void {
-    if (options.has('upgrade') && isAll(this.#upgrade, Class.Token)) this.upgrade = this.#upgrade;
+    if (options.has('upgrade') && isProtocol(this.#upgrade)) this.upgrade = this.#upgrade;
     for (const option of options) if (!PINNED.has(option)) fields.remove(option);
   }
 
@@ -174,4 +174,10 @@ export class HeadRules {
     this.fault = { text, httpStatus };
     return false;
   }
+}
+
+/** A name, perhaps with a version (RFC 9110 §7.8); not a list. */
+function isProtocol(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length <= 2 && parts.every((part) => part !== '' && isAll(part, Class.Token));
 }
