@@ -47,6 +47,33 @@ describe('rule 6: bind', () => {
     mesh.settle();
   });
 
+  it('nobody who waited for the same connection follows a Bind onto it', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    const [bound, other, last] = [mesh.newCaller(), mesh.newCaller(), mesh.newCaller()];
+    // All of them wait for the first connection to open.
+    bound.sendLines('MULTI', 'SET a 1');
+    other.sendLines('GET b');
+    last.sendLines('GET c');
+    mesh.settle();
+    mesh.settle();
+    expect(takeAll(mesh)).toEqual([
+      ['MULTI', 'SET a 1'],
+      ['GET b', 'GET c'],
+    ]);
+    const [own, shared] = mesh.upstream().connections;
+    own!.sendLines('+OK', '+QUEUED');
+    shared!.sendLines('+b', '+c');
+    bound.sendLines('EXEC');
+    mesh.settle();
+    own!.sendLines('+1');
+    mesh.settle();
+    expect([bound, other, last].map((caller) => caller.takeLines())).toEqual([
+      ['+OK', '+QUEUED', '+1'],
+      ['+b'],
+      ['+c'],
+    ]);
+  });
+
   it('refuses what belongs to another endpoint than the one its caller is bound to', () => {
     const exact = (value: string) => [
       { key: 'key', test: { kind: 'exact', value, ignoreCase: false } as const, invert: false, absentIsEmpty: false },

@@ -98,7 +98,7 @@ export class Pool {
   /** A connection has a free slot, or room to write again. */
   serve(connection: UpstreamConnection): void {
     if (this.#replays.length > 0 && (connection.fresh || this.#connecting === 0)) this.#serveReplays(connection);
-    while (this.#waiting.size > 0 && connection.sendable && !connection.output.full) {
+    while (this.#waiting.size > 0 && takesAnother(connection)) {
       const attempt = this.#waiting.shift()!;
       this.#unqueue(1);
       if (attempt.needsOwnConnection) {
@@ -115,7 +115,7 @@ export class Pool {
   }
 
   #serveReplays(connection: UpstreamConnection): void {
-    while (this.#replays.length > 0 && connection.sendable && !connection.output.full) {
+    while (this.#replays.length > 0 && takesAnother(connection)) {
       const attempt = this.#replays.shift()!;
       this.#unqueue(1);
       connection.send(attempt);
@@ -232,4 +232,9 @@ export class Pool {
     this.site.state.pending -= count;
     this.site.state.stats.pending.add(-count);
   }
+}
+
+/** From the moment on that a caller has it for its own, it is nobody else's, however much room there is. */
+function takesAnother(connection: UpstreamConnection): boolean {
+  return connection.binding === null && connection.sendable && !connection.output.full;
 }
