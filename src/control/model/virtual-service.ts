@@ -69,7 +69,12 @@ const redirect = z
     redirectCode: z.literal([301, 302, 303, 307, 308]).nullish(),
   })
   .refine((value) => !(value.uri && value.prefixRewrite), 'one of uri, prefixRewrite')
-  .refine((value) => !(value.port && value.derivePort), 'one of port, derivePort');
+  .refine((value) => !(value.port && value.derivePort), 'one of port, derivePort')
+  // Callers would come back for ever.
+  .refine(
+    ({ redirectCode: _, ...value }) => Object.values(value).some(Boolean),
+    'somewhere else: one of uri, prefixRewrite, authority, port, derivePort, scheme',
+  );
 
 const MEGABYTE = 1_048_576;
 const directResponse = z.strictObject({
@@ -78,7 +83,7 @@ const directResponse = z.strictObject({
     .strictObject({
       string: z.string().max(MEGABYTE).nullish(),
       bytes: z
-        .base64()
+        .base64('base64')
         .max(Math.ceil(MEGABYTE / 3) * 4)
         .nullish(),
     })
@@ -92,7 +97,8 @@ const rewrite = z
     authority: authority.nullish(),
     uriRegexRewrite: regexRewrite.nullish(),
   })
-  .refine((value) => !(value.uri && value.uriRegexRewrite), 'one of uri, uriRegexRewrite');
+  .refine((value) => !(value.uri && value.uriRegexRewrite), 'one of uri, uriRegexRewrite')
+  .refine((value) => Object.values(value).some(Boolean), 'one of uri, uriRegexRewrite, authority');
 
 const route = z
   .strictObject({

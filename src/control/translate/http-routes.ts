@@ -3,16 +3,17 @@ import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import { isAuthorityKey } from '../model/http-text.ts';
 import type { FieldPath } from '../model/resource.ts';
-import type { HeaderOperationsSpec, HttpMatchSpec, HttpRouteSpec } from '../model/virtual-service.ts';
+import type { HeaderOperationsSpec, HttpRouteSpec } from '../model/virtual-service.ts';
 import { immutableKey } from './attributes.ts';
 import { type Binding, callersOf } from './bindings.ts';
 import type { DestinationResolver, Report } from './destinations.ts';
 import { HTTP_FILTER, httpActions, routeAuthority } from './http-actions.ts';
+import { vainConditions } from './http-match-checks.ts';
 import { httpMatches } from './http-matches.ts';
 import type { Mirror, Mutation, Route, WeightedDestination } from './mesh.ts';
 
-/** Taken out before a route is looked for (RFC 9110 §7.6.1). The `upgrade` of an upgrade stays. */
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding']);
+/** RFC 9110 §6.4.1. */
+const BODILESS = new Set([204, 304]);
 /** A command operator of Envoy's. */
 const OPERATOR = /(?<!%)%[A-Z_]+(\([^)]*\))?(:\d+)?%/;
 
@@ -44,7 +45,13 @@ export class HttpRouteCompiler {
     const blocks = spec.match?.length ? spec.match : [null];
     const used = [...blocks.entries()].filter(([, match]) => match === null || this.#binding.applies(match));
     if (used.length === 0) return [];
-    for (const [index, match] of used) this.#checkMatch(match, [...path, 'match', index]);
+    for (const [index, match] of used) {
+      for (const vain of match === null ? [] : vainConditions(match))
+        this.#report('warning', [...path, 'match', index, ...vain.path], vain.message);
+    }
+    const { status = 0, body } = spec.directResponse ?? {};
+    if (BODILESS.has(status) && (body?.string || body?.bytes))
+      this.#report('warning', [...path, 'directResponse', 'body'], `is not sent: answers with ${status} have no body`);
     const destinations = this.#targets(spec, path);
     const mirrors = this.#mirrors(spec, path);
     const requestMutation = this.#mutation(spec, 'request', path);
@@ -66,15 +73,6 @@ export class HttpRouteCompiler {
       };
       return { route, path: match === null ? path : [...path, 'match', index] };
     });
-  }
-
-  #checkMatch(match: HttpMatchSpec | null, path: FieldPath): void {
-    for (const field of ['headers', 'withoutHeaders'] as const) {
-      for (const key of Object.keys(match?.[field] ?? {})) {
-        if (!HOP_BY_HOP.has(key.toLowerCase())) continue;
-        this.#report('warning', [...path, field, key], `${key} is of one connection: routes never see it`);
-      }
-    }
   }
 
   #targets(spec: HttpRouteSpec, path: FieldPath): readonly WeightedDestination[] {
