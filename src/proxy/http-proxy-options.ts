@@ -20,9 +20,11 @@ import {
 import type { Address, Filter } from '../metaprotocol/filter.ts';
 import { compileTest } from '../metaprotocol/router/matcher.ts';
 import { collect } from '../metaprotocol/router/route-table.ts';
+import { describeKind } from '../schema/describe.ts';
+import { schemaFaults } from '../schema/schema-faults.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { fillTls, type TextsOf, type UpstreamTlsPlan } from './describe/tls.ts';
-import { checkShape } from './http-proxy-shape.ts';
+import { httpProxyShape } from './http-proxy-shape.ts';
 import { type HttpProxyTls, type HttpUpstreamTls, planCallersTls, planUpstreamTls } from './http-proxy-tls.ts';
 import type { OwnedTls } from './tls-materials.ts';
 
@@ -97,7 +99,8 @@ export interface HttpProxyPlan {
 
 /** Throws ConfigError with every fault. */
 export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
-  checkShape(options);
+  const faults = schemaFaults(httpProxyShape, options, describeKind);
+  if (faults.length > 0) throw new ConfigError(faults);
   const issues: ConfigIssue[] = [];
   const byHost = new Map<string, RouteDescription[]>();
   for (const [index, route] of options.routes.entries()) {
@@ -113,7 +116,6 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
     pool: { ...POOL, idleTimeoutMs: IDLE_TIMEOUT_MS },
     tls,
   }));
-  const timeouts = readTimeouts(options.timeouts ?? {}, issues);
   for (const name of Object.keys(options.upstreamTls ?? {})) {
     if (!Object.hasOwn(options.upstreams, name))
       issues.push({ path: `upstreamTls.${name}`, message: 'no such upstream' });
@@ -151,7 +153,7 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
               { name: 'http', options: undefined },
             ],
             statPrefix: LISTENER,
-            timeouts,
+            timeouts: { ...TIMEOUTS, ...options.timeouts },
             maxStreams: null,
           },
         ],
@@ -163,18 +165,6 @@ export function planHttpProxy(options: HttpProxyOptions): HttpProxyPlan {
   };
   const own = callersTls === null ? [] : [{ typeUrl: TypeUrl.Listener, name: LISTENER, tls: callersTls }];
   return { tls: [...own, ...clusters.flatMap(owned)], describe };
-}
-
-function readTimeouts(given: Partial<CallerTimeouts>, issues: ConfigIssue[]): CallerTimeouts {
-  for (const [name, value] of Object.entries(given)) {
-    const path = `timeouts.${name}`;
-    if (!Object.hasOwn(TIMEOUTS, name)) {
-      issues.push({ path, message: `is none, expected one of ${Object.keys(TIMEOUTS).join(', ')}` });
-    } else if (!Number.isFinite(value) || value < 0) {
-      issues.push({ path, message: `${String(value)} is not a number of milliseconds of at least 0` });
-    }
-  }
-  return { ...TIMEOUTS, ...given };
 }
 
 function describeRoute(

@@ -1,6 +1,9 @@
-/** The schemas of fields that programs and plugins give. Each one's own text is what was expected. */
+/** Schemas of fields that programs and plugins give. Each one's own text is what was expected. */
 import { z } from 'zod';
 import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../metaprotocol/manifest.ts';
+
+/** The fields of an object by name, so that one which is new in the type has to be here too. */
+export type Shape<T> = Readonly<Record<keyof T, z.ZodType>>;
 
 export const text = z.string().min(1);
 export const aFunction = z.custom((given) => typeof given === 'function', 'a function');

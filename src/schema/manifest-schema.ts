@@ -1,7 +1,7 @@
 /** manifestSchema: a ProtocolManifest from elsewhere, a plugin or a proxy that announces it. */
 import { z } from 'zod';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
-import { protocolName } from './fields.ts';
+import { protocolName, text } from './fields.ts';
 
 const mutation = z.union(
   [z.boolean(), z.object({ option: z.string(), always: z.array(z.string()), sometimes: z.array(z.string()) })],
@@ -10,9 +10,9 @@ const mutation = z.union(
 
 export const manifestSchema = z.object({
   name: protocolName,
-  version: z.string(),
+  version: text,
   aliases: z.array(z.string()),
-  family: z.string(),
+  family: text,
   attributes: z.object({
     fixed: z.array(z.object({ key: z.string(), description: z.string(), mutable: z.boolean() })),
     open: z.object({ description: z.string(), mutable: z.boolean() }).nullable(),

@@ -11,6 +11,8 @@ export interface SchemaFault {
 
 type Path = readonly PropertyKey[];
 
+const ANY_OBJECT = 'an object';
+
 /** Texts that a schema gives as its own error say what it expects. `show`: how actual values stand in the messages. */
 export function schemaFaults(schema: z.ZodType, given: unknown, show = describe): SchemaFault[] {
   const { error } = schema.safeParse(given, { error: expectation });
@@ -24,9 +26,9 @@ export function schemaFaults(schema: z.ZodType, given: unknown, show = describe)
       }));
     }
     const actual = issue.code === 'invalid_key' ? path.at(-1) : valueAt(given, path);
-    const known = issue.code === 'invalid_type' && issue.expected === 'object' ? knownKeys(schema, path) : [];
-    const fields = known.length === 0 ? '' : ` of ${known.join(', ')}`;
-    return [{ path: formatPath(path), message: `actual ${show(actual)}, expected ${issue.message}${fields}` }];
+    const known = issue.message === ANY_OBJECT ? knownKeys(schema, path) : [];
+    const expected = known.length === 0 ? issue.message : `an object of ${known.join(', ')}`;
+    return [{ path: formatPath(path), message: `actual ${show(actual)}, expected ${expected}` }];
   });
 }
 
@@ -54,8 +56,8 @@ const TYPE_WORDS: ReadonlyMap<string, string> = new Map([
   ['number', 'a number'],
   ['boolean', 'true or false'],
   ['array', 'a list'],
-  ['object', 'an object'],
-  ['record', 'an object'],
+  ['object', ANY_OBJECT],
+  ['record', ANY_OBJECT],
 ]);
 
 function sized(origin: string, word: string, size: number): string {
@@ -73,6 +75,7 @@ export function hintFor(schema: z.ZodType, path: Path, key: string): string {
 /** Of the objects that may stand at `path`. */
 function knownKeys(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return knownKeys(schema.unwrap(), path);
+  if (schema instanceof z.ZodPipe) return knownKeys(schema.out, path);
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => knownKeys(option, path));
   const [part, ...rest] = path;
   if (schema instanceof z.ZodObject) {

@@ -140,27 +140,27 @@ describe('defineCodec', () => {
     expect(
       faultsOf({ name: 'Echo_1', version: undefined, codecApi: '1', aliases: 'e', open: text({ length: 'u8' }) }),
     ).toEqual([
-      'Echo_1.name: "Echo_1" is not lower case letters, digits and dashes, at most 46 and no dash at an end',
-      'Echo_1.version: is missing, expected a text',
-      'Echo_1.codecApi: "1" is not a version such as "^1.0.0"',
-      'Echo_1.aliases: "e" is not a list',
-      'Echo_1.open: {"place":"part","mutable":true,"on":"both","description":""} is not what textMap gives',
+      'Echo_1.name: actual "Echo_1", expected lower case letters, digits and dashes, at most 46 and no dash at an end',
+      'Echo_1.version: actual nothing, expected a text',
+      'Echo_1.codecApi: actual "1", expected a version such as "^1.0.0"',
+      'Echo_1.aliases: actual "e", expected a list',
+      'Echo_1.open: actual an object {"place":"part","mutable":true,"on":"both","description":""}, expected what textMap gives',
     ]);
     expect(
       faultsOf({
         frame: { ...frame, magic: [300], headBytes: Number.NaN, length: { at: 8, as: 'u40be' }, trailer: 4 },
       }),
     ).toEqual([
-      'echo.frame.headBytes: NaN is not a whole number from 1 to 2147483647',
-      'echo.frame.length.as: "u40be" is not one of u8, u16be, u16le, u24be, u24le, u32be, u32le',
-      'echo.frame.length.of: is missing, expected one of body, rest, frame',
-      'echo.frame.magic[0]: 300 is not a whole number from 0 to 255',
-      'echo.frame.trailer: is not known; there are headBytes, length, limitBytes, magic',
+      'echo.frame.magic[0]: actual 300, expected a whole number from 0 to 255',
+      'echo.frame.headBytes: actual NaN, expected a whole number from 1 to 2147483647',
+      'echo.frame.length.as: actual "u40be", expected one of u8, u16be, u16le, u24be, u24le, u32be, u32le',
+      'echo.frame.length.of: actual nothing, expected one of body, rest, frame',
+      'echo.frame.trailer: unknown field, expected one of magic, headBytes, length, limitBytes',
     ]);
     expect(faultsOf({ kind: { ...kind, response: undefined, hartbeat: 3 }, outcome: undefined })).toEqual([
-      'echo.kind.response: is missing, expected a whole number from 0 to 4294967295',
-      'echo.kind.hartbeat: is not known; there are at, as, request, response, mask, oneway, heartbeat, heartbeatAnswer',
-      'echo.outcome: is missing, expected an object of at, as, ok',
+      'echo.kind.response: actual nothing, expected a whole number from 0 to 4294967295',
+      'echo.kind.hartbeat: unknown field, expected one of at, as, mask, request, response, oneway, heartbeat, heartbeatAnswer; did you mean heartbeat?',
+      'echo.outcome: actual nothing, expected an object of at, as, ok',
     ]);
     const map = textMap({ length: 'u16be', key: 'u8', value: 'u8' });
     const attributes = {
@@ -171,12 +171,14 @@ describe('defineCodec', () => {
     };
     expect(faultsOf({ attributes, errors: { otherwise: 'failed', of: { late: 'failed' } }, replaySafe: true })).toEqual(
       [
-        expect.stringMatching(/^echo\.errors\.of\.late: is not known; there are no_error, no_route, /),
-        'echo.attributes.a: a textMap is no attribute of its own: give it as `open`',
-        'echo.attributes.b: a function is not what text, fixedText, uint or derived give',
-        'echo.attributes: has an empty key',
-        'echo.attributes.c.on: "x" is not one of both, request, response',
-        'echo.replaySafe: true is not a function',
+        expect.stringMatching(/^echo\.errors\.of\.late: unknown field, expected one of no_error, no_route, /),
+        expect.stringMatching(
+          /^echo\.attributes\.a: actual an object .*, expected a field; what textMap gives stands under `open`$/,
+        ),
+        'echo.attributes.b: actual a function, expected what text, fixedText, uint or derived give',
+        'echo.attributes[""]: actual "", expected a key that is a text that is not empty',
+        'echo.attributes.c.on: actual "x", expected one of both, request, response',
+        'echo.replaySafe: actual true, expected a function',
       ],
     );
     expect(() => text({ length: 'u64be' as 'u8' })).toThrow('"u64be" is not one of u8, u16be');
@@ -184,7 +186,7 @@ describe('defineCodec', () => {
       'uint at 3, names.big: 999 is not a number from 0 to 255',
     );
     expect(() => defineCodec(undefined as unknown as CodecDeclaration)).toThrow(
-      /^codec: is missing, expected an object of name, /,
+      /^codec: actual nothing, expected an object of name, /,
     );
   });
 

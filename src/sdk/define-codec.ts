@@ -2,17 +2,18 @@
 
 import { parseCodecOptions } from '../codecs/codec-options.ts';
 import type { CodecFactory } from '../metaprotocol/codec.ts';
-import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
+import { ConfigError } from '../metaprotocol/config-error.ts';
 import type { OptionSchema, ProtocolManifest } from '../metaprotocol/manifest.ts';
 import type { Plugin } from '../metaprotocol/plugin.ts';
-import { checkPlaces } from './check-places.ts';
+import { schemaFaults } from '../schema/schema-faults.ts';
 import type { CodecDeclaration } from './declaration.ts';
-import { checkShape } from './declaration-shape.ts';
+import { declarationShape } from './declaration-shape.ts';
 import { otherSide } from './field.ts';
 import { frameFields } from './frame-fields.ts';
 import { FrameFormat } from './frame-format.ts';
 import { detectMagic } from './frame-meter.ts';
 import { FramedClientCodec, type FramedOptions, FramedServerCodec } from './framed-codec.ts';
+import { placeFaults } from './place-faults.ts';
 
 const DOWNSTREAM_CONCURRENCY = 1_024;
 const UPSTREAM_CONCURRENCY = 1_024;
@@ -31,13 +32,13 @@ export function defineCodec<const Code extends string>(declaration: CodecDeclara
 /** Places are looked at where the shape is right. */
 function checkDeclaration(declaration: CodecDeclaration): void {
   const { name } = (declaration ?? {}) as Partial<CodecDeclaration>;
-  const issues: ConfigIssue[] = [];
   const whole = typeof name === 'string' ? name : 'codec';
-  const bad = (path: string, message: string) =>
-    issues.push({ path: path === '' ? whole : `${whole}.${path}`, message });
-  checkShape(declaration, bad);
-  if (issues.length === 0) checkPlaces(declaration, bad);
-  if (issues.length > 0) throw new ConfigError(issues);
+  const faults = schemaFaults(declarationShape, declaration);
+  const issues = faults.length > 0 ? faults : placeFaults(declaration);
+  if (issues.length === 0) return;
+  throw new ConfigError(
+    issues.map(({ path, message }) => ({ path: path === '' ? whole : `${whole}.${path}`, message })),
+  );
 }
 
 function factoryOf(declaration: CodecDeclaration): CodecFactory<FramedOptions> {

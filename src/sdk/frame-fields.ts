@@ -1,7 +1,7 @@
 /** frameFields: one frame as named fields with their offsets, for `meltemi codec decode`, the conformance kit and error logs. */
 import type { FrameField } from '../metaprotocol/codec.ts';
-import { idBytes } from './check-places.ts';
 import { type FrameFormat, KIND_NAMES, Kind } from './frame-format.ts';
+import { idBytes } from './place-faults.ts';
 
 /** As far as the frame can be read; in the order of its bytes. */
 export function frameFields(format: FrameFormat, frame: Buffer): FrameField[] {

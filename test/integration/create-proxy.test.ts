@@ -171,7 +171,7 @@ describe('createProxy', () => {
     const regex = start({ upstreams: { a: [await server('a')] }, routes: [{ path: /(?=x)/, to: 'a' }] });
     await expect(regex).rejects.toThrow(/^routes\[0\]\.path: regex/);
     const untyped = { upstreams: { a: ['http://127.0.0.1:1'] }, routes: [{ pth: '/', to: 'a' }] };
-    await expect(start(untyped)).rejects.toThrow(/^routes\[0\]\.pth: is no option/);
+    await expect(start(untyped)).rejects.toThrow(/^routes\[0\]\.pth: unknown field/);
   });
 });
 
@@ -324,7 +324,7 @@ describe('createProxy with TLS', () => {
     expect(await routed({ to: {} })).toBe('routes[0].to: expected a weight of more than 0');
     expect(await routed({ setHeaders: { Host: 'x y', ':path': 'x' } })).toContain('":path": "x" is not a header');
     const nothing = createProxy as unknown as () => Promise<unknown>;
-    await expect(nothing()).rejects.toThrow('expected an object of options');
+    await expect(nothing()).rejects.toThrow('actual nothing, expected an object of listen');
     expect(await routed({ host: 'a:80', setHeaders: { 'x a': 'b', x: 'a\r\nb', 'content-length': '1' } })).toBe(
       [
         'routes[0].host: "a:80" has a port, expected a name',

@@ -172,7 +172,7 @@ describe('outside plugins', () => {
       /echo-rpc 1\.0\.0 was written for codec API \^9\.0\.0, this is/,
     ],
     ['a syntax error', (source: string) => `${source}\nconst = 1;`, /codec\.ts:\d+/],
-    ['no plugin in it', () => 'export default 7;', /no default export that is an object/],
+    ['no plugin in it', () => 'export default 7;', /its default export: actual 7, expected an object of name/],
     [
       'a wrong declaration',
       (source: string) => source.replace('headBytes: 16', 'headBytes: 8'),

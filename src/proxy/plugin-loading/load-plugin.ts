@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from '../../metaprotocol/plugin.ts';
-import { faultsOf } from './check-plugin.ts';
+import { schemaFaults } from '../../schema/schema-faults.ts';
 import type { PluginModules } from './plugin-modules.ts';
+import { pluginShape } from './plugin-shape.ts';
 
 const PRODUCT = new URL('../../', import.meta.url).href;
 
@@ -15,10 +16,12 @@ const PRODUCT = new URL('../../', import.meta.url).href;
 export async function loadPlugin(reference: string, directory: string, modules: PluginModules): Promise<Plugin> {
   const found = await importFrom(reference, directory, modules);
   const plugin = (found as { readonly default?: unknown }).default;
-  const faults = faultsOf(plugin);
+  const faults = schemaFaults(pluginShape, plugin).map(
+    ({ path, message }) => `${path || 'its default export'}: ${message}`,
+  );
   if (faults.length > 0)
     throw new Error(
-      `plugin ${reference}: ${faults.join('; ')}. Its default export is what defineCodec gives, or a Plugin`,
+      `plugin ${reference}: ${faults.join('; ')}. It exports by default what defineCodec gives, or a Plugin`,
     );
   return plugin as Plugin;
 }

@@ -29,6 +29,7 @@ beforeAll(async () => {
     join(directory, 'plain.js'),
     "import { defineCodec } from 'meltemi/codec';\nexport default { defineCodec };\n",
   );
+  await writeFile(join(directory, 'function.ts'), 'export default () => 2;\n');
   await writeFile(join(directory, 'ends.ts'), 'process.exit(3);\n');
   await writeFile(join(directory, 'throws.ts'), "// one line\nthrow new Error('no such luck');\n");
   await writeFile(join(directory, 'enum.ts'), 'enum Kind { Request }\nexport default Kind;\n');
@@ -41,6 +42,7 @@ const codecs = [{ ...codec, manifest, concurrency: undefined, createClientCodec:
 export default { ...good, codecApi: '~1.0.0', codecs };
 `,
   );
+  await writeFile(join(directory, 'empty.ts'), "export default { name: 'x', version: '1', codecApi: '1.0.0' };\n");
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -64,14 +66,16 @@ describe('an outside plugin', () => {
     ['absent-package', /plugin absent-package: no package of that name is installed for .*meltemi-plugins-/],
     [
       'plain.js',
-      /plugin plain\.js: its name is undefined, expected: text; .* Its default export is what defineCodec gives/,
+      /plugin plain\.js: name: actual nothing, expected a text; .* It exports by default what defineCodec gives/,
     ],
+    ['empty.ts', /its default export: actual an object .*, expected at least one codec or filter/],
+    ['function.ts', /its default export: actual a function, expected an object of name, /],
     ['ends.ts', /plugin ends\.ts: its thread ended: worker ended with code 3/],
     ['throws.ts', /plugin throws\.ts: no such luck \(.*throws\.ts:2:\d+\)/],
     ['enum.ts', /plugin enum\.ts: .*TypeScript enum is not supported/s],
     [
       'by-hand.ts',
-      /its codecApi is "~1\.0\.0", not a version such as "\^1\.0\.0"; its codecs\[0\]\.manifest\.aliases is undefined, expected: list; its codecs\[0\]\.concurrency is undefined, expected: object; its codecs\[0\]\.createClientCodec is undefined, expected: function; its codecs\[0\]\.manifest\.name is "Echo", not lower case letters, digits and dashes: no port could name it; its codecs\[0\]\.manifest is not plain data: /,
+      /: codecApi: actual "~1\.0\.0", expected a version such as "\^1\.0\.0"; codecs\[0\]\.manifest: actual an object .*, expected plain data: .*; codecs\[0\]\.manifest\.name: actual "Echo", expected lower case .*; codecs\[0\]\.manifest\.aliases: actual nothing, expected a list; codecs\[0\]\.concurrency: actual nothing, expected an object.*; codecs\[0\]\.createClientCodec: actual nothing, expected a function\./,
     ],
   ])('is refused with its reason: %s', async (reference, reason) => {
     await expect(namesOf(reference)).rejects.toThrow(reason);

@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../metaprotocol/clock.ts';
 import { Registry } from '../../metaprotocol/registry.ts';
 import { DataPlane } from '../../metaprotocol/runtime.ts';
-import { loadPlugin } from '../plugin-loading/load-plugin.ts';
 import { PluginModules } from '../plugin-loading/plugin-modules.ts';
 import { builtInPlugins } from '../plugins.ts';
 import type { FromWorker, PluginReference, ToWorker } from './worker-messages.ts';
@@ -27,6 +26,8 @@ const { reusePort, ticketKeys, plugin } = workerData as WorkerStart;
 async function registryWith({ reference, directory }: PluginReference): Promise<Registry | null> {
   const modules = new PluginModules();
   try {
+    // Schemas take their time and memory: only the threads that check a plugin load them.
+    const { loadPlugin } = await import('../plugin-loading/load-plugin.ts');
     const loaded = await loadPlugin(reference, directory, modules);
     const { name, version } = loaded;
     const manifests = new Registry([loaded]).manifests();

@@ -1,6 +1,6 @@
-/** checkPlaces: what types cannot say about a declaration: places inside the head, values that fit, names that exist. */
+/** placeFaults: what types cannot say about a declaration: places inside the head, values that fit, names that exist. */
+import type { ConfigIssue } from '../metaprotocol/config-error.ts';
 import type { CodecDeclaration } from './declaration.ts';
-import type { ReportFault } from './declaration-shape.ts';
 import { type FieldSide, otherSide } from './field.ts';
 import { lengthAdds } from './frame-format.ts';
 import { type IdName, type NumberName, numberFormat } from './number-format.ts';
@@ -14,7 +14,9 @@ interface Place {
 }
 
 /** Of a declaration whose shape is right. */
-export function checkPlaces(declaration: CodecDeclaration, bad: ReportFault): void {
+export function placeFaults(declaration: CodecDeclaration): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const bad = (path: string, message: string): void => void issues.push({ path, message });
   const { frame, id, kind, outcome, codes, errors, attributes } = declaration;
   const mustLieInHead = (path: string, at: number, bytes: number) => {
     if (!Number.isInteger(at) || at < 0 || !(at + bytes <= frame.headBytes)) {
@@ -89,6 +91,7 @@ export function checkPlaces(declaration: CodecDeclaration, bad: ReportFault): vo
     mustBeApart(place, written);
     written.push(place);
   }
+  return issues;
 }
 
 export function idBytes(as: IdName): number {
