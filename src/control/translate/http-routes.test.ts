@@ -285,7 +285,7 @@ describe('what is wrong or has no effect', () => {
 });
 
 describe('hosts', () => {
-  it('are used by the most exact VirtualService, and the others say so', () => {
+  it('are used by the most exact VirtualService; only those that are as exact conflict', () => {
     const translation = apply({
       'o.yaml': service('other.shop.svc.cluster.local', '127.0.10.2'),
       'a.yaml': virtualService(`[{ name: any, ${ROUTE} }]`, '"*.shop.svc.cluster.local"', '', 'aaa'),
@@ -297,7 +297,10 @@ describe('hosts', () => {
       [HOST, 'exact'],
       ['other.shop.svc.cluster.local', 'any'],
     ]);
-    expect(findingsOf(translation).join('\n')).toMatch(/shadowed a.yaml.*VirtualService\/shop\/zzz/);
+    expect(findingsOf(translation)).toEqual([]);
+    const wildcard = (name: string): string => virtualService(`[{ ${ROUTE} }]`, '"*.cluster.local"', '', name);
+    const said = findingsOf(apply({ 'a.yaml': wildcard('aaa'), 'b.yaml': wildcard('zzz') })).join('\n');
+    expect(said).toMatch(/shadowed b.yaml.*VirtualService\/shop\/aaa is older or sorts first/);
   });
 });
 

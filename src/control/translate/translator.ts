@@ -38,7 +38,7 @@ import { Secrets, secretFault } from './secrets.ts';
 import { checkServiceEntry, toServices } from './services.ts';
 import { checkSidecar, toSidecarPolicy } from './sidecars.ts';
 import { type GoodVersion, hasError, type Outcome, TranslationRound } from './translation-round.ts';
-import { compileVirtualService, type Ranked } from './virtual-services.ts';
+import { compileVirtualService, EXACT, type Ranked } from './virtual-services.ts';
 import { overlaps } from './visibility.ts';
 
 export interface ResourceVerdict {
@@ -119,19 +119,18 @@ export class Translator {
     const routers = round.admit('MetaRouter', (resource: Resource<MetaRouterSpec>) =>
       compileRouter(resource, index, gateways),
     );
-    const tables = routers.flatMap((router) => router.tables);
+    const ranked = routers.flatMap((router) => router.tables.map(exactly));
     const virtual = round.admit('VirtualService', (resource: Resource<VirtualServiceSpec>) =>
       compileVirtualService(resource, index, gateways),
     );
-    tables.push(...exactFirst(virtual.flatMap(({ http }) => http)));
+    ranked.push(...exactFirst(virtual.flatMap(({ http }) => http)));
     const connections = exactFirst(virtual.flatMap((each) => each.connections));
     const gatewayRoutes = [...routers, ...virtual].flatMap((each) => each.gatewayRoutes);
     reportGatewayConflicts(gateways, gatewayRoutes, round);
-    tables.push(
-      ...round
-        .admit('RedisService', (resource: Resource<RedisServiceSpec>) => compileRedisService(resource, index, secrets))
-        .flat(),
+    const redis = round.admit('RedisService', (resource: Resource<RedisServiceSpec>) =>
+      compileRedisService(resource, index, secrets),
     );
+    ranked.push(...redis.flat().map(exactly));
     const upstreams = new Map<string, UpstreamSettings>();
     const destinations = round.admit('RedisDestination', (resource: Resource<RedisDestinationSpec>) =>
       compileRedisDestination(resource, index, secrets),
@@ -141,7 +140,7 @@ export class Translator {
       if (first === undefined) upstreams.set(host, settings);
       else round.conflict(first.source, settings.source, host);
     }
-    reportSharedHosts(tables, round);
+    reportSharedHosts(ranked, round);
     reportSharedHosts(connections, round);
     const sidecars = round.admit('Sidecar', (resource: Resource<SidecarSpec>) => ({
       findings: checkSidecar(resource, protocols),
@@ -155,8 +154,8 @@ export class Translator {
       rootNamespace: this.#rootNamespace,
       services,
       policies,
-      tables,
-      connections,
+      tables: ranked.map(({ table }) => table),
+      connections: connections.map(({ table }) => table),
       gateways,
       gatewayRoutes,
       credentials,
@@ -229,16 +228,20 @@ function claimPorts(services: readonly Service[], round: TranslationRound): Serv
 
 type HostTable = RouteTable | ConnectionTable;
 
-function exactFirst<T>(tables: readonly Ranked<T>[]): T[] {
-  return [...tables].sort((a, b) => b.exactness - a.exactness).map(({ table }) => table);
+function exactFirst<T>(tables: readonly Ranked<T>[]): Ranked<T>[] {
+  return [...tables].sort((a, b) => b.exactness - a.exactness);
 }
 
-/** All tables stay: for a namespace that sees only the later one, it is the first. */
-function reportSharedHosts(tables: readonly HostTable[], round: TranslationRound): void {
-  const byCodec = Map.groupBy(tables, (table) => ('codec' in table ? table.codec : ''));
-  for (const sharing of byCodec.values()) {
+function exactly<T>(table: T): Ranked<T> {
+  return { table, exactness: EXACT };
+}
+
+/** All tables stay: for a namespace that sees only the later one, it is the first. A wildcard beside a name is no conflict. */
+function reportSharedHosts(tables: readonly Ranked<HostTable>[], round: TranslationRound): void {
+  const rivals = Map.groupBy(tables, ({ table, exactness }) => `${'codec' in table ? table.codec : ''} ${exactness}`);
+  for (const sharing of rivals.values()) {
     const byHost = new Map<string, HostTable[]>();
-    for (const table of sharing) claim(byHost, table, `${table.host} port ${table.port}`, round);
+    for (const { table } of sharing) claim(byHost, table, `${table.host} port ${table.port}`, round);
   }
 }
 

@@ -27,6 +27,9 @@ import { DEFAULT_EXPORT } from './visibility.ts';
 
 type VirtualService = Resource<VirtualServiceSpec>;
 
+/** A host that is named as it is. */
+export const EXACT = Number.MAX_SAFE_INTEGER;
+
 /** A table, and how exactly its VirtualService names the host: of two, the more exact one is used. */
 export interface Ranked<T> {
   readonly table: T;
@@ -90,7 +93,7 @@ class VirtualServiceCompiler {
     const connections: Ranked<ConnectionTable>[] = [];
     spec.hosts.forEach((pattern, at) => {
       const lower = pattern.toLowerCase();
-      const exactness = lower.startsWith('*') ? lower.length : Number.MAX_SAFE_INTEGER;
+      const exactness = lower.startsWith('*') ? lower.length : EXACT;
       const hosts = this.#servicesOf(lower);
       let used = 0;
       for (const host of hosts) {
