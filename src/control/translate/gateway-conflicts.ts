@@ -19,7 +19,11 @@ export function reportGatewayConflicts(
     for (const earlier of claims.slice(0, at)) {
       if (!isNested(earlier.gateway, later.gateway)) continue;
       const subject = sharedSubject(earlier.server, later.server);
-      if (subject !== null) round.conflict(earlier.gateway.source, later.gateway.source, subject);
+      if (subject === null) continue;
+      const message = `no effect on ${subject}: server ${earlier.server.index} has it`;
+      if (earlier.gateway === later.gateway)
+        round.warn(later.gateway.source, ['spec', 'servers', later.server.index], message);
+      else round.conflict(earlier.gateway.source, later.gateway.source, subject);
     }
   });
   const taken = new Map<string, GatewayRoutes>();

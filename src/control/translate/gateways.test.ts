@@ -377,6 +377,14 @@ describe('Gateways for one port', () => {
     expect(said(a, b)).toBe('');
   });
 
+  it('may be one Gateway, which says of its later server what the earlier one has', () => {
+    const both = (a: string, b: string): string => `${a.slice(0, -1)}, ${b.slice(1)}`;
+    const again = server('HTTPS', SIMPLE, '[x.test, a.test]', 443, 'again');
+    expect(apply({ 'g.yaml': gateway(both(server('HTTPS', SIMPLE), again)) }).said).toEqual([
+      'warning g.yaml:7 spec.servers[1]: no effect on port 443 with the SNI a.test: server 0 has it',
+    ]);
+  });
+
   it('have one tls route for one SNI', () => {
     const tls = (names: string, vs: string) =>
       virtual(

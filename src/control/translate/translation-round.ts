@@ -1,5 +1,5 @@
 /** TranslationRound: one pass over an inventory. Picks the version of each resource that is used, and collects what is said of it. */
-import { byPrecedence, type Finding, findingAt, type Resource } from '../model/resource.ts';
+import { byPrecedence, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { Inventory, ResourceEntry } from '../model/resource-store.ts';
 
 /** `lastGood`: the version before is in use. `refused`: no version is. */
@@ -48,6 +48,11 @@ export class TranslationRound {
 
   findingsOf(key: string): readonly Finding[] {
     return this.#findings.get(key) ?? [];
+  }
+
+  warn(key: string, path: FieldPath, message: string): void {
+    const entry = this.#inventory.entries.get(key);
+    if (entry !== undefined) this.report(key, [findingAt(entry.document, 'warning', path, message)]);
   }
 
   /** Both resources say who won. */
