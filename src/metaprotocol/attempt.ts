@@ -4,7 +4,7 @@ import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import { Flag } from './message.ts';
 import type { ProxyStatus } from './status.ts';
 import { AffinityLane } from './upstream/affinity.ts';
-import { Binding } from './upstream/binding.ts';
+import { BINDING_LOST, Binding } from './upstream/binding.ts';
 import type { Caller } from './upstream/caller.ts';
 import type { Cluster } from './upstream/cluster.ts';
 import type { UpstreamConnection } from './upstream/connection.ts';
@@ -107,6 +107,8 @@ export class LiveAttempt implements Attempt {
     } else if ((this.request.flags & Flag.Bind) !== 0) {
       this.needsOwnConnection = true;
       Binding.begin(caller, this.#pool, this);
+    } else if (this.request.needsBinding === true) {
+      this.fail(BINDING_LOST);
     } else if (this.#cluster.state.factory.affinity) {
       this.#lane = AffinityLane.of(caller, this.#pool);
       this.#lane.start(this);

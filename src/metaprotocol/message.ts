@@ -83,6 +83,8 @@ export interface RequestMessage extends Message {
   readonly replaySafe: boolean;
   /** True: the caller asks for an answer that may be long in coming (BLPOP), so the route's timeout does not apply. */
   readonly mayWait?: boolean;
+  /** True: it means something only on the connection that an earlier Bind took; where that is lost, it fails. */
+  readonly needsBinding?: boolean;
   /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
   readonly answer: ResponseMessage | null;
   /** Why `answer` refuses it; absent: it was asked for. Set by `refused`. */

@@ -242,7 +242,9 @@ export class CallerSession {
     // These are answered at once.
     if (action !== Action.Multi && action !== Action.Watch) this.#queued++;
     const taints = action === Action.Select || action === Action.Client;
-    if (this.#multi === 'sent') return this.#forward(0, { key: this.#boundKey, taints, queued: true });
+    if (this.#multi === 'sent') {
+      return this.#forward(0, { key: this.#boundKey, taints, queued: true, needsBinding: true });
+    }
     this.#multi = 'sent';
     this.#takeConnection(id, key());
     return this.#forward(Flag.Bind, { prefix: MULTI, taints, queued: true });
@@ -250,7 +252,7 @@ export class CallerSession {
 
   #endMulti(action: Action): Plan {
     const sent = this.#multi === 'sent';
-    const broken = this.#multiBroken && action === Action.Exec;
+    const broken = this.#multiBroken;
     this.#multi = 'none';
     if (!sent) {
       if (action === Action.Discard) return this.#own('+OK\r\n');
@@ -260,12 +262,14 @@ export class CallerSession {
     const unbind = this.#mayUnbind ? Flag.Unbind : 0;
     const key = this.#boundKey;
     if (broken) {
-      return { ...this.#forward(unbind, { key, substitute: errorAnswer(EXEC_ABORT) }), bytes: DISCARD };
+      // Perhaps there is none to discard: its first command was lost.
+      const substitute = action === Action.Exec ? errorAnswer(EXEC_ABORT) : ownAnswer('+OK\r\n');
+      return { ...this.#forward(unbind, { key, substitute }), bytes: DISCARD };
     }
     const selects = this.#queuedSelects;
-    if (action === Action.Discard || selects.length === 0) return this.#forward(unbind, { key });
+    if (action === Action.Discard || selects.length === 0) return this.#forward(unbind, { key, needsBinding: true });
     const effect = (answer: RedisResponse): void => this.#onSelectsRun(selects, answer);
-    return this.#forward(unbind | Flag.Hold, { key, effect });
+    return this.#forward(unbind | Flag.Hold, { key, effect, needsBinding: true });
   }
 
   #onSelectsRun(selects: readonly { index: number; database: number }[], answer: RedisResponse): void {

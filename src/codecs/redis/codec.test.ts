@@ -173,6 +173,21 @@ describe('redis, server side', () => {
       ...[false, false, false, true],
       ...[false, false, false],
     ]);
+    // What follows its first command is never sent outside of it.
+    expect((sink.heads as RedisRequest[]).map((head) => head.needsBinding)).toEqual([
+      ...[false, false, true, false],
+      ...[false, false, true],
+    ]);
+    const discarded = benchServer(redisFactory);
+    feed(discarded.codec, commands('MULTI', 'SET a 1'));
+    discarded.codec.reply(Status.no_route, discarded.sink.heads[1]!);
+    feed(discarded.codec, command('DISCARD'));
+    expect(rawText((discarded.sink.heads[2] as RedisRequest).extra?.substitute)).toBe('+OK\r\n');
+  });
+
+  it('takes a transaction for no read: all of it goes one way, to mirrors too', () => {
+    const heads = requestsOf(commands('GET a', 'MULTI', 'GET a', 'GET a'));
+    expect(heads.map((head) => head.get('read-only'))).toEqual(['true', 'false', 'false', 'false']);
   });
 
   it('binds what lives in its connection, until it is clean again', () => {

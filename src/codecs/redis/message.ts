@@ -96,6 +96,8 @@ export interface RequestExtra {
   readonly blocks?: boolean;
   /** Part of a transaction, which must not run without it. */
   readonly queued?: boolean;
+  /** Nothing is meant but on the connection that an earlier command took. */
+  readonly needsBinding?: boolean;
   /** Answered even where the caller wants no answers. */
   readonly loud?: boolean;
   /** Only an error reaches the caller. */
@@ -176,6 +178,10 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     return this.extra?.blocks === true;
   }
 
+  get needsBinding(): boolean {
+    return this.extra?.needsBinding === true;
+  }
+
   get words(): CommandArguments {
     this.#words ??= new CommandArguments(this.bytes, this.from, this.count);
     return this.#words;
@@ -209,7 +215,8 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
       case 'user':
         return this.state.user;
       case 'read-only':
-        return this.command.readOnly ? 'true' : 'false';
+        // A transaction goes one way, whatever each of its commands does.
+        return this.command.readOnly && this.extra?.queued !== true ? 'true' : 'false';
       default:
         return undefined;
     }

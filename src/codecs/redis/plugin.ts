@@ -31,7 +31,7 @@ export const redisManifest: ProtocolManifest = {
       { key: 'key-count', description: 'How many keys the command names.', mutable: false },
       { key: 'db', description: 'Number of the selected database.', mutable: false },
       { key: 'user', description: 'User that the caller authenticated as upstream, else empty.', mutable: false },
-      { key: 'read-only', description: '`true` for commands that only read.', mutable: false },
+      { key: 'read-only', description: '`true` for commands that only read, outside of transactions.', mutable: false },
       { key: 'error', description: "First word of an answer's error.", mutable: false },
     ],
     open: null,

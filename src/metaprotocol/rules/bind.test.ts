@@ -344,6 +344,27 @@ describe('rule 6: bind', () => {
     mesh.advance(2_000);
   });
 
+  it('what means something only behind a Bind is not sent where that Bind failed', () => {
+    const mesh = watchLeaks(new OrderMesh());
+    mesh.upstream().mode = 'refuse';
+    const caller = mesh.newCaller();
+    caller.sendLines('MULTI', 'SET a 1');
+    mesh.settle();
+    mesh.upstream().mode = 'accept';
+    caller.sendLines('SET b 1', 'EXEC', 'GET c');
+    mesh.settle();
+    expect(mesh.upstream().connection.takeLines()).toEqual(['GET c']);
+    mesh.upstream().connection.sendLines('+c');
+    mesh.settle();
+    expect(caller.takeLines().map((line) => line.split(' ', 1)[0])).toEqual([
+      '+OK',
+      '-connect_failure',
+      '-upstream_reset',
+      '-upstream_reset',
+      '+c',
+    ]);
+  });
+
   it('a Bind whose connect fails leaves the caller free', () => {
     const mesh = watchLeaks(new OrderMesh());
     mesh.upstream().mode = 'refuse';

@@ -10,7 +10,7 @@ import type { EndpointPools } from './endpoint-pools.ts';
 import type { Pool } from './pool.ts';
 
 /** Not for another attempt: what it would be bound to is gone. */
-const BINDING_LOST: ProxyStatus = Object.freeze({
+export const BINDING_LOST: ProxyStatus = Object.freeze({
   ...Status.upstream_reset,
   retryable: false,
   detail: 'the connection that its caller was to be bound to was lost',

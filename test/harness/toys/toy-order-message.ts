@@ -66,6 +66,8 @@ export class ToyOrderRequest extends ToyOrderMessage implements RequestMessage {
   protected readonly keys = ['command', 'key'];
   /** Sent upstream in front of it; its answer is swallowed there. */
   readonly prefix: string;
+  /** Inside MULTI. */
+  needsBinding = false;
   #key: string | null = null;
 
   constructor(raw: Buffer, flags: number, connectionKey: string, prefix = '', answer: ResponseMessage | null = null) {
@@ -123,6 +125,7 @@ export class ToyOrderRequest extends ToyOrderMessage implements RequestMessage {
 
   fork(): this {
     const fork = new ToyOrderRequest(this.raw, this.flags, this.connectionKey, this.prefix, this.answer);
+    fork.needsBinding = this.needsBinding;
     fork.#key = this.#key;
     return fork as this;
   }

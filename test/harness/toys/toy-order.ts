@@ -221,8 +221,9 @@ class ToyOrderServerCodec extends ToyOrderCodec<RequestMessage> implements Serve
 
   #exec(line: Buffer): void {
     if (this.#inMulti) {
+      const exec = this.#request(line, Flag.Unbind);
       this.#inMulti = false;
-      this.#emit(this.#request(line, Flag.Unbind));
+      this.#emit(exec);
     } else {
       this.#answer(line, this.#openMulti ? '+' : '-error EXEC without MULTI');
       this.#openMulti = false;
@@ -240,7 +241,9 @@ class ToyOrderServerCodec extends ToyOrderCodec<RequestMessage> implements Serve
   }
 
   #request(line: Buffer, flags: number, prefix = ''): ToyOrderRequest {
-    return new ToyOrderRequest(line, Flag.End | flags, connectionKeyOf(this.#user, this.#database), prefix);
+    const request = new ToyOrderRequest(line, Flag.End | flags, connectionKeyOf(this.#user, this.#database), prefix);
+    request.needsBinding = this.#inMulti && prefix === '';
+    return request;
   }
 
   #answer(line: Buffer, text: string): void {
