@@ -1,8 +1,9 @@
 /** What `import … from 'meltemi/conformance'` gives: the checks that every codec must pass, and the ends to test one by hand. */
 export { capabilityMatrix, withMatrix } from './capability-matrix.ts';
-export { type Check, CheckFailure } from './check.ts';
+export type { Check } from './check.ts';
 export { type Cost, measureCost } from './checks/cost.ts';
 export { benchClient, benchServer, type CodecBench } from './codec-bench.ts';
+export { CheckFailure } from './expect.ts';
 export { feed, feedBytewise } from './feed.ts';
 export { readHexSample, readSamples } from './read-samples.ts';
 export { RecordingOutput } from './recording-output.ts';

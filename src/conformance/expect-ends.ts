@@ -1,5 +1,5 @@
 /** expectEnds: what samples say of their ends is looked at, since checks believe it. */
-import { expectThat } from './check.ts';
+import { expectThat } from './expect.ts';
 import { feedWire, goOn, isWhole, type Subject, wireOf } from './subject.ts';
 
 export function expectEnds(subject: Subject): void {

@@ -1,5 +1,5 @@
 /** runConformance: every check on one codec, one result each. `testCodec` gives the same checks to a test runner. */
-import { type Check, CheckFailure } from './check.ts';
+import type { Check } from './check.ts';
 import { backpressureCheck, longBodyCheck, windowCheck } from './checks/bodies.ts';
 import { closeInCallback, pauseInCallback, quietCommands } from './checks/callbacks.ts';
 import { costCheck } from './checks/cost.ts';
@@ -10,6 +10,7 @@ import { idsCheck, lateAnswers, repeatedIds } from './checks/ids.ts';
 import { fuzzCheck, oversizeCheck, truncatedCheck } from './checks/malformed.ts';
 import { forkCheck, requestMutation, responseMutation } from './checks/mutation.ts';
 import { earlyAnswerCheck, trailersCheck, tunnelCheck } from './checks/stream-ends.ts';
+import { CheckFailure } from './expect.ts';
 import { type Conformance, Subject } from './subject.ts';
 
 /** In the order in which a codec is best made to pass. Only those with a gate can be switched off by a capability. */

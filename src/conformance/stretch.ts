@@ -3,7 +3,7 @@
  * length is such: chunks, bytes up to the end of the connection.
  */
 import { Flag, type RequestMessage } from '../metaprotocol/message.ts';
-import { fail } from './check.ts';
+import { fail } from './expect.ts';
 import type { Received } from './received.ts';
 import { type AnsweredExchange, type ClientBench, feedWire, type ServerBench, type Subject } from './subject.ts';
 

@@ -2,8 +2,8 @@
 import type { CodecFactory, FrameId } from '../metaprotocol/codec.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../metaprotocol/message.ts';
 import { Status } from '../metaprotocol/status.ts';
-import { expectThat, fail } from './check.ts';
 import { benchClient, benchServer, type CodecBench } from './codec-bench.ts';
+import { expectThat, fail } from './expect.ts';
 import { feed, feedBytewise } from './feed.ts';
 import { frameIdOf } from './frame-ids.ts';
 import { type Received, writeBody } from './received.ts';

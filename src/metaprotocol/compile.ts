@@ -97,7 +97,7 @@ export function compileRuntime(
     const inspectionIssues: ConfigIssue[] = [];
     const inspection = compileInspection(
       listener.inspection,
-      chains,
+      chains.some(({ tls, match }) => tls !== null || match.needsInspection),
       context.registry,
       context.core.log,
       inspectionIssues,

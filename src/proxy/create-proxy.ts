@@ -11,14 +11,8 @@ import { noLog } from '../metaprotocol/log-writer.ts';
 import { Registry } from '../metaprotocol/registry.ts';
 import { DataPlane } from '../metaprotocol/runtime.ts';
 import { StatsStore } from '../metaprotocol/stats.ts';
-import {
-  filterName,
-  type HttpProxyOptions,
-  type HttpProxyPlan,
-  type HttpProxyRoutes,
-  LISTENER,
-  planHttpProxy,
-} from './http-proxy-options.ts';
+import type { HttpProxyOptions, HttpProxyRoutes } from './http-proxy-options.ts';
+import { filterName, type HttpProxyPlan, LISTENER, planHttpProxy } from './http-proxy-plan.ts';
 import { processLog } from './process-log.ts';
 import { TlsMaterials } from './tls-materials.ts';
 

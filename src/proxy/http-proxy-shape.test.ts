@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../metaprotocol/config-error.ts';
-import { type HttpProxyOptions, planHttpProxy } from './http-proxy-options.ts';
+import type { HttpProxyOptions } from './http-proxy-options.ts';
+import { planHttpProxy } from './http-proxy-plan.ts';
 
 const GOOD = {
   listen: { host: '127.0.0.1', port: 0 },

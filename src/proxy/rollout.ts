@@ -11,7 +11,7 @@ import type { VersionedResource } from '../xds/resource.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
-import type { ListenerPlan } from './describe/listener.ts';
+import type { ListenerPlan } from './describe/listener-plan.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { DnsNames } from './dns-names.ts';
 import type { ResourceRemark } from './resource-remark.ts';

@@ -1,6 +1,6 @@
 /** Access logs that cannot be written now, as remarks on the listeners that ask for them. */
 import { TypeUrl } from '../xds/type-urls.ts';
-import type { ListenerPlan } from './describe/listener.ts';
+import type { ListenerPlan } from './describe/listener-plan.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { StatTotals } from './stat-totals.ts';
 

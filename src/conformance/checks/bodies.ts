@@ -1,7 +1,8 @@
 /** Bodies that stream: of any length, as fast as the other side takes them, and no faster. */
 import { createHash } from 'node:crypto';
 import type { Message } from '../../metaprotocol/message.ts';
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { decodeLent, feed, WIPED } from '../feed.ts';
 import { Line } from '../line.ts';
 import { Random } from '../random.ts';

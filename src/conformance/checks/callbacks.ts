@@ -1,7 +1,8 @@
 /** Callbacks: codecs are called back from inside what they call, and the connection may be gone by then. */
 import { Flag, type Message } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
-import { type Check, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectSame, expectThat } from '../expect.ts';
 import { decodeLent, feed } from '../feed.ts';
 import { shown, writeBody } from '../received.ts';
 import type { SinkEvent } from '../recording-sink.ts';

@@ -2,7 +2,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Status } from '../../metaprotocol/status.ts';
-import { type Check, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectThat } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
 import { answerer } from '../frame-ids.ts';
 import { Line } from '../line.ts';

@@ -2,7 +2,8 @@
 import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { feed } from '../feed.ts';
 import { attributesOf, dataOf } from '../received.ts';
 import { type AnsweredExchange, feedWire, isOneway, type Subject, sentBytesOf, type Wire } from '../subject.ts';

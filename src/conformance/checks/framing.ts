@@ -1,5 +1,6 @@
 /** Bytes come as they like; what is read must not depend on it. */
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
 import { decodeLent, WIPED } from '../feed.ts';
 import { Line } from '../line.ts';

@@ -1,6 +1,7 @@
 /** What samples must be read as, and what a codec promises of itself. */
 import type { Message } from '../../metaprotocol/message.ts';
-import { type Check, expectBytes, expectSame, expectThat, fail } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat, fail } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
 import { attributesOf, dataOf, type Received } from '../received.ts';
 import type { Sample } from '../sample.ts';

@@ -2,7 +2,8 @@
 import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
 import { feed } from '../feed.ts';
 import { writeBody } from '../received.ts';

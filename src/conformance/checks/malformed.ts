@@ -1,7 +1,8 @@
 /** Malformed, truncated and oversize input: refused early, said clearly, and never the end of more than its connection. */
 import { Flag } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
-import { type Check, CheckFailure, expectSame, expectThat, fail } from '../check.ts';
+import type { Check } from '../check.ts';
+import { CheckFailure, expectSame, expectThat, fail } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
 import { feed, feedBytewise, WIPED } from '../feed.ts';
 import { Random } from '../random.ts';

@@ -1,6 +1,7 @@
 /** Mutation: what routes change is changed, and nothing else; what cannot be changed says so. */
 import type { Message, RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { attributesOf, dataOf, type Received } from '../received.ts';
 import type { AnsweredExchange, Subject } from '../subject.ts';
 

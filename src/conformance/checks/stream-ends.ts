@@ -2,7 +2,8 @@
 import { Reset } from '../../metaprotocol/codec.ts';
 import { Flag, type Message } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
-import { type Check, expectBytes, expectSame, expectThat } from '../check.ts';
+import type { Check } from '../check.ts';
+import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { decodeLent, feed } from '../feed.ts';
 import { Line } from '../line.ts';
 import { Random } from '../random.ts';

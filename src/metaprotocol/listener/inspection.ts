@@ -1,6 +1,5 @@
 /** Compiles what a listener asks of first bytes: nothing, where its chains need nothing. */
 import type { CodecFactory } from '../codec.ts';
-import type { CompiledChain } from '../compile.ts';
 import type { ConfigIssue } from '../config-error.ts';
 import type { Log } from '../core.ts';
 import type { DetectedProtocol, InspectionDescription } from '../description.ts';
@@ -11,9 +10,10 @@ import type { Detector, Inspection } from './inspected-wire.ts';
 /** Above it a connection could make the proxy hold much before it is known for anything. */
 const DETECT_LIMIT_BYTES = 65_536;
 
+/** `readsHello`: a chain needs what a ClientHello says. */
 export function compileInspection(
   description: InspectionDescription,
-  chains: readonly CompiledChain[],
+  readsHello: boolean,
   registry: Registry,
   log: Log,
   issues: ConfigIssue[],
@@ -32,7 +32,6 @@ export function compileInspection(
     issues.push({ path: `inspection.detect[${index}]`, message: `${JSON.stringify(protocol.codec)}: ${what}` });
     return [];
   });
-  const readsHello = chains.some(({ tls, match }) => tls !== null || match.needsInspection);
   if (!readsHello && detectors.length === 0) return null;
   return { readsHello, detectors, detectBytes, timeoutMs, continueOnTimeout };
 }

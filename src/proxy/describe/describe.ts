@@ -8,7 +8,7 @@ import type {
   RuntimeDescription,
 } from '../../metaprotocol/description.ts';
 import type { ClusterPlan } from './cluster.ts';
-import type { ListenerPlan } from './listener.ts';
+import type { ListenerPlan } from './listener-plan.ts';
 import type { Settled } from './settle.ts';
 import { fillTls, type TextsOf } from './tls.ts';
 

@@ -3,7 +3,7 @@ import { CALLER_TIMEOUTS, type CallerTimeouts, type FilterDescription } from '..
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
 import { messageNameOf, optionsOf } from './any.ts';
-import type { ChainPlan, ChainStart } from './listener.ts';
+import type { ChainPlan, ChainStart } from './listener-plan.ts';
 import type { Reader } from './reader.ts';
 
 /** The codec of every HTTP listener. */

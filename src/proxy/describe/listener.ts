@@ -1,12 +1,5 @@
 /** Listener resources into the core's listeners: where to bind, and the chains that a connection may take. */
-import {
-  CALLER_TIMEOUTS,
-  type ChainMatch,
-  type FilterChainDescription,
-  type InspectionDescription,
-  ROUTE,
-  type RouteTableDescription,
-} from '../../metaprotocol/description.ts';
+import { CALLER_TIMEOUTS, type ChainMatch, ROUTE, type RouteTableDescription } from '../../metaprotocol/description.ts';
 import type { Address, Direction } from '../../metaprotocol/filter.ts';
 import { messageName, TypeUrl } from '../../xds/type-urls.ts';
 import { readAccessLogs } from './access-log.ts';
@@ -14,28 +7,10 @@ import { messageNameOf, optionsOf } from './any.ts';
 import { readHttpConnectionManager } from './http-connection-manager.ts';
 import { readInlineRoutes } from './inline-routes.ts';
 import { readInspection } from './inspection.ts';
+import type { ChainPlan, ChainStart, ListenerPlan } from './listener-plan.ts';
 import type { Reader } from './reader.ts';
 import { readWeightedClusters } from './route-table.ts';
-import { type DownstreamTlsPlan, readDownstreamTls } from './tls.ts';
-
-/** A listener whose route tables are still named, not filled in. */
-export interface ListenerPlan {
-  readonly name: string;
-  readonly bind: Address;
-  readonly serviceAddress: Address;
-  readonly direction: Direction;
-  readonly chains: readonly ChainPlan[];
-  readonly inspection: InspectionDescription;
-}
-
-export interface ChainPlan extends Omit<FilterChainDescription, 'routes' | 'tls'> {
-  readonly tls: DownstreamTlsPlan | null;
-  /** The name of a RouteConfiguration, or the table itself where the listener carries it. */
-  readonly routes: string | RouteTableDescription;
-}
-
-/** What a chain says before its network filter. */
-export type ChainStart = Pick<ChainPlan, 'name' | 'match' | 'tls'>;
+import { readDownstreamTls } from './tls.ts';
 
 /** In front of the name of a filter of this proxy, in the type of its options. */
 const OWN_FILTER = 'meltemi.filter.';
