@@ -6,7 +6,7 @@ import type { ProxyStatus } from './status.ts';
 import { AffinityLane } from './upstream/affinity.ts';
 import { BINDING_LOST, Binding } from './upstream/binding.ts';
 import type { Caller } from './upstream/caller.ts';
-import type { Cluster } from './upstream/cluster.ts';
+import type { ClusterState } from './upstream/cluster-state.ts';
 import type { UpstreamConnection } from './upstream/connection.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 import type { Pool } from './upstream/pool.ts';
@@ -54,20 +54,13 @@ export class LiveAttempt implements Attempt {
   #sentAtFlush = 0;
   #wasFlushed = false;
   #startMs = 0;
-  readonly #cluster: Cluster;
+  readonly #cluster: ClusterState;
   readonly #pool: Pool;
 
-  constructor(
-    owner: AttemptOwner,
-    caller: Caller,
-    cluster: Cluster,
-    endpoint: Endpoint,
-    request: RequestMessage,
-    replayed: boolean,
-  ) {
+  constructor(owner: AttemptOwner, caller: Caller, endpoint: Endpoint, request: RequestMessage, replayed: boolean) {
     this.owner = owner;
     this.caller = caller;
-    this.#cluster = cluster;
+    this.#cluster = endpoint.pools.state;
     this.endpoint = endpoint;
     this.request = request;
     this.replayed = replayed;
@@ -88,6 +81,11 @@ export class LiveAttempt implements Attempt {
     return connection.output.flushes > this.#sentAtFlush;
   }
 
+  /** Nobody can have processed it. `status`: how it failed. */
+  isUntouched(status: ProxyStatus): boolean {
+    return status.name === 'refused' || !this.flushed;
+  }
+
   /** The connection answered others in full and died before a byte of this answer. */
   get onStaleConnection(): boolean {
     return this.#connection?.stale === true;
@@ -96,7 +94,7 @@ export class LiveAttempt implements Attempt {
   /** `nowMs` of the stream's clock. May fail synchronously. */
   start(nowMs: number): void {
     this.#startMs = nowMs;
-    const state = this.#cluster.state;
+    const state = this.#cluster;
     state.stats.requests.add();
     this.endpoint.pools.outstanding++;
     this.#pool.attempts++;
@@ -109,7 +107,7 @@ export class LiveAttempt implements Attempt {
       Binding.begin(caller, this.#pool, this);
     } else if (this.request.needsBinding === true) {
       this.fail(BINDING_LOST);
-    } else if (this.#cluster.state.factory.affinity) {
+    } else if (this.#cluster.factory.affinity) {
       this.#lane = AffinityLane.of(caller, this.#pool);
       this.#lane.start(this);
     } else {
@@ -165,7 +163,7 @@ export class LiveAttempt implements Attempt {
   /** It ended without an answer, sent or not. */
   fail(status: ProxyStatus): void {
     if (this.ended) return;
-    this.#cluster.state.stats.failures.add();
+    this.#cluster.stats.failures.add();
     const { sent } = this;
     this.#end();
     // What waited behind it for the same connection fails with it, in order: trying on would let it overtake a retry.
@@ -182,7 +180,7 @@ export class LiveAttempt implements Attempt {
 
   /** The owner's next attempt takes its place in the queue before this one lets go of it. */
   replay(status: ProxyStatus): void {
-    this.#cluster.state.stats.failures.add();
+    this.#cluster.stats.failures.add();
     this.owner.replay(this, status);
     this.#end();
   }
@@ -246,7 +244,7 @@ export class LiveAttempt implements Attempt {
 
   #onResponseEnded(ok: boolean): void {
     this.#responseEnded = true;
-    const { stats } = this.#cluster.state;
+    const { stats } = this.#cluster;
     if (ok) stats.responsesOk.add();
     else stats.responsesError.add();
     stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs);

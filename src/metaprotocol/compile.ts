@@ -22,7 +22,8 @@ import { collect, RouteTable } from './router/route-table.ts';
 import type { Counter, StatsScope } from './stats.ts';
 import type { ServerTls } from './tls/server-tls.ts';
 import type { TlsEntries, TlsTable } from './tls/tls-table.ts';
-import { Cluster, ClusterState } from './upstream/cluster.ts';
+import { Cluster } from './upstream/cluster.ts';
+import { ClusterState } from './upstream/cluster-state.ts';
 import type { Connector } from './wire/wire.ts';
 
 /** A fault of one resource. `routes` are named by their table. */

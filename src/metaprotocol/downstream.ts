@@ -25,7 +25,7 @@ import { RouteTimeouts } from './stream/route-timeouts.ts';
 import { LiveStream } from './stream.ts';
 import type { BoundCaller } from './upstream/caller.ts';
 import { Caller } from './upstream/caller.ts';
-import type { ClusterState } from './upstream/cluster.ts';
+import type { ClusterState } from './upstream/cluster-state.ts';
 import { InFlightLimits } from './upstream/in-flight.ts';
 import type { Flushable } from './wire/output.ts';
 import { SlabOutput } from './wire/output.ts';

@@ -23,7 +23,7 @@ import type { StatsScope } from './stats.ts';
 import { Status } from './status.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TlsTable } from './tls/tls-table.ts';
-import type { ClusterState } from './upstream/cluster.ts';
+import type { ClusterState } from './upstream/cluster-state.ts';
 import { addressOf } from './upstream/endpoint.ts';
 import { Flusher, SlabPool } from './wire/output.ts';
 import { ReadBuffer } from './wire/read-buffer.ts';

@@ -307,7 +307,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     // The first attempt edits nothing that a later one must not see, unless filters edit per attempt.
     const forks = this.attempts.length > 0 || this.chain.attempt.length > 0;
     const request = forks ? this.request.fork() : this.request;
-    const attempt = new LiveAttempt(this, this.connection.caller, cluster, endpoint, request, replayed);
+    const attempt = new LiveAttempt(this, this.connection.caller, endpoint, request, replayed);
     this.addAttempt(attempt);
     for (const hook of this.chain.attempt) {
       try {
@@ -340,7 +340,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
 
   #sendData(chunk: Buffer, end: boolean, lent: boolean, received: number): void {
     for (const mirror of this.#mirrors) mirror.data(chunk, end, lent);
-    this.#body ??= this.#newBody();
+    this.#body ??= new RequestBody(this, this.committed);
     this.#body.add(chunk, end, lent, received, this.#attempt);
     if (end && !this.responseEnded) this.#startTimeout();
     if (!this.committed && this.#body.keptBytes > REPLAY_LIMIT_BYTES && this.#attempt?.sent === true) this.#commit();
@@ -348,15 +348,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
 
   #sendTrailers(trailers: Trailers): void {
     for (const mirror of this.#mirrors) mirror.trailers(trailers);
-    this.#body ??= this.#newBody();
+    this.#body ??= new RequestBody(this, this.committed);
     this.#body.addTrailers(trailers, this.#attempt);
     if (!this.responseEnded) this.#startTimeout();
-  }
-
-  #newBody(): RequestBody {
-    const body = new RequestBody(this);
-    if (this.committed) body.commit();
-    return body;
   }
 
   #commit(): void {
@@ -385,16 +379,13 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
 
   mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean {
     if (this.committed || this.ended || !this.#kept) return false;
-    const untouched = status.name === 'refused' || !attempt.flushed;
-    if (!untouched && !this.request.replaySafe) return false;
-    if (attempt.sent && this.#isFree(attempt, status)) return true;
-    return status.retryable && this.attempts.length <= (this.route?.retry.retries ?? 0);
+    if (!attempt.isUntouched(status) && !this.request.replaySafe) return false;
+    return (attempt.sent && this.#isFree(attempt, status)) || this.#policyAllows(status);
   }
 
   /** Once, outside the policy: the connection had gone stale, or nobody can have processed the request. */
   #isFree(attempt: LiveAttempt, status: ProxyStatus): boolean {
-    if (this.#freeReplayUsed) return false;
-    return attempt.onStaleConnection || !attempt.flushed || status.name === 'refused';
+    return !this.#freeReplayUsed && (attempt.onStaleConnection || attempt.isUntouched(status));
   }
 
   replay(attempt: LiveAttempt, status: ProxyStatus): void {
@@ -407,7 +398,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
 
   onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void {
     if (this.ended || this.#attempt !== attempt) return;
-    if (!attempt.sent && this.#mayTryAgain(status)) {
+    // It never reached a connection: nothing was processed.
+    if (!attempt.sent && !this.committed && status.name !== 'overloaded' && this.#policyAllows(status)) {
       this.#destination!.cluster!.state.stats.retries.add();
       this.#tryEndpoint(this.#pickEndpoint(true), false);
       return;
@@ -415,10 +407,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     this.reply(status);
   }
 
-  /** It never reached a connection: nothing was processed, so only the policy decides. */
-  #mayTryAgain(status: ProxyStatus): boolean {
-    if (this.committed || !status.retryable || status.name === 'overloaded') return false;
-    return this.attempts.length <= (this.route?.retry.retries ?? 0);
+  #policyAllows(status: ProxyStatus): boolean {
+    return status.retryable && this.attempts.length <= (this.route?.retry.retries ?? 0);
   }
 
   // Phase 6: the answer.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BalancerDescription } from '../description.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import { createBalancer, usableEndpoints } from './balancer.ts';
+import { createBalancer, usableEndpoints } from './create-balancer.ts';
 import { hash32 } from './hash32.ts';
 
 function endpoint(address: string, more: Partial<Endpoint> = {}): Endpoint {

@@ -29,7 +29,7 @@ export function startMirrors(stream: LiveStream, mirrors: readonly Mirror[], now
     if (endpoint === null) continue;
     stream.request.keep();
     const mirrored = new MirroredRequest(core);
-    const attempt = new LiveAttempt(mirrored, mirrorCaller, cluster, endpoint, stream.request.fork(), false);
+    const attempt = new LiveAttempt(mirrored, mirrorCaller, endpoint, stream.request.fork(), false);
     mirrored.start(attempt, nowMs, route.timeoutMs === 0 ? MIRROR_TIMEOUT_MS : route.timeoutMs);
     started.push(mirrored);
   }
@@ -39,12 +39,11 @@ export function startMirrors(stream: LiveStream, mirrors: readonly Mirror[], now
 export class MirroredRequest implements AttemptOwner, BodySource, TimerOwner {
   readonly #core: Core;
   readonly #timer = new WheelTimer(this);
-  readonly #body = new RequestBody(this);
+  readonly #body = new RequestBody(this, true);
   #attempt: LiveAttempt | null = null;
 
   constructor(core: Core) {
     this.#core = core;
-    this.#body.commit();
   }
 
   start(attempt: LiveAttempt, nowMs: number, timeoutMs: number): void {

@@ -27,10 +27,12 @@ export class RequestBody {
   /** The attempt's last `data` returned false. */
   #blocked = false;
   #uncredited = 0;
-  #committed = false;
+  #committed: boolean;
 
-  constructor(source: BodySource) {
+  /** `committed`: there is no further attempt. */
+  constructor(source: BodySource, committed: boolean) {
     this.#source = source;
+    this.#committed = committed;
   }
 
   /** Bytes held for a further attempt, or for one that has no connection yet. */

@@ -11,7 +11,6 @@ import type { Endpoint } from '../upstream/endpoint.ts';
 
 export class SplitRequest implements AttemptOwner {
   readonly #stream: LiveStream;
-  readonly #cluster: Cluster;
   readonly #split: Split;
   readonly #endpoints: readonly Endpoint[];
   readonly #attempts: (LiveAttempt | null)[];
@@ -20,9 +19,8 @@ export class SplitRequest implements AttemptOwner {
   #missing: number;
   #cancelled = false;
 
-  private constructor(stream: LiveStream, cluster: Cluster, split: Split, endpoints: readonly Endpoint[]) {
+  private constructor(stream: LiveStream, split: Split, endpoints: readonly Endpoint[]) {
     this.#stream = stream;
-    this.#cluster = cluster;
     this.#split = split;
     this.#endpoints = endpoints;
     this.#attempts = split.parts.map(() => null);
@@ -42,7 +40,7 @@ export class SplitRequest implements AttemptOwner {
       const known = endpoints.indexOf(endpoint);
       return known >= 0 ? known : endpoints.push(endpoint) - 1;
     });
-    return split === null ? null : new SplitRequest(stream, cluster, split, endpoints);
+    return split === null ? null : new SplitRequest(stream, split, endpoints);
   }
 
   start(): void {
@@ -67,8 +65,7 @@ export class SplitRequest implements AttemptOwner {
 
   mayReplay(attempt: LiveAttempt, status: ProxyStatus): boolean {
     if (this.#cancelled || this.#replayed[this.#partOf(attempt)] === true) return false;
-    const untouched = status.name === 'refused' || !attempt.flushed;
-    return attempt.sent && (untouched || (attempt.onStaleConnection && attempt.request.replaySafe));
+    return attempt.sent && (attempt.isUntouched(status) || (attempt.onStaleConnection && attempt.request.replaySafe));
   }
 
   replay(attempt: LiveAttempt): void {
@@ -91,7 +88,7 @@ export class SplitRequest implements AttemptOwner {
     const { group, request } = this.#split.parts[part]!;
     const { caller } = this.#stream.connection;
     request.keep();
-    const attempt = new LiveAttempt(this, caller, this.#cluster, this.#endpoints[group]!, request, replayed);
+    const attempt = new LiveAttempt(this, caller, this.#endpoints[group]!, request, replayed);
     this.#attempts[part] = attempt;
     this.#stream.addAttempt(attempt);
     attempt.start(this.#stream.startMs);

@@ -1,7 +1,7 @@
 /** EndpointPools: the pools of one endpoint, one for each connection key, under one limit of connections. */
 import type { Core } from '../core.ts';
 import type { Address } from '../filter.ts';
-import type { ClusterState } from './cluster.ts';
+import type { ClusterState } from './cluster-state.ts';
 import { Pool } from './pool.ts';
 
 export class EndpointPools {

@@ -1,5 +1,5 @@
 /** InFlightLimits: how many streams one caller has to each cluster, and which clusters hold it back. */
-import type { ClusterState } from './cluster.ts';
+import type { ClusterState } from './cluster-state.ts';
 
 export class InFlightLimits {
   /** The cluster that was counted last: most callers have one, and a map costs more than a comparison. */
