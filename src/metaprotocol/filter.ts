@@ -13,7 +13,7 @@ export const FilterStatus = {
   Continue: 0,
   /** Wait for `stream.resume()`, which goes on at the next filter. Never call resume inside the hook itself. */
   Pause: 1,
-  /** The filter replied or reset; no further filter sees this message. */
+  /** The filter replied; no further filter sees this message. */
   Stop: 2,
 } as const;
 export type FilterStatus = (typeof FilterStatus)[keyof typeof FilterStatus];

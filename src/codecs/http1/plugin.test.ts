@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { benchClient, benchServer } from '../../conformance/codec-bench.ts';
 import { feed } from '../../conformance/feed.ts';
 import { ConfigError } from '../../metaprotocol/config-error.ts';
-import { Status } from '../../metaprotocol/status.ts';
+import { Status, statusOf } from '../../metaprotocol/status.ts';
 import { detectHttp1, http1Factory, http1Manifest } from './plugin.ts';
-import { HTTP_OF_STATUS } from './reply.ts';
+import { HTTP_OF_STATUS, httpReply } from './reply.ts';
 
 const page = readFileSync(new URL('../../../docs/codecs/http1.md', import.meta.url), 'utf8');
 
@@ -63,6 +63,12 @@ describe('the HTTP/1.1 plugin', () => {
       expect(client.sink.heads[0]!.outcome!.code).toBe(HTTP_OF_STATUS[status.name]);
       expect(client.sink.dataOf(7).toString()).toContain(status.detail);
     }
+  });
+
+  it.each([0, 99, 101, 1_000, 200.5, Number.NaN])('answers 500 where a filter asks for status %s', (code) => {
+    const reply = httpReply(statusOf(Status.denied, 'no', code));
+    expect(reply.status).toBe(500);
+    expect(reply.body.toString()).toContain(`status ${code} was asked for, expected 200 to 999`);
   });
 
   it('refuses edits of what it alone writes', () => {

@@ -1,6 +1,6 @@
 /** Local replies: every ProxyStatus as a small text response. */
 import { Flag } from '../../metaprotocol/message.ts';
-import type { ProxyStatus, StatusName } from '../../metaprotocol/status.ts';
+import { type ProxyStatus, Status, type StatusName, statusOf } from '../../metaprotocol/status.ts';
 import { Fields } from './fields.ts';
 import { Http1Response } from './message.ts';
 import { SectionReader } from './section-reader.ts';
@@ -35,7 +35,11 @@ const LIMITS = { headLimitBytes: 1_024, headerLimit: 4 };
 /** An answer that was asked for (a direct response) brings its body; others say what went wrong. */
 export function httpReply(status: ProxyStatus, date?: string): Http1Response {
   const code = status.code ?? HTTP_OF_STATUS[status.name];
-  const bodiless = code < 200 || code === 204 || code === 304;
+  if (!Number.isInteger(code) || code < 200 || code > 999) {
+    const text = `an answer with status ${code} was asked for, expected 200 to 999`;
+    return httpReply(statusOf(Status.internal_error, text), date);
+  }
+  const bodiless = code === 204 || code === 304;
   const text = status.name === 'no_error' ? status.detail : `${status.name}: ${status.detail}\n`;
   const body = bodiless ? EMPTY : (status.body ?? Buffer.from(text));
   let head = `HTTP/1.1 ${code} ${REASONS[code] ?? ''}\r\n`;

@@ -6,9 +6,8 @@ import type { Message, Trailers } from '../message.ts';
 
 /** What `passHead` gives besides the index of the hook that a paused head goes on at. */
 export const HEAD_PASSED = -1;
-export const HEAD_STOPPED = -2;
 /** A hook answered or ended the stream. */
-export const HEAD_OVER = -3;
+export const HEAD_OVER = -2;
 
 /** Takes a head through its hooks, from index `from` on. Throws what a hook throws. */
 export function passHead<M>(
@@ -22,9 +21,22 @@ export function passHead<M>(
     const status = hooks[index]!(stream, head);
     if (stream.ended || stream.response !== response) return HEAD_OVER;
     if (status === FilterStatus.Pause) return index + 1;
-    if (status === FilterStatus.Stop) return HEAD_STOPPED;
+    if (status !== FilterStatus.Continue) throw unusable(status);
   }
   return HEAD_PASSED;
+}
+
+/** Taken for Continue, an `async` check of who asks would let everybody through. */
+function unusable(result: unknown): TypeError {
+  if (result === FilterStatus.Stop)
+    return new TypeError('a hook returned Stop without an answer: what answers later returns Pause');
+  const waiting = result as { catch?: (handler: () => void) => void } | null | undefined;
+  // Its rejection would end the process.
+  if (typeof waiting?.catch === 'function') waiting.catch(() => {});
+  const what = typeof result === 'object' && result !== null ? `a ${result.constructor?.name}` : String(result);
+  return new TypeError(
+    `a hook returned ${what}, expected a FilterStatus: what waits returns Pause and calls stream.resume()`,
+  );
 }
 
 /** What stands behind the filters of this direction. */
@@ -88,12 +100,8 @@ export class FilterRun<M extends Message> {
     } else this.halt(at);
   }
 
-  /** The head passed some hooks before this run was made: a hook paused it, to go on at `at`, or stopped it. */
+  /** The head passed some hooks before this run was made: a hook paused it, to go on at `at`. */
   halt(at: number): void {
-    if (at === HEAD_STOPPED) {
-      this.#stopped = true;
-      return;
-    }
     this.#headFrom = at;
     this.#pause();
   }
@@ -149,13 +157,13 @@ export class FilterRun<M extends Message> {
         return;
       }
       if (this.#stopped) return;
-      if (typeof result !== 'number') current = result;
+      if (Buffer.isBuffer(result)) current = result;
       else if (result === FilterStatus.Pause) {
         this.#held.unshift({ kind: 'data', chunk: owned(current, lent), end, received, from: index + 1 });
         this.#pause();
         return;
-      } else if (result === FilterStatus.Stop) {
-        this.#stopped = true;
+      } else if (result !== FilterStatus.Continue) {
+        this.#fail(unusable(result));
         return;
       }
     }
@@ -178,8 +186,8 @@ export class FilterRun<M extends Message> {
         this.#pause();
         return;
       }
-      if (status === FilterStatus.Stop) {
-        this.#stopped = true;
+      if (status !== FilterStatus.Continue) {
+        this.#fail(unusable(status));
         return;
       }
     }
