@@ -1,6 +1,7 @@
 /** runConformance: every check on one codec, one result each. `testCodec` gives the same checks to a test runner. */
 import type { Check } from './check.ts';
 import { backpressureCheck, longBodyCheck, windowCheck } from './checks/bodies.ts';
+import { byteAccess } from './checks/byte-access.ts';
 import { closeInCallback, pauseInCallback, quietCommands } from './checks/callbacks.ts';
 import { costCheck } from './checks/cost.ts';
 import { drainCheck, heartbeatCheck, onewayCheck, repliesCheck } from './checks/exchange.ts';
@@ -19,6 +20,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   goldenRequests,
   goldenResponses,
   attributesCheck,
+  byteAccess,
   splitPoints,
   manyInOneRead,
   passThrough,

@@ -81,8 +81,7 @@ describe('a place among the bytes of a head', () => {
       to: 1 + text.length,
     });
     for (const bad of ['a\r\nb: c', 'a\n', '\x00', '\x7f']) expect(head.addBytes!('bad', value(bad))).toBe(false);
-    for (const bad of ['', 'b d', 'host', 'content-length', ':path'])
-      expect(head.addBytes!(bad, value('v'))).toBe(false);
+    for (const bad of ['', 'b d', 'content-length', ':method']) expect(head.addBytes!(bad, value('v'))).toBe(false);
     for (const [name, text] of [
       ['One', 'a\xe9'],
       ['two', '2'],

@@ -78,7 +78,9 @@ abstract class Http1Message implements Message {
 
   addBytes(key: string, value: ByteRange): boolean {
     const name = fieldName(key);
-    return name !== 'host' && !OWN.has(name) && this.fields.addBytes(name, value);
+    const isOrdinary = name !== '' && name !== 'host' && !OWN.has(name);
+    if (isOrdinary) return this.fields.addBytes(name, value);
+    return this.add(key, value.bytes.toString('latin1', value.from, value.to));
   }
 
   protected setField(lower: string, value: string): boolean {

@@ -118,7 +118,6 @@ export const attributesCheck: Check = {
         const got = isRepeated ? head.get(key)?.slice(0, value.length) : head.get(key);
         if (!seen.has(key)) expectSame(got, value, `get(${JSON.stringify(key)}) against entries()`);
         seen.add(key);
-        expectSameBeginnings(head, key);
       }
       for (const key of known) {
         // What another one tells already need not be listed.
@@ -132,18 +131,6 @@ export const attributesCheck: Check = {
     }
   },
 };
-
-/** `beginsWith` may say nothing, but nothing else than the text that `get` gives. */
-function expectSameBeginnings(head: Message, key: string): void {
-  const value = head.get(key)!;
-  for (const length of [0, 1, value.length >> 1, value.length]) {
-    const prefix = value.slice(0, length);
-    for (const [text, expected] of [[prefix, true] as const, [`${prefix}\u0001`, false] as const]) {
-      const told = head.beginsWith?.(key, text) ?? null;
-      if (told !== null) expectSame(told, expected, `beginsWith(${JSON.stringify(key)}, ${JSON.stringify(text)})`);
-    }
-  }
-}
 
 export const detectCheck: Check = {
   name: 'detection',

@@ -5,10 +5,10 @@ import { expectBytes, expectSame, expectThat } from '../expect.ts';
 import { attributesOf, dataOf, type Received } from '../received.ts';
 import type { AnsweredExchange, Subject } from '../subject.ts';
 
-type Direction = 'request' | 'response';
+export type Direction = 'request' | 'response';
 
 const VALUES = ['changed', '', 'ünïcödé ✓', `${'long '.repeat(50)}end`];
-const OPEN_KEY = 'x-conformance';
+export const OPEN_KEY = 'x-conformance';
 
 export const requestMutation: Check = mutationCheck('request');
 export const responseMutation: Check = mutationCheck('response');
@@ -44,7 +44,7 @@ function mutationCheck(direction: Direction): Check {
   };
 }
 
-interface Side {
+export interface Side {
   readonly message: Message;
   /** Goes through the codec and back: the bytes, and the message that the next codec reads in them. */
   passed(): Passed;
@@ -55,7 +55,7 @@ interface Passed {
   readonly received: Received<Message>;
 }
 
-function sideOf(subject: Subject, exchange: AnsweredExchange, direction: Direction): Side {
+export function sideOf(subject: Subject, exchange: AnsweredExchange, direction: Direction): Side {
   if (direction === 'request') {
     const { message } = subject.request(exchange);
     return {
@@ -81,7 +81,7 @@ function sideOf(subject: Subject, exchange: AnsweredExchange, direction: Directi
 }
 
 /** Mutable keys that routes may name. */
-function keysOf({ factory }: Subject, message: Message): string[] {
+export function keysOf({ factory }: Subject, message: Message): string[] {
   const { fixed, open } = factory.manifest.attributes;
   const keys = fixed.filter(({ key, mutable }) => mutable && message.get(key) !== undefined).map(({ key }) => key);
   if (open?.mutable !== true) return keys;

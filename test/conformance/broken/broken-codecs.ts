@@ -44,17 +44,42 @@ export const BROKEN_CODECS: readonly BrokenCodec[] = [
       head.entries = (visit) => visit('method', 'other');
     },
   }),
-  broken('attributes', 'knows another beginning than its text has', /beginsWith\("method", ""\)/, {
-    request(head) {
-      head.beginsWith = () => false;
-    },
-  }),
   broken(
     'attributes',
     'has attributes that it does not declare',
     /attribute tenant is not in the manifest/,
     withManifest({ attributes: { ...GOOD.manifest.attributes, open: null } }),
   ),
+  broken('byte-access', 'knows another beginning than its text has', /beginsWith\("method", ""\).*: false/, {
+    request(head) {
+      head.beginsWith = () => false;
+    },
+  }),
+  broken(
+    'byte-access',
+    'finds a text beside its place',
+    /locate\("method"\) of a request of .*: 'get', expected 'getWeather'/,
+    {
+      request(head) {
+        head.locate = (key, range) => {
+          const text = head.get(key);
+          if (text === undefined) return false;
+          Object.assign(range, { bytes: Buffer.from(text), from: 0, to: Math.min(text.length, 3) });
+          return true;
+        };
+      },
+    },
+  ),
+  broken('byte-access', 'finds nothing where a text is', /locate\("code"\) of a response of .*: false, expected true/, {
+    response(head) {
+      head.locate = () => false;
+    },
+  }),
+  broken('byte-access', 'adds more bytes than it was given', /^attributes: "added" added to x-conformance as bytes/, {
+    request(head) {
+      head.addBytes = (key, { bytes }) => head.add(key, bytes.toString('latin1'));
+    },
+  }),
   broken('split-points', 'loses reads of a single byte', /split at byte 1|byte by byte/, {
     server(codec) {
       const decode = codec.decode.bind(codec);
