@@ -82,9 +82,11 @@ export async function createProxy(options: HttpProxyOptions, log: Log = processL
         await run(plane, next, tls);
         plan = next;
       }),
-    close: (drainMs = DRAIN_MS) => {
+    close: async (drainMs = DRAIN_MS) => {
       tls.close();
-      return plane.drain(drainMs);
+      // The engine's timers keep no process alive, and once nobody listens nothing else may: the program would end before its `await`.
+      const alive = setInterval(() => {}, DRAIN_MS);
+      await plane.drain(drainMs).finally(() => clearInterval(alive));
     },
   };
 }

@@ -1,6 +1,8 @@
 /** planHttpProxy: what a program asks of an HTTP proxy in its own process, as a runtime description. */
+import { http1Manifest } from '../codecs/http1/plugin.ts';
 import { isAuthority } from '../codecs/http1/request-line.ts';
 import { Class, isAll } from '../codecs/http1/wire.ts';
+import { isAscii } from '../metaprotocol/bytewise-text.ts';
 import { ConfigError, type ConfigIssue } from '../metaprotocol/config-error.ts';
 import {
   ANY_CONNECTION,
@@ -38,6 +40,10 @@ const TIMEOUTS: CallerTimeouts = Object.freeze({
   streamIdleMs: 300_000,
   tunnelIdleMs: 3_600_000,
 });
+/** Prefixes may be empty. */
+const PATH = /^(\*|\/[!"$->@-~]*)?$/;
+const REWRITE = /^[!"$-~]*$/;
+const OF_THE_CODEC = new Set(http1Manifest.attributes.fixed.filter(({ mutable }) => !mutable).map(({ key }) => key));
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 
@@ -148,7 +154,16 @@ function describeRoute(
 
 /** What would match or write nothing, without a word. */
 function checkRoute(
-  { host = '*', path, method = '', headers = {}, query = {}, setHeaders = {} }: HttpRoute,
+  {
+    host = '*',
+    path,
+    method = '',
+    headers = {},
+    query = {},
+    rewrite = '',
+    setHeaders = {},
+    removeHeaders = [],
+  }: HttpRoute,
   at: string,
   weights: Readonly<Record<string, number>>,
   issues: ConfigIssue[],
@@ -157,14 +172,29 @@ function checkRoute(
     issues.push({ path: `${at}.${field}`, message });
   };
   if (/:\d*$/.test(host)) fault('host', `${JSON.stringify(host)} has a port, expected a name`);
-  else if (!/^(\*|(\*\.)?[^*]+)$/.test(host)) fault('host', `${JSON.stringify(host)} is no name, *.suffix or *`);
+  else if (host !== '*' && !isHost(host)) fault('host', `${JSON.stringify(host)} is no name, *.suffix or *`);
+  const text = typeof path === 'object' && 'exact' in path ? path.exact : path;
+  if (typeof text === 'string' && !PATH.test(text))
+    fault(
+      'path',
+      `${JSON.stringify(text)} is no path as requests have it: / and ASCII, percent-encoded, without its query`,
+    );
+  if (!REWRITE.test(rewrite)) fault('rewrite', `${JSON.stringify(rewrite)} is no path of visible ASCII`);
   const upper = method.toUpperCase();
   if (method !== upper) fault('method', `${method}: the case of methods counts, expected ${upper}`);
   for (const [name, value] of Object.entries(setHeaders)) {
-    const isHost = /^(host|:authority)$/i.test(name);
-    const isWritable = name === ':path' ? value.startsWith('/') : isHost ? isAuthority(value, false) : isToken(name);
-    if (isWritable && isAll(value, Class.Value)) continue;
-    fault('setHeaders', `${JSON.stringify(name)}: ${JSON.stringify(value)} is not a header of one line`);
+    const isAddress = /^(host|:authority)$/i.test(name);
+    const isWritable = name === ':path' ? value.startsWith('/') : isAddress ? isAuthority(value, false) : isToken(name);
+    if (isWritable && isAll(value, Class.Value) && isAscii(value)) continue;
+    fault('setHeaders', `${JSON.stringify(name)}: ${JSON.stringify(value)} is not a header of one line in ASCII`);
+  }
+  for (const [field, names] of [
+    ['setHeaders', Object.keys(setHeaders)] as const,
+    ['removeHeaders', removeHeaders] as const,
+  ]) {
+    for (const name of names) {
+      if (OF_THE_CODEC.has(name.toLowerCase())) fault(field, `${JSON.stringify(name)} is written by the codec alone`);
+    }
   }
   for (const name of Object.keys(headers)) {
     if (!isToken(name) && !name.startsWith(':')) fault('headers', `${JSON.stringify(name)} is not a header's name`);
@@ -181,6 +211,11 @@ function checkRoute(
     }
   }
   if (!Object.values(weights).some((weight) => weight > 0)) fault('to', 'expected a weight of more than 0');
+}
+
+function isHost(text: string): boolean {
+  const name = text.replace(/^\*\./, '');
+  return !name.includes('*') && isAuthority(name, false);
 }
 
 function isToken(name: string): boolean {

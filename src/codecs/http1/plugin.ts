@@ -27,6 +27,7 @@ export const http1Manifest: ProtocolManifest = {
       ...[
         'connection',
         'content-length',
+        'expect',
         'keep-alive',
         'proxy-connection',
         'te',
