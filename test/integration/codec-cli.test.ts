@@ -64,7 +64,7 @@ describe('meltemi codec', () => {
       said += chunk;
     });
     const [code] = (await once(runner, 'close')) as [number];
-    expect(said).toContain('# pass 32');
+    expect(said).toContain('# pass 33');
     expect(code).toBe(0);
   });
 
@@ -92,7 +92,7 @@ describe('meltemi codec', () => {
     expect(passed).toBe(false);
     expect(results.filter(({ verdict }) => verdict === 'failed').map(({ name }) => name)).toContain('golden-requests');
     expect(await readFile(join(directory, 'j.xml'), 'utf8')).toContain(
-      '<testsuite name="island-rpc" tests="32" failures="',
+      '<testsuite name="island-rpc" tests="33" failures="',
     );
     expect(await readFile(join(directory, 'page.md'), 'utf8')).toMatch(
       /^# island-rpc\n(?:.*\n)*?\| `golden-requests` \|/,
