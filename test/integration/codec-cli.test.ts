@@ -41,7 +41,7 @@ describe('meltemi codec', () => {
       '--fuzz',
       '200',
     ]);
-    expect(out).toContain('island-rpc 1.0.0 conforms (26 passed, 6 not applicable, seed 1)');
+    expect(out).toContain('island-rpc 1.0.0 conforms (27 passed, 6 not applicable, seed 1)');
     expect(code).toBe(0);
     const files = ['codec.ts', 'README.md', 'package.json', 'mesh/service.yaml'];
     for (const file of files)
