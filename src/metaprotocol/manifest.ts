@@ -77,11 +77,6 @@ export interface OptionSchema {
   readonly description: string;
 }
 
-/** A protocol's name, which ports name it by. */
-export const PROTOCOL_NAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;
-/** A port is called `tcp-metaprotocol-<name>`, a DNS label. */
-export const LONGEST_PROTOCOL_NAME = 63 - 'tcp-metaprotocol-'.length;
-
 /** Everything the control plane, `validate` and the docs know of one protocol. */
 export interface ProtocolManifest {
   /** The name in port names (`tcp-metaprotocol-<name>`), ApplicationProtocol and listeners. */

@@ -1,6 +1,8 @@
 /** Schemas of fields that programs and plugins give. Each one's own text is what was expected. */
 import { z } from 'zod';
-import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../metaprotocol/manifest.ts';
+
+/** Of protocols: a port is called `tcp-metaprotocol-<name>`, a DNS label. */
+const LONGEST_NAME = 63 - 'tcp-metaprotocol-'.length;
 
 /** The fields of an object by name, so that one which is new in the type has to be here too. */
 export type Shape<T> = Readonly<Record<keyof T, z.ZodType>>;
@@ -17,8 +19,8 @@ export function wholeNumber(least: number, most: number) {
 }
 
 export const protocolName = z.custom<string>(
-  (given) => typeof given === 'string' && given.length <= LONGEST_PROTOCOL_NAME && PROTOCOL_NAME.test(given),
-  `lower case letters, digits and dashes, at most ${LONGEST_PROTOCOL_NAME} and no dash at an end`,
+  (given) => typeof given === 'string' && given.length <= LONGEST_NAME && /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(given),
+  `lower case letters, digits and dashes, at most ${LONGEST_NAME} and no dash at an end`,
 );
 
 /** Of the codec API that a plugin was written for. */

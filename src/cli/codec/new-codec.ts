@@ -2,9 +2,9 @@
 import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LONGEST_PROTOCOL_NAME, PROTOCOL_NAME } from '../../metaprotocol/manifest.ts';
 import { Registry } from '../../metaprotocol/registry.ts';
 import { builtInPlugins } from '../../proxy/plugins.ts';
+import { protocolName } from '../../schema/fields.ts';
 import { ExitCode, UsageError } from '../command.ts';
 import { readCodecArguments } from './read-codec-arguments.ts';
 
@@ -13,11 +13,8 @@ const TEMPLATE_NAME = 'echo-rpc';
 
 export async function newCodec(argv: readonly string[]): Promise<number> {
   const { codec: name, values } = readCodecArguments(argv, { directory: { type: 'string' } }, 'NAME of the protocol');
-  if (!PROTOCOL_NAME.test(name) || name.length > LONGEST_PROTOCOL_NAME) {
-    throw new UsageError(
-      `${JSON.stringify(name)}: expected lower case letters, digits and dashes, at most ${LONGEST_PROTOCOL_NAME} and no dash at an end`,
-    );
-  }
+  const { error } = protocolName.safeParse(name);
+  if (error !== undefined) throw new UsageError(`${JSON.stringify(name)}: expected ${error.issues[0]!.message}`);
   if (new Registry(builtInPlugins()).codec(name) !== undefined) {
     throw new UsageError(`${name}: a protocol of that name is built in; a proxy takes no second one`);
   }
