@@ -77,15 +77,13 @@ const redirect = z
   );
 
 const MEGABYTE = 1_048_576;
+const within = (encoding: BufferEncoding) => (text: string) => Buffer.byteLength(text, encoding) <= MEGABYTE;
 const directResponse = z.strictObject({
   status: z.int().min(200).max(599),
   body: z
     .strictObject({
-      string: z.string().max(MEGABYTE).nullish(),
-      bytes: z
-        .base64('base64')
-        .max(Math.ceil(MEGABYTE / 3) * 4)
-        .nullish(),
+      string: z.string().refine(within('utf8'), `at most ${MEGABYTE} bytes`).nullish(),
+      bytes: z.base64('base64').refine(within('base64'), `at most ${MEGABYTE} bytes`).nullish(),
     })
     .refine((body) => !(body.string && body.bytes), 'one of string, bytes')
     .nullish(),

@@ -264,10 +264,11 @@ describe('what is wrong or has no effect', () => {
   });
 
   it('is a body of more than a megabyte, too', () => {
-    const bytes = (length: number) =>
-      findings(`[{ directResponse: { status: 200, body: { bytes: ${'A'.repeat(length)} } } }]`);
-    expect(bytes(1_398_104)).toEqual([]);
-    expect(bytes(1_398_108).join()).toMatch(/error .*body.bytes: /);
+    const body = (field: string) => findings(`[{ directResponse: { status: 200, body: { ${field} } } }]`).join();
+    const bytes = (length: number) => body(`bytes: "${Buffer.alloc(length).toString('base64')}"`);
+    expect([bytes(1_048_576), body(`string: ${'ü'.repeat(524_288)}`)]).toEqual(['', '']);
+    expect(bytes(1_048_577)).toMatch(/error .*body.bytes: .*expected at most 1048576 bytes/);
+    expect(body(`string: ${'ü'.repeat(524_289)}`)).toMatch(/error .*body.string: .*expected at most 1048576 bytes/);
   });
 
   it('is said of hosts and gateways', () => {
