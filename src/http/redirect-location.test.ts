@@ -16,6 +16,9 @@ it.each([
   ['h:8080', { scheme: 'https' }, 80, 'https://h:8080/a'],
   ['h:8080', { scheme: 'https', port: 443 }, 80, 'https://h/a'],
   ['[::1]:8080', { port: 81 }, 80, 'http://[::1]:81/a'],
+  // HTTP/1.0 without Host.
+  ['', {}, 80, '/a'],
+  ['', { authority: 'h' }, 80, 'http://h/a'],
 ] as const)('from %s with %j at port %d: %s', (host, redirect, port, location) => {
   const request = { get: (key: string) => (key === ':authority' ? host : '/a') } as RequestMessage;
   expect(redirectLocation({ ...NOTHING, ...redirect }, request, 'http', port)).toBe(location);

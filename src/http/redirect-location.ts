@@ -17,6 +17,8 @@ export function redirectLocation(
   const port = portFor(redirect.port, to, listenerPort) ?? kept;
   const path = request.get(':path') ?? '/';
   const target = redirect.path === null ? path : rewritePath(path, redirect.path);
+  // A request of HTTP/1.0 names no host: to stay where it is it needs none (RFC 9110 §10.2.2).
+  if (host === '' && to === scheme && port === '') return target;
   return `${to}://${host}${port === '' ? '' : `:${port}`}${target}`;
 }
 
