@@ -191,6 +191,19 @@ describe('HTTP routes', () => {
     let text = '';
     for await (const chunk of socket) text += String(chunk);
     expect([...text.matchAll(/"url":"(\/p\d)"/g)].map(([, path]) => path)).toEqual(['/p1', '/p2', '/p3']);
+    // As curl --path-as-is: no spelling of a path leads past its route.
+    for (const path of ['/a/../private', '/./private', '/a%2f/%2e%2e/private', '/%70rivate', '\\private']) {
+      const { stdout: answer } = await run('curl', [
+        '-sS',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        '--path-as-is',
+        `${url}/x/..${path}`,
+      ]);
+      expect([path, answer]).toEqual([path, '401']);
+    }
   });
 
   it('deliver the early 413 of an upload that goes on', async () => {

@@ -9,6 +9,7 @@ export interface Http1Options {
   readonly windowBytes: number;
   readonly heldLimitBytes: number;
   readonly halfClose: 'abort' | 'answer';
+  readonly pathNormalization: 'none' | 'base';
 }
 
 export const HTTP1_OPTIONS: readonly OptionSchema[] = [
@@ -58,6 +59,14 @@ export const HTTP1_OPTIONS: readonly OptionSchema[] = [
     values: ['abort', 'answer'],
     default: 'abort',
     description: 'What the FIN of a caller that waits for an answer means: it left, or it only sends nothing more.',
+  },
+  {
+    key: 'pathNormalization',
+    type: 'string',
+    values: ['none', 'base'],
+    default: 'none',
+    description:
+      'Whether paths are normalized before routes see them: dot segments, backslashes, unreserved characters.',
   },
 ];
 

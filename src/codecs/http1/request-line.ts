@@ -1,6 +1,7 @@
 /** RequestLine: the method, target and version of a request, with the one authority that its target and its Host name. */
 import type { Fields } from './fields.ts';
 import type { HeadFault, HeadRules } from './head-rules.ts';
+import { mayBeUnnormal, normalTarget } from './normal-path.ts';
 import { BYTE, Class, isAll, SP } from './wire.ts';
 
 /** Told by length and first byte, so that usual methods make no new strings. */
@@ -20,6 +21,12 @@ export class RequestLine {
   fault: HeadFault | null = null;
   /** A connection's requests mostly name the same host. */
   #lastHost = '';
+  readonly #normalizes: boolean;
+
+  /** `normalizes`: paths, see `normalTarget`. */
+  constructor(normalizes = false) {
+    this.#normalizes = normalizes;
+  }
 
   /** The line is `bytes[base + from, base + to)`, CR and LF included. False: see `fault`. */
   read(bytes: Buffer, base: number, from: number, to: number, fields: Fields, rules: HeadRules): boolean {
@@ -83,7 +90,10 @@ export class RequestLine {
 
   #readTarget(bytes: Buffer, from: number, to: number, rules: HeadRules): boolean {
     if (this.method === 'CONNECT') return this.#readAuthorityForm(bytes.toString('latin1', from, to), rules);
-    if (bytes[from] === 0x2f) return true;
+    if (bytes[from] === 0x2f) {
+      if (!this.#normalizes || !mayBeUnnormal(bytes, from, to)) return true;
+      return this.#normalize(bytes.toString('latin1', from, to));
+    }
     const target = bytes.toString('latin1', from, to);
     if (target === '*' && this.method === 'OPTIONS') return true;
     const parts = /^(https?):\/\/([^/?]+)(.*)$/i.exec(target);
@@ -99,6 +109,14 @@ export class RequestLine {
     // RFC 9112 §3.2.4: OPTIONS of a server, not of its root.
     if (path === '' && this.method === 'OPTIONS') this.target = '*';
     else this.target = path.startsWith('/') ? path : `/${path}`;
+    return !this.#normalizes || this.target === '*' || this.#normalize(this.target);
+  }
+
+  #normalize(target: string): boolean {
+    const normal = normalTarget(target);
+    if (normal === null) return this.#refuse('%00 or an escape within an escape in the path');
+    // What is written anew is no longer as it came.
+    if (normal !== target) this.target = normal;
     return true;
   }
 

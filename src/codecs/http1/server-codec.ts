@@ -16,7 +16,7 @@ import { EMPTY, Framing } from './wire.ts';
 const REQUEST_TIMEOUT = 408;
 
 export class Http1ServerCodec extends Http1Codec<RequestMessage> implements ServerCodec {
-  readonly #line = new RequestLine();
+  readonly #line = new RequestLine(this.options.pathNormalization === 'base');
   #lastId = 0;
   /** The next head waits for `resume`. */
   #holding = false;

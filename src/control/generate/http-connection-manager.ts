@@ -28,6 +28,8 @@ export function httpConnectionManager(spec: CodecService, statPrefix: string): J
       '@type': TypeUrl.HttpConnectionManager,
       codecType: 'HTTP1',
       statPrefix,
+      // Istio's default. An ApplicationProtocol may say otherwise.
+      normalizePath: options.pathNormalization !== 'none',
       ...(spec.isEdge ? { useRemoteAddress: true } : {}),
       rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: spec.routeConfigName },
       httpFilters: [

@@ -50,6 +50,16 @@ describe('HttpConnectionManager', () => {
     });
   });
 
+  it('normalizes paths where it says so, unless the codec has options of its own for that', () => {
+    const optionsOf = (normalizePath: boolean, options: object) => {
+      const httpFilters = [own('codec.http1', 'meltemi.codec.http1.Options', options), ROUTER];
+      return read({ normalizePath, httpFilters }).plan.codecOptions;
+    };
+    expect(optionsOf(true, { headerLimit: 7 })).toEqual({ headerLimit: 7, pathNormalization: 'base' });
+    expect(optionsOf(false, {})).toEqual({});
+    expect(optionsOf(true, { pathNormalization: 'none' })).toEqual({ pathNormalization: 'none' });
+  });
+
   it('is refused with what this proxy does not do', () => {
     const { errors } = read({
       codecType: 'HTTP2',

@@ -51,6 +51,7 @@ export function readHttpConnectionManager(
         `HTTP filter ${kind === '' ? name : kind} is not supported; expected the router or ${OWN_FILTER}<name>`,
       );
   }
+  if (manager.flag('normalizePath')) codecOptions = { pathNormalization: 'base', ...(codecOptions as object) };
   const common = manager.child('commonHttpProtocolOptions');
   const plan: ChainPlan = {
     ...start,
