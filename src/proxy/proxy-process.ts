@@ -201,18 +201,18 @@ export class ProxyProcess {
   }
 
   #watchPlugins(): void {
-    for (const { reference, loaded } of this.#groups.loaded) {
+    for (const { reference } of this.#groups.loaded) {
       const watch = new PluginWatch(() => void this.#reload(reference, watch));
-      watch.follow(loaded.files);
+      watch.follow(this.#groups.filesOf(reference));
       this.#pluginWatches.push(watch);
     }
   }
 
   async #reload(reference: PluginReference, watch: PluginWatch): Promise<void> {
     const before = JSON.stringify(this.#groups.manifests);
-    if (!(await this.#rollout.inTurn(() => this.#groups.replace(reference)))) return;
-    watch.follow(this.#groups.loaded.find((one) => one.reference === reference)!.loaded.files);
-    if (JSON.stringify(this.#groups.manifests) === before) return;
+    const isReplaced = await this.#rollout.inTurn(() => this.#groups.replace(reference));
+    watch.follow(this.#groups.filesOf(reference));
+    if (!isReplaced || JSON.stringify(this.#groups.manifests) === before) return;
     // The control plane learns it from the node, which is told when a stream opens.
     this.#ads?.close();
     this.#ads = this.#createAdsClient(this.#rollout.wanted);

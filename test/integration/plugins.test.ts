@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -279,6 +279,22 @@ describe('outside plugins', () => {
     await writeFile(file, source.replace("version: '1.0.0'", "version: '1.1.0'").replace(/^ {2}open: .*\n/m, ''));
     await one.until(async () => findings().includes('"level":"error"'));
     expect(findings()).toMatch(/tenant.*method/);
+  });
+
+  it('are swapped when a file that the saved one imports comes later', async () => {
+    const one = bench();
+    const file = await one.plugin();
+    const { port } = await one.mesh(file, true);
+    const source = await readFile(file, 'utf8');
+    const imported = join(dirname(file), 'names.ts');
+    await writeFile(
+      file,
+      `import { server } from './names.ts';\nif (server !== 'mine') throw new Error('no');\n${source}`,
+    );
+    await one.until(async () => one.log.entries.some(([, , text]) => text.startsWith('plugin not reloaded')));
+    await writeFile(imported, "export const server = 'mine';\n");
+    await one.until(async () => one.log.entries.some(([, , text]) => text === 'plugin reloaded'));
+    expect((await one.echo(port)).headers.server).toBe('v1');
   });
 
   it('keep serving when the saved file is broken, and say why', async () => {

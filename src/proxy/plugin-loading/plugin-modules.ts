@@ -18,7 +18,7 @@ const OWN = new Map(
 const SCHEME = 'meltemi-plugin:';
 
 export class PluginModules {
-  /** Files that were read for plugins, packages' own left out: a change of one changes the plugin. */
+  /** Files that were read for plugins or were not there, packages' own left out: a change of one changes the plugin. */
   readonly files = new Set<string>();
   readonly #hooks;
   readonly #parents = new Map<string, string>();
@@ -29,7 +29,14 @@ export class PluginModules {
       resolve: (specifier, context, next) => {
         const own = OWN.get(specifier);
         if (own !== undefined) return { url: own, shortCircuit: true };
-        if (!specifier.startsWith(SCHEME)) return next(specifier, context);
+        if (!specifier.startsWith(SCHEME)) {
+          try {
+            return next(specifier, context);
+          } catch (error) {
+            this.#noteMissing(error);
+            throw error;
+          }
+        }
         const parentURL = this.#parents.get(specifier)!;
         return next(specifier.slice(SCHEME.length), { ...context, parentURL });
       },
@@ -53,6 +60,13 @@ export class PluginModules {
     const specifier = `${SCHEME}${name}`;
     this.#parents.set(specifier, pathToFileURL(join(directory, 'plugin.js')).href);
     return specifier;
+  }
+
+  #noteMissing(error: unknown): void {
+    const { code, url } = error as { readonly code?: unknown; readonly url?: unknown };
+    if (code === 'ERR_MODULE_NOT_FOUND' && typeof url === 'string' && url.startsWith('file:')) {
+      this.files.add(fileURLToPath(url));
+    }
   }
 
   close(): void {

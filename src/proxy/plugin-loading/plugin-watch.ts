@@ -1,5 +1,5 @@
 /** PluginWatch: tells when a source file of a plugin was saved. It looks at folders, because editors replace files. */
-import { type FSWatcher, watch } from 'node:fs';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** A save is often several events, and the first may see half a file. */
@@ -18,7 +18,7 @@ export class PluginWatch {
   /** From now on these files. */
   follow(files: readonly string[]): void {
     this.#files = new Set(files);
-    const folders = new Set(files.map((file) => dirname(file)));
+    const folders = new Set(files.map((file) => dirname(file)).filter((folder) => existsSync(folder)));
     for (const [folder, watcher] of this.#watchers) {
       if (folders.has(folder)) continue;
       watcher.close();

@@ -277,7 +277,7 @@ describe('WorkerGroup of a plugin', () => {
 
   it('is over when the first worker refuses the plugin', async () => {
     const bench = new Bench(1, plugin, false);
-    bench.workers[0]!.say({ type: 'refused', reason: 'no such file' });
+    bench.workers[0]!.say({ type: 'refused', reason: 'no such file', files: [] });
     await expect(bench.group.loaded).rejects.toThrow('no such file');
     bench.workers[0]!.die();
     expect(bench.workers).toHaveLength(1);

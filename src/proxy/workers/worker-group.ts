@@ -13,7 +13,13 @@ import { splitPools } from '../describe/split-pools.ts';
 import type { StatTotals } from '../stat-totals.ts';
 import { Watchdog } from './watchdog.ts';
 import type { SpawnWorker, WorkerHandle } from './worker-handle.ts';
-import type { FromWorker, LoadedPlugin, PluginReference, ToWorker } from './worker-messages.ts';
+import {
+  type FromWorker,
+  type LoadedPlugin,
+  type PluginReference,
+  PluginRefused,
+  type ToWorker,
+} from './worker-messages.ts';
 
 export interface WorkerGroupOptions {
   /** Part of its workers' names. */
@@ -198,7 +204,7 @@ export class WorkerGroup {
     this.#members[index] = member;
     if (this.#options.plugin !== null) {
       member.loading = this.#options.clock.setTimer(LOAD_TIMEOUT_MS, () => {
-        this.#onRefused(member, `not loaded within ${LOAD_TIMEOUT_MS} ms`);
+        this.#onRefused(member, new PluginRefused(`not loaded within ${LOAD_TIMEOUT_MS} ms`, []));
         member.handle?.terminate();
       });
     }
@@ -221,7 +227,7 @@ export class WorkerGroup {
         this.#loaded.resolve(message.plugin);
         break;
       case 'refused':
-        this.#onRefused(member, message.reason);
+        this.#onRefused(member, new PluginRefused(message.reason, message.files));
         break;
       case 'ready':
         member.loading?.cancel();
@@ -292,12 +298,12 @@ export class WorkerGroup {
   }
 
   /** At the start the group has no use; later the file may be mended before the next start. */
-  #onRefused(member: Member, reason: string): void {
+  #onRefused(member: Member, refusal: PluginRefused): void {
     if (this.#current === null) {
       this.#ending = true;
-      this.#loaded.reject(new Error(reason));
+      this.#loaded.reject(refusal);
     } else {
-      this.#options.log.error({ worker: member.name, reason }, 'plugin not loaded');
+      this.#options.log.error({ worker: member.name, reason: refusal.message }, 'plugin not loaded');
     }
   }
 

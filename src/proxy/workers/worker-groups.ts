@@ -9,7 +9,7 @@ import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { ClusterStatus } from '../../metaprotocol/runtime.ts';
 import { doubledProtocol } from '../plugin-loading/doubled-protocol.ts';
 import type { WorkerGroup } from './worker-group.ts';
-import type { LoadedPlugin, PluginReference } from './worker-messages.ts';
+import { type LoadedPlugin, type PluginReference, PluginRefused } from './worker-messages.ts';
 
 export interface WorkerGroupsOptions {
   readonly plugins: readonly PluginReference[];
@@ -37,6 +37,8 @@ export class WorkerGroups {
   /** Replaced, and still with callers. */
   readonly #leaving = new Set<WorkerGroup>();
   #lives = 0;
+  /** Of plugins whose last reload failed: the files that it asked for. */
+  readonly #refused = new Map<PluginReference, readonly string[]>();
   #prepared: RuntimeDescription | null = null;
   #current: RuntimeDescription | null = null;
   /** Plugin groups that could not prepare what was prepared last: they follow when they are there again. */
@@ -61,6 +63,12 @@ export class WorkerGroups {
   /** The plugins that are loaded, with their files. */
   get loaded(): readonly { readonly reference: PluginReference; readonly loaded: LoadedPlugin }[] {
     return this.#plugins;
+  }
+
+  /** Those whose change may change what the plugin is, or let it be loaded where the last try failed. */
+  filesOf(reference: PluginReference): readonly string[] {
+    const loaded = this.#plugins.find((plugin) => plugin.reference === reference)?.loaded.files ?? [];
+    return [...loaded, ...(this.#refused.get(reference) ?? [])];
   }
 
   /** See WorkerGroup. A plugin's group that is not there now holds nobody up. */
@@ -100,9 +108,11 @@ export class WorkerGroups {
     const index = this.#plugins.findIndex((plugin) => plugin.reference === reference);
     const before = this.#plugins[index]!;
     let next: PluginGroup;
+    this.#refused.delete(reference);
     try {
       next = await this.#start(reference);
     } catch (error) {
+      if (error instanceof PluginRefused) this.#refused.set(reference, error.files);
       const fields = { plugin: reference.reference, reason: (error as Error).message };
       this.#options.log.error(fields, 'plugin not reloaded, the one before goes on');
       return false;

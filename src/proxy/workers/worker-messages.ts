@@ -23,6 +23,16 @@ export interface LoadedPlugin {
   readonly files: readonly string[];
 }
 
+/** Why an outside plugin cannot be used; another verdict needs a change of one of `files`, some of which may not be there yet. */
+export class PluginRefused extends Error {
+  readonly files: readonly string[];
+
+  constructor(reason: string, files: readonly string[]) {
+    super(reason);
+    this.files = files;
+  }
+}
+
 export type ToWorker =
   /** Compile and bind, change nothing. Answered with `prepared`. A second one replaces the first. */
   | { readonly type: 'prepare'; readonly round: number; readonly description: RuntimeDescription }
@@ -40,7 +50,7 @@ export type FromWorker =
   /** Before `ready`, where there is an outside plugin. */
   | { readonly type: 'loaded'; readonly plugin: LoadedPlugin }
   /** Instead of `ready`, and the last one: the plugin cannot be used. */
-  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'refused'; readonly reason: string; readonly files: readonly string[] }
   | { readonly type: 'pong' }
   /** Once: it takes messages now. */
   | { readonly type: 'ready' }

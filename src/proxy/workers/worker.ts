@@ -35,7 +35,7 @@ async function registryWith({ reference, directory }: PluginReference): Promise<
     post({ type: 'loaded', plugin: { name, version, manifests, files: [...modules.files] } });
     return registry;
   } catch (error) {
-    post({ type: 'refused', reason: (error as Error).message });
+    post({ type: 'refused', reason: (error as Error).message, files: [...modules.files] });
     return null;
   }
 }
