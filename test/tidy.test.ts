@@ -61,7 +61,7 @@ describe('imports', () => {
     codecs: ['metaprotocol'],
     http: ['metaprotocol'],
     sdk: ['metaprotocol', 'codecs', 'schema'],
-    conformance: ['metaprotocol', 'codecs', 'sdk'],
+    conformance: ['metaprotocol', 'codecs', 'sdk', 'schema'],
     xds: [],
     schema: [],
     state: [],

@@ -1,5 +1,7 @@
 /** What samples must be read as, and what a codec promises of itself. */
 import type { Message } from '../../metaprotocol/message.ts';
+import { manifestSchema } from '../../schema/manifest-schema.ts';
+import { schemaFaults } from '../../schema/schema-faults.ts';
 import type { Check } from '../check.ts';
 import { expectBytes, expectSame, expectThat, fail } from '../expect.ts';
 import { expectEnds } from '../expect-ends.ts';
@@ -16,7 +18,8 @@ export const manifestCheck: Check = {
   run({ factory }) {
     const { manifest } = factory;
     expectSame(JSON.parse(JSON.stringify(manifest)), manifest, 'manifest as JSON');
-    expectThat(/^[a-z][a-z0-9-]*$/.test(manifest.name), `name ${manifest.name}: lower case letters, digits, dashes`);
+    const [fault] = schemaFaults(manifestSchema, manifest);
+    expectThat(fault === undefined, `manifest.${fault?.path}: ${fault?.message}`);
     for (const [what, names] of [
       ['code', manifest.codes.map(({ name }) => name)],
       ['attribute', manifest.attributes.fixed.map(({ key }) => key)],

@@ -27,6 +27,12 @@ export const BROKEN_CODECS: readonly BrokenCodec[] = [
     /code ok is declared twice/,
     withManifest({ codes: [...GOOD.manifest.codes, { name: 'ok', code: 9 }] }),
   ),
+  broken(
+    'manifest',
+    'has a name that no port can have',
+    /manifest\.name: actual "Echo_RPC"/,
+    withManifest({ name: 'Echo_RPC' }),
+  ),
   broken('manifest', 'has no limit', /limits are mandatory/, withManifest({ options: [] })),
   broken('manifest', 'takes any option', /options \{"no-such-option":1\} were accepted/, {
     factory: ({ parseOptions }) => ({ parseOptions: () => parseOptions(undefined) }),
