@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CertificateAuthority } from '../../scripts/certificates.ts';
+import { freePort } from '../../src/cli/demo/free-port.ts';
 import { http1Manifest } from '../../src/codecs/http1/plugin.ts';
 import { redisManifest } from '../../src/codecs/redis/plugin.ts';
 import { type ControlPlane, createControlPlane } from '../../src/control/control-plane.ts';
@@ -183,8 +184,8 @@ describe('control plane on a folder', () => {
       'd.yaml': RULE,
       'r.yaml': routeTo('v1'),
     });
-    const first = await start(folder);
-    const { port } = first.xdsAddress;
+    const port = await freePort();
+    const first = await start(folder, port);
     const proxy = new TestProxy(port);
     await proxy.until(['v1']);
     await expect

@@ -54,8 +54,8 @@ describe('a mesh under load', () => {
 
   it('does without its control plane, and takes up the changes when it is back', async () => {
     const { port, folder } = await bench.twoVersions();
-    const control = await bench.controlPlane(folder);
-    const xdsPort = control.xdsAddress.port;
+    const xdsPort = await freePort();
+    const control = await bench.controlPlane(folder, xdsPort);
     await bench.proxy(xdsPort);
     const load = await bench.load(port, CALLERS);
     await load.nextBy('v1');

@@ -16,8 +16,8 @@ describe('a proxy without a control plane', () => {
   it('starts from its last good configuration and follows the control plane when it is there', async () => {
     const { port, folder } = await bench.twoVersions();
     const stateDirectory = await bench.folder();
-    const first = await bench.controlPlane(folder);
-    const xdsPort = first.xdsAddress.port;
+    const xdsPort = await freePort();
+    const first = await bench.controlPlane(folder, xdsPort);
     const before = await bench.proxy(xdsPort, { stateDirectory });
     await until(() => first.status().proxies.every(({ resources }) => resources.live === resources.total));
     await before.drain();
