@@ -1,15 +1,12 @@
 /** StoredResources: the resources in use, on disk, so that a control plane that starts with a broken one still has what it had. */
 import { join } from 'node:path';
 import { StateFile } from '../../state/state-file.ts';
-import type { Place, Resource, ResourceDocument } from './resource.ts';
+import type { Resource, ResourceDocument } from './resource.ts';
 
 const FORMAT = 1;
 
-interface Stored {
-  readonly place: Place;
-  readonly savedAtMs: number;
-  readonly body: Readonly<Record<string, unknown>>;
-}
+/** Of a document that was accepted: it has no faults, and of its lines only the first is kept. */
+type Stored = Omit<ResourceDocument, 'faults' | 'placeholders' | 'placeOf'>;
 
 export interface StoreLog {
   warn(fields: object, text: string): void;
@@ -42,8 +39,7 @@ export class StoredResources {
     if (documents.length === this.#saved.length && documents.every((each, index) => each === this.#saved[index]))
       return;
     this.#saved = documents;
-    const stored = documents.map(({ place, savedAtMs, body }) => ({ place, savedAtMs, body }));
-    this.#saving = this.#file.save(stored).catch((error: Error) => {
+    this.#saving = this.#file.save(documents.map(toStored)).catch((error: Error) => {
       this.#log.warn({ error: error.message }, 'last good resources not saved');
     });
   }
@@ -54,20 +50,10 @@ export class StoredResources {
   }
 }
 
-/** It was accepted once: it has no faults, and of its lines only the first is known. */
-function toDocument({ place, savedAtMs, body }: Stored): ResourceDocument {
-  const { name, namespace = 'default' } = body.metadata as { name: string; namespace?: string };
-  const { apiVersion, kind } = body as { apiVersion: string; kind: string };
-  return {
-    apiVersion,
-    kind,
-    namespace: namespace || 'default',
-    name,
-    place,
-    body,
-    savedAtMs,
-    faults: [],
-    placeholders: () => [],
-    placeOf: () => place,
-  };
+function toStored({ apiVersion, kind, namespace, name, place, body, savedAtMs }: ResourceDocument): Stored {
+  return { apiVersion, kind, namespace, name, place, body, savedAtMs };
+}
+
+function toDocument(stored: Stored): ResourceDocument {
+  return { ...stored, faults: [], placeholders: () => [], placeOf: () => stored.place };
 }

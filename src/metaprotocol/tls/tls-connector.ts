@@ -14,7 +14,7 @@ import { collect } from '../router/route-table.ts';
 import type { Counter, StatsScope } from '../stats.ts';
 import { addressOf } from '../upstream/endpoint.ts';
 import type { ReadBuffer } from '../wire/read-buffer.ts';
-import { SharedReadWire } from '../wire/socket-wire.ts';
+import { readsInto, SharedReadWire } from '../wire/socket-wire.ts';
 import { surviveFailedWrites } from '../wire/survive-failed-writes.ts';
 import type { Connector, Wire, WireHandler } from '../wire/wire.ts';
 import { readIdentity, secureContextOf, tlsErrorText } from './secure-context.ts';
@@ -79,13 +79,7 @@ export class TlsConnector implements Connector {
       secureContext: this.#context,
       rejectUnauthorized: trustedCa !== null,
       checkServerIdentity: (_host, certificate) => this.#faultOf(certificate),
-      onread: {
-        buffer: this.#buffer.bytes,
-        callback: (length) => {
-          wire?.onRead(length);
-          return true;
-        },
-      },
+      onread: readsInto(this.#buffer, () => wire),
       // SNI carries no addresses.
       ...(serverName === null || isIP(serverName) !== 0 ? {} : { servername: serverName }),
       ...(applicationProtocols.length === 0 ? {} : { ALPNProtocols: [...applicationProtocols] }),

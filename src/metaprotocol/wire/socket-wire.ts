@@ -30,21 +30,32 @@ export class SharedReadWire extends DuplexWire {
   }
 }
 
+/** The `onread` option of a socket whose wire is made behind it. */
+export function readsInto(buffer: ReadBuffer, wire: () => SharedReadWire | null): net.OnReadOpts {
+  return {
+    buffer: buffer.bytes,
+    callback: (length) => {
+      wire()?.onRead(length);
+      return true;
+    },
+  };
+}
+
 /** A plain socket: once it is connected, its bytes pass by its handle. */
 class PlainSocketWire extends SharedReadWire implements HandleOwner {
-  readonly #socket: net.Socket;
+  protected readonly socket: net.Socket;
   /** While it is there the stream has nothing to write. */
   #handle: SocketHandle | null = null;
 
   constructor(socket: net.Socket, buffer: ReadBuffer) {
     super(socket, buffer);
-    this.#socket = socket;
+    this.socket = socket;
     if (!socket.connecting) this.takeHandle();
   }
 
   protected takeHandle(): void {
     // What the stream has goes first, and so does all that follows.
-    if (this.#socket.writableLength === 0) this.#handle = SocketHandle.of(this.#socket, this);
+    if (this.socket.writableLength === 0) this.#handle = SocketHandle.of(this.socket, this);
   }
 
   override write(parts: readonly Buffer[]): void {
@@ -56,10 +67,10 @@ class PlainSocketWire extends SharedReadWire implements HandleOwner {
 
   onWriteFailed(code: string, parts: readonly Buffer[]): void {
     this.#handle = null;
-    if (this.#socket.destroyed) return;
+    if (this.socket.destroyed) return;
     // A connection that was reset takes nothing any more, from the stream neither.
     if (RESET_CODES.has(code)) super.write(parts);
-    else this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code }));
+    else this.socket.destroy(Object.assign(new Error(`write ${code}`), { code }));
   }
 
   override get queuedBytes(): number {
@@ -83,17 +94,7 @@ export function acceptedWire(accepted: net.Socket, buffer: ReadBuffer): Wire {
   if (handle === null || handle === undefined) return new DuplexWire(accepted);
   holder._handle = null;
   let wire: SharedReadWire | null = null;
-  const options = {
-    handle,
-    allowHalfOpen: true,
-    onread: {
-      buffer: buffer.bytes,
-      callback: (length: number) => {
-        wire?.onRead(length);
-        return true;
-      },
-    },
-  };
+  const options = { handle, allowHalfOpen: true, onread: readsInto(buffer, () => wire) };
   const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
   socket.setNoDelay(true);
   wire = new PlainSocketWire(socket, buffer);
@@ -110,17 +111,7 @@ export class SocketConnector implements Connector {
 
   connect(to: Address): Wire {
     let wire: ConnectingWire | null = null;
-    const options = {
-      allowHalfOpen: true,
-      noDelay: true,
-      onread: {
-        buffer: this.#buffer.bytes,
-        callback: (length: number) => {
-          wire?.onRead(length);
-          return true;
-        },
-      },
-    };
+    const options = { allowHalfOpen: true, noDelay: true, onread: readsInto(this.#buffer, () => wire) };
     const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
     surviveFailedWrites(socket);
     socket.connect({ host: to.host, port: to.port });
@@ -130,15 +121,8 @@ export class SocketConnector implements Connector {
 }
 
 class ConnectingWire extends PlainSocketWire {
-  readonly #socket: net.Socket;
-
-  constructor(socket: net.Socket, buffer: ReadBuffer) {
-    super(socket, buffer);
-    this.#socket = socket;
-  }
-
   override open(handler: WireHandler): void {
-    this.#socket.once('connect', () => {
+    this.socket.once('connect', () => {
       this.takeHandle();
       handler.onOpen();
     });
