@@ -119,6 +119,7 @@ export class ProxyProcess {
       drainDeadlineMs: options.drainDeadlineMs,
     });
     this.#rollout = new Rollout({
+      encode: (resource) => this.#xds.encodeResource(resource),
       group: this.#groups,
       names: this.#names,
       tls: this.#tls,

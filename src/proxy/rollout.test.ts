@@ -62,7 +62,15 @@ function bench() {
     textsOf: (unit: PemUnit) => unit.map(() => 'PEM'),
   };
   const revised: RolloutResult[] = [];
-  const rollout = new Rollout({ group, names, tls, log, clock, onRevised: (result) => revised.push(result) });
+  const rollout = new Rollout({
+    group,
+    names,
+    tls,
+    encode: (resource) => fixtures.xds.encodeResource(resource),
+    log,
+    clock,
+    onRevised: (result) => revised.push(result),
+  });
   return { group, addresses, log, clock, revised, missing, rollout };
 }
 

@@ -13,6 +13,7 @@ import { type Resources, sameResources } from './ads-resources.ts';
 import { describe } from './describe/describe.ts';
 import type { ListenerPlan } from './describe/listener-plan.ts';
 import { type Settled, Settler } from './describe/settle.ts';
+import type { EncodeResource } from './describe/virtual-hosts.ts';
 import type { DnsNames } from './dns-names.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
@@ -23,6 +24,7 @@ export interface RolloutOptions {
   readonly group: Pick<WorkerGroup, 'prepare' | 'commit'>;
   readonly names: Pick<DnsNames, 'watch' | 'addressesOf'>;
   readonly tls: Pick<TlsMaterials, 'load' | 'isUsable' | 'use' | 'textsOf'>;
+  readonly encode: EncodeResource;
   readonly log: Log;
   readonly clock: Clock;
   /** Another attempt at the same resources ended differently: names moved, or an address became free. */
@@ -56,7 +58,7 @@ const TYPE_OF_ISSUE = {
 
 export class Rollout {
   readonly #options: RolloutOptions;
-  readonly #settler = new Settler();
+  readonly #settler: Settler;
   #wanted: Resources = new Map();
   #accepted: Resources = new Map();
   #result: RolloutResult = { refused: [], notes: [], askedLogs: [], used: new Map(), live: Promise.resolve() };
@@ -69,6 +71,7 @@ export class Rollout {
 
   constructor(options: RolloutOptions) {
     this.#options = options;
+    this.#settler = new Settler(options.encode);
   }
 
   /** Of the newest change that was prepared. */
@@ -195,7 +198,7 @@ export class Rollout {
     }
     this.#result = { refused, notes, askedLogs: askedLogs(settled.listeners), used, live };
     for (const { typeUrl, name, message } of refused) {
-      const rest = settled.used.get(typeUrl)?.has(name) === true ? 'its last good version goes on' : 'none of it runs';
+      const rest = settled.used.get(typeUrl)?.has(name) === true ? 'what of it was good goes on' : 'none of it runs';
       this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);
     }
     return this.#result;

@@ -33,12 +33,14 @@ export function readRouteTable(table: Reader): RouteTableDescription {
 
 /** Every cluster that requests of this table may go to. */
 export function clustersOf(table: RouteTableDescription): Set<string> {
+  return new Set(table.virtualHosts.flatMap((host) => [...clustersOfHost(host)]));
+}
+
+export function clustersOfHost(host: VirtualHostDescription): Set<string> {
   const names = new Set<string>();
-  for (const host of table.virtualHosts) {
-    for (const route of host.routes) {
-      for (const { cluster } of route.clusters) names.add(cluster);
-      for (const { cluster } of route.mirrors) names.add(cluster);
-    }
+  for (const route of host.routes) {
+    for (const { cluster } of route.clusters) names.add(cluster);
+    for (const { cluster } of route.mirrors) names.add(cluster);
   }
   return names;
 }

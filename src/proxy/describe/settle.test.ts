@@ -26,8 +26,10 @@ const other = [
   fixtures.endpoints('C2', 10),
 ];
 
+const newSettler = () => new Settler((resource) => fixtures.xds.encodeResource(resource));
+
 function describeAll(wanted: Resources, accepted: Resources = nothing) {
-  const settled = new Settler().settle(wanted, accepted);
+  const settled = newSettler().settle(wanted, accepted);
   return { settled, description: describe(settled, noNames, noFiles) };
 }
 
@@ -100,6 +102,75 @@ group('settling', () => {
     );
   });
 
+  group('of a table with several virtual hosts', () => {
+    const table = (...hosts: readonly [name: string, cluster: string, domains?: string[]][]) =>
+      wired(fixtures.xds, TypeUrl.RouteConfiguration, {
+        name: 'R',
+        virtualHosts: hosts.map(([name, cluster, domains = [name]]) => ({
+          name,
+          domains,
+          routes: [{ match: { prefix: '/' }, route: { cluster } }],
+        })),
+      });
+    const bad = fixtures.cluster('D', { lbPolicy: 'MAGLEV' });
+    const all = [listener, cluster, endpoints, ...other];
+    const before = running(table(['a', 'C'], ['b', 'C']), ...all);
+    const hostsOf = ({ description }: ReturnType<typeof describeAll>) =>
+      description.listeners[0]!.chains[0]!.routes.virtualHosts.map(
+        ({ name, domains, routes: [route] }) => `${name} ${domains} ${route!.clusters[0]!.cluster}`,
+      );
+    const messages = ({ settled }: ReturnType<typeof describeAll>) =>
+      settled.refused.map(({ name, message }) => `${name}: ${message}`);
+
+    it('keeps the last good version of those alone that name a cluster which is not there', () => {
+      for (const [more, rest] of [
+        [[bad], ['D: lbPolicy: ']],
+        [[], []],
+      ] as const) {
+        const wanted = resources(table(['a', 'D'], ['b', 'C2'], ['c', 'C2']), ...all, ...more);
+        const first = describeAll(wanted, before);
+        expect(hostsOf(first)).toEqual(['a a C', 'b b C2', 'c c C2']);
+        expect(messages(first)).toEqual([
+          ...rest.map((text) => expect.stringContaining(text)),
+          'R: virtual host "a" names unknown cluster "D", its last good version goes on',
+        ]);
+        const used = first.settled.used.get(TypeUrl.RouteConfiguration)!.get('R')!;
+        expect(used.version).not.toBe(wanted.get(TypeUrl.RouteConfiguration)!.get('R')!.version);
+        const decoded = fixtures.xds.decodeResource(used.any);
+        expect(decoded.ok && decoded.resource.value).toEqual(used.value);
+        // And so it stays, as the same object, until the cluster is there.
+        const settler = newSettler();
+        const again = settler.settle(wanted, first.settled.used);
+        expect(again.used).toEqual(first.settled.used);
+        expect(settler.settle(wanted, again.used).used.get(TypeUrl.RouteConfiguration)!.get('R')).toBe(
+          again.used.get(TypeUrl.RouteConfiguration)!.get('R'),
+        );
+        const mended = describeAll(
+          resources(...[...wanted.values()].flatMap((of) => [...of.values()]), fixtures.cluster('D')),
+          again.used,
+        );
+        expect([hostsOf(mended)[0], messages(mended)]).toEqual(['a a D', []]);
+      }
+    });
+
+    it('lets new ones fail alone', () => {
+      const added = describeAll(resources(table(['a', 'C2'], ['b', 'C'], ['c', 'D']), ...all), before);
+      expect(hostsOf(added)).toEqual(['a a C2', 'b b C', 'c c D']);
+      expect(messages(added)).toEqual(['R: virtual host "c" names unknown cluster "D", what is sent there fails']);
+      expect(added.description.clusters.find(({ name }) => name === 'D')).toMatchObject({ endpoints: [] });
+      // A refused cluster says enough of itself.
+      const refused = describeAll(resources(table(['a', 'C2'], ['b', 'C'], ['c', 'D']), ...all, bad), before);
+      expect([hostsOf(refused)[0], refused.settled.refused.map(({ name }) => name)]).toEqual(['a a C2', ['D']]);
+    });
+
+    it('gives a domain that moved to who has it now', () => {
+      const moved = table(['a', 'D', ['new']], ['b', 'C', ['b', 'a']]);
+      expect(hostsOf(describeAll(resources(moved, ...all), before))).toEqual(['a new D', 'b b,a C']);
+      const wide = running(table(['a', 'C', ['a', 'x']], ['b', 'C']), ...all);
+      expect(hostsOf(describeAll(resources(moved, ...all), wide))).toEqual(['a x C', 'b b,a C']);
+    });
+  });
+
   it('closes over references: a route to a refused cluster stays as it was, too', () => {
     const added = fixtures.cluster('D', { lbPolicy: 'MAGLEV' });
     const { settled } = describeAll(resources(listener, fixtures.routesTo('R', 'D'), cluster, added, endpoints), good);
@@ -138,7 +209,7 @@ group('settling', () => {
       endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'db', portValue: 5 } } } }] }],
     };
     const change = { type: 'STRICT_DNS', dnsLookupFamily: 'V4_ONLY', loadAssignment: assignment };
-    const settled = new Settler().settle(resources(fixtures.cluster('C', change)), nothing);
+    const settled = newSettler().settle(resources(fixtures.cluster('C', change)), nothing);
     const { clusters } = describe(settled, (name) => (name === 'db' ? ['10.0.0.1', '10.0.0.2', '::5'] : []), noFiles);
     expect(clusters[0]!.endpoints.map(({ host, port }) => `${host}:${port}`)).toEqual(['10.0.0.1:5', '10.0.0.2:5']);
   });

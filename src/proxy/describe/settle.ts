@@ -2,7 +2,7 @@
  * Which version of each resource runs: the newest, or alone its last good one. One team's mistake never stops another's change
  * (docs/xds.md, validity per resource). Pure: what became of the answer is told by the next call's `accepted`.
  */
-import type { RouteTableDescription } from '../../metaprotocol/description.ts';
+import type { RouteTableDescription, VirtualHostDescription } from '../../metaprotocol/description.ts';
 import { formatIssues } from '../../xds/descriptor.ts';
 import type { VersionedResource } from '../../xds/resource.ts';
 import { TypeUrl } from '../../xds/type-urls.ts';
@@ -14,8 +14,9 @@ import { HTTP_CODEC } from './http-connection-manager.ts';
 import { readListener } from './listener.ts';
 import type { ListenerPlan } from './listener-plan.ts';
 import { Reader, Report } from './reader.ts';
-import { clustersOf, needsHttp, readRouteTable } from './route-table.ts';
+import { clustersOf, clustersOfHost, needsHttp, readRouteTable } from './route-table.ts';
 import { mapSources, type PemSource, pemUnitsOf, readSecret, type SecretPlan, type TlsPlan } from './tls.ts';
+import { type EncodeResource, lastVersionOf, VirtualHostKeeper } from './virtual-hosts.ts';
 
 export interface Settled {
   /** Runs when all goes well: the `accepted` of the next call. */
@@ -46,9 +47,22 @@ interface Reading {
   readonly report: Report;
 }
 
+/** Why single virtual hosts of a table do not run as its newest version has them. */
+interface HostFault {
+  readonly message: string;
+  /** There is a last good version. Else what it sends to those clusters fails. */
+  readonly isKept: boolean;
+}
+type HostFaults = Map<string, Map<string, HostFault>>;
+
 export class Settler {
   /** A table of thousands of routes is read once, not again with each change of another resource. */
   readonly #readings = new WeakMap<VersionedResource, Reading>();
+  readonly #hosts: VirtualHostKeeper;
+
+  constructor(encode: EncodeResource) {
+    this.#hosts = new VirtualHostKeeper(encode);
+  }
 
   /**
    * `wanted`: the newest version of everything. `accepted`: what ran until now. `refusedBefore`: resources of `wanted` that the
@@ -56,18 +70,32 @@ export class Settler {
    */
   settle(wanted: Resources, accepted: Resources, refusedBefore: readonly ResourceRemark[] = []): Settled {
     const refused = new Map(refusedBefore.map((remark) => [keyOf(remark.typeUrl, remark.name), remark]));
+    const faultyHosts: HostFaults = new Map();
     for (;;) {
-      const used = this.#choose(wanted, accepted, refused);
-      const known = refused.size;
+      const used = this.#choose(wanted, accepted, refused, faultyHosts);
+      let isNew = this.#findFaultyHosts(used, accepted, refused, faultyHosts);
       for (const remark of this.#faults(used, wanted, accepted, refused)) {
         const key = keyOf(remark.typeUrl, remark.name);
-        if (!refused.has(key)) refused.set(key, remark);
+        if (refused.has(key)) continue;
+        refused.set(key, remark);
+        isNew = true;
       }
-      if (refused.size === known) return this.#settled(used, [...refused.values()]);
+      if (isNew) continue;
+      for (const [name, hosts] of faultyHosts) {
+        const key = keyOf(TypeUrl.RouteConfiguration, name);
+        const message = [...hosts.values()].map((fault) => fault.message).join('; ');
+        if (!refused.has(key)) refused.set(key, { typeUrl: TypeUrl.RouteConfiguration, name, message });
+      }
+      return this.#settled(used, [...refused.values()]);
     }
   }
 
-  #choose(wanted: Resources, accepted: Resources, refused: ReadonlyMap<string, ResourceRemark>): Resources {
+  #choose(
+    wanted: Resources,
+    accepted: Resources,
+    refused: ReadonlyMap<string, ResourceRemark>,
+    faultyHosts: HostFaults,
+  ): Resources {
     const used = new Map<string, Map<string, VersionedResource>>();
     for (const kind of KINDS) {
       const chosen = new Map<string, VersionedResource>();
@@ -76,6 +104,13 @@ export class Settler {
         if (resource !== undefined) chosen.set(name, resource);
       }
       used.set(kind, chosen);
+    }
+    for (const [name, hosts] of faultyHosts) {
+      const kept = new Set([...hosts].flatMap(([host, { isKept }]) => (isKept ? [host] : [])));
+      const before = accepted.get(TypeUrl.RouteConfiguration)?.get(name);
+      if (kept.size === 0 || before === undefined || refused.has(keyOf(TypeUrl.RouteConfiguration, name))) continue;
+      const newest = used.get(TypeUrl.RouteConfiguration)!.get(name)!;
+      used.get(TypeUrl.RouteConfiguration)!.set(name, this.#hosts.merge(newest, before, kept));
     }
     // A listener goes on as it was until its routes are there; one that never had any waits.
     const hasRoutes = (listener: VersionedResource) =>
@@ -103,6 +138,49 @@ export class Settler {
     return used;
   }
 
+  /**
+   * Virtual hosts that name clusters which are not there, into `found`: the others of their table go on. Where no version of the
+   * table ran and no host of it could, the table waits as a whole, into `refused`: its clusters may be on their way.
+   */
+  #findFaultyHosts(
+    used: Resources,
+    accepted: Resources,
+    refused: Map<string, ResourceRemark>,
+    found: HostFaults,
+  ): boolean {
+    const typeUrl = TypeUrl.RouteConfiguration;
+    const isRefused = (cluster: string) => refused.has(keyOf(TypeUrl.Cluster, cluster));
+    let isNew = false;
+    for (const [name, resource] of used.get(typeUrl)!) {
+      if (refused.has(keyOf(typeUrl, name))) continue;
+      const table = this.#plan(typeUrl, resource);
+      const missing = missingByHost(table, used.get(TypeUrl.Cluster)!);
+      const before = accepted.get(typeUrl)?.get(name);
+      if (before === undefined && missing.size === table.virtualHosts.length) {
+        const unknown = new Set([...missing.values()].flat().filter((cluster) => !isRefused(cluster)));
+        if (unknown.size === 0) continue;
+        refused.set(keyOf(typeUrl, name), { typeUrl, name, message: `names unknown cluster ${quoted(unknown)}` });
+        isNew = true;
+        continue;
+      }
+      for (const [host, clusters] of missing) {
+        const last = before === undefined ? null : lastVersionOf(host, table, this.#plan(typeUrl, before));
+        const isKept =
+          last !== null && [...clustersOfHost(last)].every((one) => accepted.get(TypeUrl.Cluster)?.has(one));
+        // With nothing better to go back to, what is sent there fails: the cluster is the one that is refused.
+        if (!isKept && clusters.every(isRefused)) continue;
+        const hosts = found.get(name) ?? new Map<string, HostFault>();
+        found.set(name, hosts);
+        if (hosts.has(host.name)) continue;
+        const rest = isKept ? 'its last good version goes on' : 'what is sent there fails';
+        const message = `virtual host "${host.name}" names unknown cluster ${quoted(clusters)}, ${rest}`;
+        hosts.set(host.name, { isKept, message });
+        isNew = true;
+      }
+    }
+    return isNew;
+  }
+
   #faults(
     used: Resources,
     wanted: Resources,
@@ -117,23 +195,16 @@ export class Settler {
         if (errors.length > 0) faults.push({ typeUrl: kind, name: resource.name, message: formatIssues(errors) });
       }
     }
-    const missing = new Map<VersionedResource, Set<string>>();
-    for (const [resource, cluster] of this.#namedClusters(used)) {
-      if (used.get(TypeUrl.Cluster)!.has(cluster)) continue;
-      // With nothing better to go back to, one refused cluster would take the routes to all others with it.
-      const before = accepted.get(resource.typeUrl)?.get(resource.name);
-      const isBetter =
-        before !== undefined && this.#clustersOf(before).every((name) => accepted.get(TypeUrl.Cluster)?.has(name));
-      if (refused.has(keyOf(TypeUrl.Cluster, cluster)) && !isBetter) continue;
-      const names = missing.get(resource) ?? new Set();
-      missing.set(resource, names.add(cluster));
-    }
-    for (const [{ typeUrl, name }, clusters] of missing) {
-      faults.push({
-        typeUrl,
-        name,
-        message: `names unknown cluster ${[...clusters].map((one) => `"${one}"`).join(', ')}`,
-      });
+    for (const [name, listener] of used.get(TypeUrl.Listener)!) {
+      const isThere = (resources: Resources, cluster: string) => resources.get(TypeUrl.Cluster)?.has(cluster) === true;
+      const before = accepted.get(TypeUrl.Listener)?.get(name);
+      const isBetter = before !== undefined && this.#clustersOf(before).every((cluster) => isThere(accepted, cluster));
+      const missing = this.#clustersOf(listener).filter(
+        // With nothing better to go back to, one refused cluster would take the routes to all others with it.
+        (cluster) => !isThere(used, cluster) && (isBetter || !refused.has(keyOf(TypeUrl.Cluster, cluster))),
+      );
+      if (missing.length === 0) continue;
+      faults.push({ typeUrl: TypeUrl.Listener, name, message: `names unknown cluster ${quoted(new Set(missing))}` });
     }
     for (const [{ typeUrl, name }, { secret, part }] of this.#namedSecrets(used)) {
       if (this.#secretPart(used, secret, part) !== null) continue;
@@ -276,6 +347,22 @@ export class Settler {
     this.#readings.set(resource, reading);
     return reading;
   }
+}
+
+function missingByHost(
+  table: RouteTableDescription,
+  clusters: ReadonlyMap<string, VersionedResource>,
+): Map<VirtualHostDescription, string[]> {
+  const missing = new Map<VirtualHostDescription, string[]>();
+  for (const host of table.virtualHosts) {
+    const names = [...clustersOfHost(host)].filter((name) => !clusters.has(name));
+    if (names.length > 0) missing.set(host, names);
+  }
+  return missing;
+}
+
+function quoted(names: Iterable<string>): string {
+  return Array.from(names, (name) => `"${name}"`).join(', ');
 }
 
 const PART_NAMES = { chain: 'a certificate', key: 'a key', trustedCa: 'a CA' } as const;
