@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Child, Core } from './child.ts';
 import { envoyVersion, startEnvoy, tcpProxyFilter } from './proxies/envoy.ts';
 import { startMeltemi } from './proxies/meltemi.ts';
+import { startPipe } from './proxies/start-pipe.ts';
 import type { Plan, Row, Subject, Workload } from './rounds.ts';
 import { runRounds } from './rounds.ts';
 import type { Target } from './targets.ts';
@@ -64,8 +65,8 @@ export async function runEchoBench(bench: EchoBench, options: EchoBenchOptions):
     const { port: echoPort } = await echo.message<{ port: number }>();
 
     const subjects: Subject[] = [{ name: 'direct', port: echoPort, proxy: null }];
-    const pipe = start(Child.script('pipe', Core.proxy, script('./proxies/pipe.ts'), [String(echoPort)]));
-    subjects.push({ name: 'socket pipe', port: (await pipe.message<{ port: number }>()).port, proxy: pipe });
+    const pipe = await startPipe('pipe', echoPort);
+    subjects.push({ name: 'socket pipe', port: pipe.port, proxy: start(pipe.child) });
     for (const [name, trafficPolicy] of Object.entries(bench.policies)) {
       const mesh = await startMeltemi(
         name,

@@ -38,3 +38,12 @@ it('wants calls per second to be at least the limit', () => {
   expect(verdictText(verdictAt(12.5))).toBe('ok     1 × 1: calls/s of a is 0.800 × b, at least 0.7 promised');
   expect(verdictText(verdictAt(20))).toBe('MISSED 1 × 1: calls/s of a is 0.500 × b, at least 0.7 promised');
 });
+
+it('tells beside it what the floor is in the same rounds', () => {
+  const target: Target = { subject: 'a', floor: 'pipe', peer: 'b', callers: 1, inFlight: 1, limit: 2 };
+  const rows = [row('a', 1, 1, [30, 30]), row('pipe', 1, 1, [25, 10]), row('b', 1, 1, [10, 5])];
+  expect(verdictText(judge([target], rows)[0]!)).toBe(
+    'MISSED 1 × 1: CPU of a is 6.000 × b (pipe: 2.500), at most 2 promised',
+  );
+  expect(judge([target], rows.toSpliced(1, 1))[0]!.floorRatio).toBeNull();
+});

@@ -4,6 +4,8 @@ import type { Measures, Row } from './rounds.ts';
 export interface Target {
   readonly subject: string;
   readonly peer: string;
+  /** Who does least in the same run: what no proxy in Node can be better than. */
+  readonly floor?: string;
   readonly callers: number;
   readonly inFlight: number;
   /** CPU per call if not told. */
@@ -14,6 +16,8 @@ export interface Target {
 
 export interface Verdict extends Target {
   readonly ratio: number;
+  /** The same ratio of `floor`; null: it was not measured. */
+  readonly floorRatio: number | null;
   readonly met: boolean;
 }
 
@@ -37,21 +41,26 @@ export function judge(targets: readonly Target[], rows: readonly Row[], payloadB
       )?.rounds ?? [];
     const measure = target.measure ?? 'cpuUsPerCall';
     const peers = roundsOf(target.peer);
-    const ratios = roundsOf(target.subject).flatMap((own, round) => {
-      const [mine, other] = [own[measure], peers[round]?.[measure] ?? null];
-      return mine === null || other === null ? [] : [mine / other];
-    });
-    if (ratios.length === 0) return [];
-    const ratio = ratios.toSorted((a, b) => a - b)[ratios.length >> 1]!;
-    return [{ ...target, ratio, met: isAtLeast(target) ? ratio >= target.limit : ratio <= target.limit }];
+    const ratioOf = (subject: string): number | null => {
+      const ratios = roundsOf(subject).flatMap((own, round) => {
+        const [mine, other] = [own[measure], peers[round]?.[measure] ?? null];
+        return mine === null || other === null ? [] : [mine / other];
+      });
+      return ratios.toSorted((a, b) => a - b)[ratios.length >> 1] ?? null;
+    };
+    const ratio = ratioOf(target.subject);
+    if (ratio === null) return [];
+    const floorRatio = target.floor === undefined ? null : ratioOf(target.floor);
+    return [{ ...target, ratio, floorRatio, met: isAtLeast(target) ? ratio >= target.limit : ratio <= target.limit }];
   });
 }
 
 export function verdictText(verdict: Verdict): string {
-  const { subject, peer, callers, inFlight, measure = 'cpuUsPerCall', limit, ratio, met } = verdict;
+  const { subject, peer, floor, callers, inFlight, measure = 'cpuUsPerCall', limit, ratio, floorRatio, met } = verdict;
   const promise = `at ${isAtLeast(verdict) ? 'least' : 'most'} ${limit} promised`;
   const mark = met ? 'ok    ' : 'MISSED';
-  return `${mark} ${callers} × ${inFlight}: ${NAMES[measure]} of ${subject} is ${ratio.toFixed(3)} × ${peer}, ${promise}`;
+  const least = floorRatio === null ? '' : ` (${floor}: ${floorRatio.toFixed(3)})`;
+  return `${mark} ${callers} × ${inFlight}: ${NAMES[measure]} of ${subject} is ${ratio.toFixed(3)} × ${peer}${least}, ${promise}`;
 }
 
 function isAtLeast({ measure }: Target): boolean {

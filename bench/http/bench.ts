@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type Child, pinnable } from '../child.ts';
 import { cpuTimeNs, residentBytes } from '../process-usage.ts';
 import { startMeltemi } from '../proxies/meltemi.ts';
+import { startPipe } from '../proxies/start-pipe.ts';
 import type { Row, Subject } from '../rounds.ts';
 import type { Target } from '../targets.ts';
 import { startBackend, startPeers } from './peers.ts';
@@ -13,7 +14,7 @@ const destination = { destination: { host } };
 const callers = 64;
 export const httpPayloadBytes = 66;
 
-const load = { subject: 'meltemi', callers, inFlight: 1 } as const;
+const load = { subject: 'meltemi', floor: 'socket pipe', callers, inFlight: 1 } as const;
 export const httpTargets: readonly Target[] = [
   { ...load, peer: 'envoy', limit: 0.4 },
   { ...load, peer: 'haproxy', measure: 'callsPerSecond', limit: 0.7 },
@@ -47,6 +48,9 @@ export async function runHttpBench({ quick, directory, onProgress }: HttpBenchOp
     const backend = await startBackend(directory);
     children.push(backend.child);
     const subjects: Subject[] = [{ name: 'direct', port: backend.port, proxy: null }];
+    const pipe = await startPipe('pipe', backend.port);
+    children.push(pipe.child);
+    subjects.push({ name: 'socket pipe', port: pipe.port, proxy: pipe.child });
     const mesh = await startMeltemi(
       'meltemi',
       {

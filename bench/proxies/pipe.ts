@@ -1,15 +1,17 @@
-/** The floor for any proxy in Node: joins each caller's socket to one of the backend, and looks at nothing. */
-import net from 'node:net';
+/** The least a proxy can do in Node: joins each caller's connection to one of the backend, and looks at nothing. */
+import { BareConnection, connectTo, serve } from './bare-connection.ts';
 
 const upstreamPort = Number(process.argv[2]);
 
-const server = net.createServer({ noDelay: true }, (downstream) => {
-  const upstream = net.connect({ port: upstreamPort, host: '127.0.0.1', noDelay: true });
-  downstream.pipe(upstream);
-  upstream.pipe(downstream);
-  downstream.on('error', () => upstream.destroy());
-  upstream.on('error', () => downstream.destroy());
+serve((wire) => {
+  const upstream: BareConnection = new BareConnection(
+    connectTo(upstreamPort),
+    (chunk) => downstream.output.append(chunk, 0, chunk.length),
+    () => downstream.close(),
+  );
+  const downstream: BareConnection = new BareConnection(
+    wire,
+    (chunk) => upstream.output.append(chunk, 0, chunk.length),
+    () => upstream.close(),
+  );
 });
-
-server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as net.AddressInfo).port }));
-process.on('disconnect', () => process.exit());

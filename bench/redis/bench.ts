@@ -9,6 +9,7 @@ import { Child, Core, pinnable } from '../child.ts';
 import { cpuTimeNs, residentBytes } from '../process-usage.ts';
 import { envoyVersion, startEnvoy } from '../proxies/envoy.ts';
 import { startMeltemi } from '../proxies/meltemi.ts';
+import { startPipe } from '../proxies/start-pipe.ts';
 import type { Row, Subject } from '../rounds.ts';
 import type { Target } from '../targets.ts';
 
@@ -18,9 +19,10 @@ const callers = 50;
 const payloadBytes = 64;
 const pipelines = [1, 16] as const;
 
+const load = { subject: 'meltemi', floor: 'shared pipe, log', callers } as const;
 export const redisTargets: readonly Target[] = ['nutcracker', 'envoy redis_proxy'].flatMap((peer) => [
-  { subject: 'meltemi', callers, inFlight: 1, peer, limit: 1.05 },
-  { subject: 'meltemi', callers, inFlight: 16, peer, limit: 0.85 },
+  { ...load, inFlight: 1, peer, limit: 1.05 },
+  { ...load, inFlight: 16, peer, limit: 0.85 },
 ]);
 export const redisPayloadBytes = payloadBytes;
 
@@ -56,6 +58,10 @@ export async function runRedisBench({ quick, directory, onProgress }: RedisBench
     );
     await redis.until(() => connects(redisPort));
     const subjects: Subject[] = [{ name: 'direct', port: redisPort, proxy: null }];
+    for (const log of [[], [join(directory, 'shared-pipe.log')]]) {
+      const { child, port } = await startPipe('shared pipe', redisPort, ...log);
+      subjects.push({ name: log.length === 0 ? 'shared pipe' : 'shared pipe, log', port, proxy: start(child) });
+    }
     const mesh = await startMeltemi(
       'meltemi',
       {
