@@ -56,7 +56,8 @@ export function closedManifest(name: string): ProtocolManifest {
 
 export function tcpManifest(): ProtocolManifest {
   const base = closedManifest('tcp');
-  return { ...base, attributes: { ...base.attributes, fixed: [] } };
+  const options = [{ key: 'windowBytes', type: 'integer', default: 65_536, description: '' }] as const;
+  return { ...base, options, attributes: { ...base.attributes, fixed: [] } };
 }
 
 /** Enough of HTTP's for routes. */

@@ -22,10 +22,9 @@ export function unknownKey(manifest: ProtocolManifest, key: string): AttributeFa
   const meant = nearMiss(key, known);
   if (open === null) {
     const hint = meant === null ? '' : ` (did you mean ${meant}?)`;
-    return {
-      level: 'error',
-      message: `${manifest.name} has no attribute ${key}, expected one of ${known.join(', ')}${hint}`,
-    };
+    const expected =
+      known.length === 0 ? 'it has none that routes may name' : `expected one of ${known.join(', ')}${hint}`;
+    return { level: 'error', message: `${manifest.name} has no attribute ${key}, ${expected}` };
   }
   if (meant === null) return null;
   return {

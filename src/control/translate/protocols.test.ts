@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   closedManifest,
   findingsOf,
+  httpManifest,
   TestMesh,
   tcpManifest,
   testManifest,
@@ -94,6 +95,35 @@ describe('ApplicationProtocol', () => {
     ],
   ])('refuses %s', (spec, expected) => {
     expect(findings(spec)).toEqual([expected]);
+  });
+
+  it.each([
+    [
+      '{ protocol: mine, codec: tcp, options: { windowBytes: 2048 } }',
+      'notApplied 0.yaml:4 spec.options: ports of opaque TCP take no options yet',
+    ],
+    [
+      '{ protocol: auto-mine, codec: thrift }',
+      'warning 0.yaml:4 spec.protocol: ports called auto-mine detect what they speak: only tcp-metaprotocol-auto-mine means this',
+    ],
+  ])('says what has no effect of %s', (spec, expected) => {
+    expect(findings(spec)).toEqual([expected]);
+  });
+
+  it.each(['http', 'http1'])('that gives options to the codec of %s gives them to each name of that codec', (name) => {
+    const table = new ProtocolTable([httpManifest()]);
+    const options = { headLimitBytes: 2_048 };
+    table.add({ name, manifest: httpManifest(), options, source: 'first' });
+    table.add({ name: 'http', manifest: httpManifest(), options: {}, source: 'second' });
+    const optionsOf = (port: string) => (table.ofPort(port, '') as { options?: object }).options;
+    expect(['http', 'http1', 'http-main', 'tcp-metaprotocol-http1'].map(optionsOf)).toEqual(Array(4).fill(options));
+  });
+
+  it('with a name of its own changes no port of another name', () => {
+    const table = new ProtocolTable([httpManifest()]);
+    table.add({ name: 'strict', manifest: httpManifest(), options: { headLimitBytes: 2_048 }, source: 'first' });
+    expect(table.ofPort('http', '')).toMatchObject({ options: {} });
+    expect(table.ofPort('strict', '')).toMatchObject({ options: { headLimitBytes: 2_048 } });
   });
 
   it('is defined by the first of two', () => {

@@ -18,6 +18,8 @@ export interface RegisteredProtocol {
 
 /** Port names of Istio and Aeraki whose protocol has no codec here: their bytes pass as they are. */
 const OPAQUE = ['https', 'tls', 'mongo', 'mysql', 'redis', 'dubbo', 'kafka', 'zookeeper'];
+/** Ports of this name, or with it and a dash in front, tell what they speak by their first bytes. */
+export const DETECTED = 'auto';
 /** These share ports by what is inside, so opaque bytes would not do. */
 const UNSUPPORTED = ['http', 'http2', 'grpc', 'grpc-web', 'udp'];
 
@@ -28,12 +30,7 @@ export class ProtocolTable {
   constructor(manifests: readonly ProtocolManifest[]) {
     this.#manifests = manifests;
     for (const manifest of manifests) {
-      // Aeraki's dotted names of codecs are no names of ports.
-      const aliases = manifest.aliases.filter((alias) => !alias.includes('.'));
-      for (const each of [manifest.name, ...aliases]) {
-        const name = each.toLowerCase();
-        this.#names.set(name, { name, manifest, options: {}, source: null });
-      }
+      for (const name of portNames(manifest)) this.#names.set(name, { name, manifest, options: {}, source: null });
     }
   }
 
@@ -53,6 +50,14 @@ export class ProtocolTable {
       const message = optionFault(option, value, manifest.options);
       return message === null ? [] : [findingAt(document, 'error', ['spec', 'options', option], message)];
     });
+    if (manifest.name === 'tcp' && Object.keys(spec.options ?? {}).length > 0) {
+      const message = 'ports of opaque TCP take no options yet';
+      findings.push(findingAt(document, 'notApplied', ['spec', 'options'], message));
+    }
+    if (spec.protocol === DETECTED || spec.protocol.startsWith(`${DETECTED}-`)) {
+      const message = `ports called ${spec.protocol} detect what they speak: only tcp-metaprotocol-${spec.protocol} means this`;
+      findings.push(findingAt(document, 'warning', ['spec', 'protocol'], message));
+    }
     const taken = this.#names.get(spec.protocol);
     if (taken !== undefined && taken.source !== null) {
       findings.push(
@@ -76,9 +81,12 @@ export class ProtocolTable {
     return { findings, make: () => ({ name: spec.protocol, manifest, options: spec.options ?? {}, source: key }) };
   }
 
-  /** The first definition of a name stays; a built-in name may be given options. */
+  /** The first definition of a name stays; a built-in name may be given options, and with it each other name of its codec. */
   add(protocol: RegisteredProtocol): void {
-    if ((this.#names.get(protocol.name)?.source ?? null) === null) this.#names.set(protocol.name, protocol);
+    const codecs = portNames(protocol.manifest);
+    for (const name of codecs.includes(protocol.name) ? codecs : [protocol.name]) {
+      if ((this.#names.get(name)?.source ?? null) === null) this.#names.set(name, { ...protocol, name });
+    }
   }
 
   /** By the port's name first, then its protocol. null: `tcp-metaprotocol-…` with a name that nobody registered. */
@@ -123,11 +131,17 @@ export class ProtocolTable {
   }
 }
 
+/** Aeraki's dotted names of codecs are no names of ports. */
+function portNames({ name, aliases }: ProtocolManifest): string[] {
+  return [name, ...aliases.filter((alias) => !alias.includes('.'))].map((each) => each.toLowerCase());
+}
+
 function optionFault(key: string, value: string | number | boolean, schemas: readonly OptionSchema[]): string | null {
   const schema = schemas.find((each) => each.key === key);
   if (schema === undefined) {
     const names = schemas.map((each) => each.key);
     const meant = nearMiss(key, names);
+    if (names.length === 0) return 'actual an unknown option, expected none: the codec has no options';
     return `actual an unknown option, expected one of ${names.join(', ')}${meant === null ? '' : ` (did you mean ${meant}?)`}`;
   }
   if (schema.type === 'integer') {

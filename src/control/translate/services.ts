@@ -12,7 +12,7 @@ import {
   type ServicePort,
   type ServiceProtocol,
 } from './mesh.ts';
-import type { ProtocolTable } from './protocols.ts';
+import { DETECTED, type ProtocolTable } from './protocols.ts';
 import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 
 /** Annotation of a ServiceEntry: the protocols, with commas, that its ports named `auto` may speak. */
@@ -149,7 +149,9 @@ export function toServices(
 
 /** null: the port says what it speaks. Else what its connections may speak. */
 function detectedNames({ metadata }: ServiceEntry, port: PortSpec): string[] | null {
-  if (!/^auto(-|$)/.test(port.name) && port.protocol?.toLowerCase() !== 'auto') return null;
+  const name = port.name.toLowerCase();
+  const isDetected = name === DETECTED || name.startsWith(`${DETECTED}-`);
+  if (!isDetected && port.protocol?.toLowerCase() !== DETECTED) return null;
   const listed = metadata.annotations.get(DETECT) ?? 'http';
   return [...new Set(listed.split(',').map((name) => name.trim().toLowerCase()))];
 }
