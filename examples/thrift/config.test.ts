@@ -1,5 +1,5 @@
 /** The example's files, by themselves and with each route copied over them, are accepted; only the mutation is remarked on. */
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -31,4 +31,16 @@ it.each(['config', ...routes])('%s', async (name) => {
     ['ServiceEntry', 'accepted'],
   ]);
   expect(ok).toBe(true);
+});
+
+it.each([
+  ['README.md', 'meta-router.yaml', ['spec.routes[0].headers.response']],
+  ['docs/config.md', 'application-protocol.yaml', []],
+])('what %s shows goes with them', async (page, name, remarks) => {
+  const text = await readFile(join(example, '../..', page), 'utf8');
+  const shown = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, yaml]) => yaml);
+  await writeFile(join(directory, name), shown.join('---\n'));
+  const { ok, report } = await validate({ directories: [directory], manifests: [thriftManifest] });
+  expect(report.resources.flatMap(({ findings }) => findings.map(({ path }) => path))).toEqual(remarks);
+  expect([ok, shown.length]).toEqual([true, 1]);
 });

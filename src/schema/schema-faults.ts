@@ -25,11 +25,16 @@ export function schemaFaults(schema: z.ZodType, given: unknown, show = describe)
         message: `unknown field, expected one of ${known}${hintFor(schema, path, key)}`,
       }));
     }
-    const actual = issue.code === 'invalid_key' ? path.at(-1) : valueAt(given, path);
+    const actual = actualOf(issue, given);
     const known = issue.message === ANY_OBJECT ? knownKeys(schema, path) : [];
     const expected = known.length === 0 ? issue.message : `an object of ${known.join(', ')}`;
     return [{ path: formatPath(path), message: `actual ${show(actual)}, expected ${expected}` }];
   });
+}
+
+/** What an issue of `given` is about: a key, or the value at its place. */
+export function actualOf({ code, path }: z.core.$ZodIssue, given: unknown): unknown {
+  return code === 'invalid_key' ? path.at(-1) : valueAt(given, path);
 }
 
 /** What is expected, in words: zod's error map for schemas that do not say it themselves. */

@@ -53,4 +53,15 @@ describe('findUnreachableRoutes', () => {
     ]);
     expect(unreachable('attributes: { a: {} }, withoutAttributes: { a: { prefix: x } }')).toEqual([]);
   });
+
+  it('names a route whose name another has', () => {
+    const named = (name: string, at: string) => `{ name: ${name}, match: { ${a(`{ exact: ${at} }`)} }, ${to('v1')} }`;
+    const unnamed = `{ match: { ${a('{ exact: z }')} }, ${to('v1')} }`;
+    const routes = `[${named('gold', 'x')}, ${named('gold', 'y')}, ${named('route-3', 'w')}, ${unnamed}]`;
+    const translation = new TestMesh().apply({ 's.yaml': SERVICE, 'd.yaml': RULE, 'r.yaml': router(routes) });
+    expect(findingsOf(translation)).toEqual([
+      'warning r.yaml:7 spec.routes[1]: route 0 has the name gold too: logs and statistics cannot tell them apart',
+      'warning r.yaml:7 spec.routes[3]: route 2 has the name route-3 too: logs and statistics cannot tell them apart',
+    ]);
+  });
 });

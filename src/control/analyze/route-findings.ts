@@ -20,6 +20,16 @@ export function findUnreachableRoutes(routes: readonly Route[]): RouteFinding[] 
   });
 }
 
+/** Routes whose name another one has. */
+export function findNamesakes(routes: readonly Route[]): RouteFinding[] {
+  return routes.flatMap(({ name }, index): RouteFinding[] => {
+    const first = routes.findIndex((route) => route.name === name);
+    return first === index
+      ? []
+      : [{ index, message: `route ${first} has the name ${name} too: logs and statistics cannot tell them apart` }];
+  });
+}
+
 /** Does every request that matches `route` match `earlier` too? false also means: not certain. */
 function covers(earlier: Route, route: Route): boolean {
   return (

@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { describe, isRecord } from '../../schema/describe.ts';
-import { expectation, hintFor, valueAt } from '../../schema/schema-faults.ts';
+import { actualOf, expectation, hintFor, valueAt } from '../../schema/schema-faults.ts';
 import { type FieldPath, type Finding, findingAt, type ResourceDocument } from './resource.ts';
 
 export interface Checked<T> {
@@ -31,7 +31,7 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
       known = without(known, path, issue.keys);
     } else {
       faulty = true;
-      findings.push(findingAt(document, 'error', path, issueText(issue.message, valueAt(document.body, path))));
+      findings.push(findingAt(document, 'error', path, issueText(issue.message, actualOf(issue, document.body))));
     }
   }
   if (faulty) return { value: null, findings };
@@ -40,7 +40,7 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
   if (second.success) return { value: second.data, findings };
   for (const issue of second.error.issues) {
     const path = issue.path as FieldPath;
-    findings.push(findingAt(document, 'error', path, issueText(issue.message, valueAt(known, path))));
+    findings.push(findingAt(document, 'error', path, issueText(issue.message, actualOf(issue, known))));
   }
   return { value: null, findings };
 }

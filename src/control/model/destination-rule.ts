@@ -1,6 +1,6 @@
 /** DestinationRule (networking.istio.io): subsets of a service, and how its endpoints are chosen and connected to. */
 import { z } from 'zod';
-import { duration, exportTo, hostName, nonEmpty, opaque, portNumber, stringMap } from './fields.ts';
+import { duration, exportTo, hostName, memberName, nonEmpty, opaque, portNumber, stringMap } from './fields.ts';
 import { type KindDefinition, type NotApplied, resourceSchema } from './kind.ts';
 
 const consistentHash = z
@@ -94,11 +94,19 @@ const policyFields = {
   tls: clientTls.nullish(),
 };
 
+const portLevelSettings = z
+  .array(z.strictObject({ port: z.strictObject({ number: portNumber }), ...policyFields }))
+  .superRefine((settings, context) => {
+    const numbers = settings.map(({ port }) => port.number);
+    numbers.forEach((number, index) => {
+      if (numbers.indexOf(number) !== index)
+        context.addIssue({ code: 'custom', path: [index, 'port', 'number'], message: 'each port once' });
+    });
+  });
+
 const trafficPolicy = z.strictObject({
   ...policyFields,
-  portLevelSettings: z
-    .array(z.strictObject({ port: z.strictObject({ number: portNumber }), ...policyFields }))
-    .nullish(),
+  portLevelSettings: portLevelSettings.nullish(),
   tunnel: opaque.optional(),
   proxyProtocol: opaque.optional(),
   retryBudget: opaque.optional(),
@@ -114,7 +122,7 @@ const specSchema = z
       ),
     trafficPolicy: trafficPolicy.nullish(),
     subsets: z
-      .array(z.strictObject({ name: nonEmpty, labels: stringMap.nullish(), trafficPolicy: trafficPolicy.nullish() }))
+      .array(z.strictObject({ name: memberName, labels: stringMap.nullish(), trafficPolicy: trafficPolicy.nullish() }))
       .nullish(),
     exportTo: exportTo.nullish(),
     workloadSelector: z.strictObject({ matchLabels: stringMap.nullish() }).nullish(),

@@ -4,6 +4,10 @@ import { z } from 'zod';
 import { parseDurationMs } from './duration.ts';
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const LABEL_OF_ANY_CASE = new RegExp(LABEL, 'i');
+const ANY_CASE_LABEL = 'a DNS label: at most 63 of a-z, A-Z, 0-9 and -';
+/** Of a protobuf Duration, in which durations travel. */
+const LONGEST_DURATION_H = 87_660_000;
 
 export function isHostName(text: string): boolean {
   return (
@@ -17,9 +21,20 @@ export const portNumber = z.int().min(1).max(65_535);
 export const stringMap = z.record(z.string(), z.string());
 export const duration = z
   .string()
-  .refine((text) => parseDurationMs(text) !== null, 'a duration such as 1.5s, 200ms or 1m');
+  .refine((text) => parseDurationMs(text) !== null, 'a duration such as 1.5s, 200ms or 1m')
+  .refine((text) => {
+    const ms = parseDurationMs(text);
+    return ms === null || ms === 0 || (ms >= 1 && ms <= LONGEST_DURATION_H * 3_600_000);
+  }, `0s, or a duration from 1ms to ${LONGEST_DURATION_H}h`);
 export const hostName = z.string().refine(isHostName, 'a host name of dot-separated labels');
 export const dnsLabel = z.string().refine((text) => LABEL.test(text), 'a DNS label: at most 63 of a-z, 0-9 and -');
+/** Names of ports and subsets, which Istio takes in any case and which stand in names of clusters. */
+export const memberName = z.string().refine((text) => LABEL_OF_ANY_CASE.test(text), ANY_CASE_LABEL);
+/** That a route names; empty, as protobuf's default: the whole service. */
+export const subsetName = z
+  .string()
+  .refine((text) => text === '' || LABEL_OF_ANY_CASE.test(text), ANY_CASE_LABEL)
+  .nullish();
 export const ipAddress = z.string().refine((text) => isIP(text) !== 0, 'an IP address');
 
 export const ipOrRange = z.string().refine((text) => {

@@ -41,9 +41,25 @@ describe('MetaRouter', () => {
     ],
     [
       `mirror: { host: ${HOST} }, mirrorPercentage: { value: 0 }, ${to('v1')}`,
-      `${AT}.mirrorPercentage.value: actual 0, expected more than 0 and at most 100`,
+      `${AT}.mirrorPercentage.value: actual 0, expected 0.0001 to 100`,
+    ],
+    [
+      `mirror: { host: ${HOST} }, mirrorPercentage: { value: 0.00001 }, ${to('v1')}`,
+      `${AT}.mirrorPercentage.value: actual 0.00001, expected 0.0001 to 100`,
+    ],
+    [
+      `headers: { request: { set: { '': x } } }, ${to('v1')}`,
+      `${AT}.headers.request.set[""]: actual "", expected a key that is a text that is not empty`,
     ],
     [`timeout: soon, ${to('v1')}`, `${AT}.timeout: actual "soon", expected a duration such as 1.5s, 200ms or 1m`],
+    ...['1ns', '999us', '87660001h', '99999999999999999999h'].map((timeout) => [
+      `timeout: ${timeout}, ${to('v1')}`,
+      `${AT}.timeout: actual "${timeout}", expected 0s, or a duration from 1ms to 87660000h`,
+    ]),
+    [
+      `route: [{ destination: { host: ${HOST}, subset: a|b } }]`,
+      `${AT}.route[0].destination.subset: actual "a|b", expected a DNS label: at most 63 of a-z, A-Z, 0-9 and -`,
+    ],
   ])('refuses %s', (route, expected) => {
     expect(routerFindings(route)).toEqual([expected]);
   });
@@ -70,11 +86,28 @@ describe('MetaRouter', () => {
     expect(mesh.tables[0]!.routes[0]!.match).toEqual([{ key: 'a', test: { kind: 'present' }, negated: false }]);
   });
 
+  it.each(['0s', '0', '1ms', '87660000h'])('takes the timeout %s', (timeout) => {
+    expect(routerFindings(`timeout: "${timeout}", ${to('v1')}`)).toEqual([]);
+  });
+
+  it('reads an empty subset as none, as protobuf does, and names of any case', () => {
+    const subsets = (subset: string): string[] => {
+      const { mesh } = new TestMesh().apply({
+        's.yaml': SERVICE,
+        'd.yaml': RULE.replace('name: v2', 'name: V2'),
+        'r.yaml': router(`[{ ${to(subset)} }]`),
+      });
+      return mesh.tables[0]!.routes[0]!.destinations.map((destination) => destination.subset);
+    };
+    expect([subsets("''"), subsets('V2')]).toEqual([[''], ['V2']]);
+  });
+
   it('wants exactly one host and something to do', () => {
-    const text = router('[]').replace(`hosts: [${HOST}]`, 'hosts: [a, b]');
-    expect(findings({ 'r.yaml': text })).toEqual([
-      'error spec.hosts: actual a list ["a","b"], expected a list of exactly 1 item',
-    ]);
+    const hosts = (text: string) =>
+      findings({ 'r.yaml': router(`[{ ${to('v1')} }]`).replace(`hosts: [${HOST}]`, `hosts: ${text}`) });
+    expect(hosts('[a, b]')).toEqual(['error spec.hosts: actual a list ["a","b"], expected exactly one host']);
+    expect(hosts('[]')).toEqual(['error spec.hosts: actual a list [], expected exactly one host']);
+    expect(hosts('a')).toEqual(['error spec.hosts: actual "a", expected a list']);
     expect(findings({ 'r.yaml': router('[]') }).join()).toContain(
       'expected at least one of routes, localRateLimit, globalRateLimit',
     );
@@ -150,6 +183,24 @@ describe('DestinationRule', () => {
     expect(findings({ 'd.yaml': RULE.replace('name: v2', 'name: v1') }).join()).toContain(
       'expected each subset name once',
     );
+    expect(findings({ 'd.yaml': RULE.replace('name: v2', 'name: "a|b"') }).join()).toContain(
+      'subsets[1].name: actual "a|b", expected a DNS label',
+    );
+    const twice = [1, 2].map(
+      (size) => `{ port: { number: 9090 }, connectionPool: { tcp: { maxConnections: ${size} } } }`,
+    );
+    expect(policy(`{ portLevelSettings: [${twice}] }`)).toEqual([
+      'error spec.trafficPolicy.portLevelSettings[1].port.number: actual 9090, expected each port once',
+    ]);
+  });
+
+  it('says of settings for a port and of a subset that nothing has', () => {
+    expect(policy('{ portLevelSettings: [{ port: { number: 80 }, loadBalancer: { simple: RANDOM } }] }')).toEqual([
+      `warning spec.trafficPolicy.portLevelSettings[0].port.number: ${HOST} has no port 80, there are 9090: these settings have no effect`,
+    ]);
+    expect(findings({ 'd.yaml': RULE.replace('version: v2', 'version: v7, tier: a') })).toEqual([
+      'warning spec.subsets[1].labels: no endpoint has the labels version=v7, tier=a: what is sent to this subset fails',
+    ]);
   });
 
   it('says of each block that does nothing yet, at every level', () => {

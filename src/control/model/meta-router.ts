@@ -1,6 +1,6 @@
 /** MetaRouter (metaprotocol.aeraki.io): the routes of one service, for every protocol, on the attributes of its requests. */
 import { z } from 'zod';
-import { dnsLabel, duration, exportTo, hostName, nonEmpty, portNumber, stringMap } from './fields.ts';
+import { duration, exportTo, hostName, nonEmpty, portNumber, subsetName } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 import { regexFault } from './regex-fault.ts';
 
@@ -20,14 +20,18 @@ const attributes = z.record(nonEmpty, stringMatch.nullable());
 
 const destination = z.strictObject({
   host: hostName,
-  subset: dnsLabel.nullish(),
+  subset: subsetName,
   port: z.strictObject({ number: portNumber.nullish() }).nullish(),
 });
 
+/** Shares are sent in millionths. */
+const LEAST_PERCENT = 0.0001;
+
 const keyValue = z.strictObject({ key: nonEmpty, value: nonEmpty });
+const texts = z.record(nonEmpty, z.string());
 const headerOperations = z.strictObject({
-  set: stringMap.nullish(),
-  add: stringMap.nullish(),
+  set: texts.nullish(),
+  add: texts.nullish(),
   remove: z.array(nonEmpty).nullish(),
 });
 
@@ -50,8 +54,8 @@ const route = z
     if (value.route.length > 1 && sum !== 100) fault(['route'], `weights that sum to 100, not ${sum}`);
     const percentage = value.mirrorPercentage?.value;
     if (value.mirrorPercentage && !value.mirror) fault(['mirrorPercentage'], 'a mirror beside it');
-    if (typeof percentage === 'number' && !(percentage > 0 && percentage <= 100))
-      fault(['mirrorPercentage', 'value'], 'more than 0 and at most 100');
+    if (typeof percentage === 'number' && !(percentage >= LEAST_PERCENT && percentage <= 100))
+      fault(['mirrorPercentage', 'value'], `${LEAST_PERCENT} to 100`);
   });
 
 const tokenBucket = z.strictObject({
@@ -80,7 +84,7 @@ const globalRateLimit = z.strictObject({
 
 const specSchema = z
   .strictObject({
-    hosts: z.array(hostName).length(1),
+    hosts: z.array(hostName).refine((hosts) => hosts.length === 1, 'exactly one host'),
     gateways: z.array(nonEmpty).nullish(),
     routes: z.array(route).nullish(),
     localRateLimit: localRateLimit.nullish(),

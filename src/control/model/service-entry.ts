@@ -1,12 +1,12 @@
 /** ServiceEntry (networking.istio.io): a service, where it is addressed and which endpoints it has. */
 import { z } from 'zod';
-import { dnsLabel, exportTo, hostName, ipOrRange, labelSelector, portNumber } from './fields.ts';
+import { exportTo, hostName, ipOrRange, labelSelector, memberName, portNumber } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
 import { workloadSchema } from './workload-entry.ts';
 
 const portSchema = z.strictObject({
   number: portNumber,
-  name: dnsLabel,
+  name: memberName,
   protocol: z.string().nullish(),
   targetPort: portNumber.nullish(),
 });

@@ -1,7 +1,6 @@
 /** VirtualService (networking.istio.io): the routes of HTTP requests, and of connections by SNI or port. */
 import { z } from 'zod';
 import {
-  dnsLabel,
   duration,
   exportTo,
   hostName,
@@ -11,6 +10,7 @@ import {
   opaque,
   portNumber,
   stringMap,
+  subsetName,
 } from './fields.ts';
 import {
   authority,
@@ -52,7 +52,7 @@ const match = z.strictObject({
 
 const destination = z.strictObject({
   host: hostName,
-  subset: dnsLabel.nullish(),
+  subset: subsetName,
   port: z.strictObject({ number: portNumber }).nullish(),
 });
 const headers = z.strictObject({ request: headerOperations.nullish(), response: headerOperations.nullish() });

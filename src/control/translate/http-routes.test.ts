@@ -16,7 +16,7 @@ spec:
   addresses: [${address}]
   ports: [{ name: http-web, number: 80, protocol: HTTP }, { name: tcp-metaprotocol-thrift, number: 9090, protocol: TCP }]
   resolution: STATIC
-  endpoints: [{ address: 127.0.0.1, labels: { version: v1 } }]
+  endpoints: [{ address: 127.0.0.1, labels: { version: v1 } }, { address: 127.0.0.2, labels: { version: v2 } }]
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule

@@ -21,7 +21,7 @@ import {
 } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 
-import { DEFAULT_EXPORT } from './visibility.ts';
+import { DEFAULT_EXPORT, labelsMatch } from './visibility.ts';
 
 type DestinationRule = Resource<DestinationRuleSpec>;
 type PolicySpec = Omit<TrafficPolicy, 'portLevelSettings'>;
@@ -53,6 +53,11 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
         `no service has the host ${spec.host}: the rule has no effect${hostHint(host, known)}`,
       ),
     );
+  (spec.subsets ?? []).forEach((subset, index) => {
+    const lack = lackOfEndpoints(new Map(Object.entries(subset.labels ?? {})), matching);
+    if (lack !== null) findings.push(findingAt(document, 'warning', ['spec', 'subsets', index, 'labels'], lack));
+  });
+  const ports = new Set(matching.flatMap((service) => service.ports.map(({ number }) => number)));
   const levels: [(string | number)[], TrafficPolicy | null | undefined][] = [
     [['spec', 'trafficPolicy'], spec.trafficPolicy],
     ...(spec.subsets ?? []).map((subset, index): [(string | number)[], TrafficPolicy | null | undefined] => [
@@ -70,6 +75,11 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
           ]),
         ]
       : [];
+    (policy?.portLevelSettings ?? []).forEach(({ port: { number } }, index) => {
+      if (ports.size === 0 || ports.has(number)) return;
+      const message = `${spec.host} has no port ${number}, there are ${[...ports].join(', ')}: these settings have no effect`;
+      findings.push(findingAt(document, 'warning', [...path, 'portLevelSettings', index, 'port', 'number'], message));
+    });
     for (const [at, part] of parts) {
       if (part.loadBalancer?.simple === 'PASSTHROUGH') {
         findings.push(
@@ -107,6 +117,14 @@ export function checkDestinationRule(resource: DestinationRule, known: MeshIndex
     }
   }
   return findings;
+}
+
+/** What is wrong with a subset of these labels; null: some service has an endpoint of it, or none has any endpoint. */
+function lackOfEndpoints(labels: Subset['labels'], services: readonly Service[]): string | null {
+  const endpoints = services.flatMap((service) => service.endpoints);
+  if (endpoints.length === 0 || endpoints.some((endpoint) => labelsMatch(labels, endpoint.labels))) return null;
+  const wanted = [...labels].map(([key, value]) => `${key}=${value}`).join(', ');
+  return `no endpoint has the labels ${wanted}: what is sent to this subset fails`;
 }
 
 function checkHashKey(

@@ -1,6 +1,7 @@
 /** MetaRouter -> RouteTable, one for each port of its host that a codec serves. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
-import { findUnreachableRoutes } from '../analyze/route-findings.ts';
+import { describe } from '../../schema/describe.ts';
+import { findNamesakes, findUnreachableRoutes } from '../analyze/route-findings.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
 import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
@@ -37,7 +38,7 @@ export function compileRouter(
   index: MeshIndex,
   gateways: readonly Gateway[],
 ): Compiled<CompiledRouter> {
-  const host = resource.spec.hosts[0]!.toLowerCase();
+  const host = index.fullHost(resource.spec.hosts[0]!.toLowerCase(), resource.metadata.namespace);
   const ports = index.services(host).flatMap((service) => service.ports);
   const findings = new Map<string, Finding>();
   const report: Report = (level, path, message) => {
@@ -55,7 +56,8 @@ export function compileRouter(
   for (const [port, protocol] of ports.flatMap(spokenAt)) {
     const compiler = new RouteCompiler(port, protocol, resource.metadata.namespace, index, report);
     const routes = (resource.spec.routes ?? []).map((spec, at) => compiler.compile(spec, at));
-    for (const { index: at, message } of findUnreachableRoutes(routes)) report('warning', ['routes', at], message);
+    for (const { index: at, message } of [...findUnreachableRoutes(routes), ...findNamesakes(routes)])
+      report('warning', ['routes', at], message);
     tables.push({
       source: resource.key,
       namespace: resource.metadata.namespace,
@@ -191,11 +193,17 @@ class RouteCompiler {
       return canonicalKey(this.#manifest, name);
     };
     const set = new Map<string, string>();
+    const setOnce = (name: string, value: string, at: FieldPath): void => {
+      const wanted = key(name, at);
+      if (set.has(wanted))
+        this.#report('warning', at, `${wanted} is set before to ${describe(set.get(wanted))}: this one is used`);
+      set.set(wanted, value);
+    };
     (listed ?? []).forEach((item, index) => {
-      set.set(key(item.key, [...listPath, index, 'key']), item.value);
+      setOnce(item.key, item.value, [...listPath, index, 'key']);
     });
     for (const [name, value] of Object.entries(operations?.set ?? {}))
-      set.set(key(name, [...headerPath, 'set', name]), value);
+      setOnce(name, value, [...headerPath, 'set', name]);
     const add = Object.entries(operations?.add ?? {}).map(
       ([name, value]) => [key(name, [...headerPath, 'add', name]), value] as const,
     );

@@ -145,6 +145,21 @@ describe('references of a MetaRouter', () => {
     );
   });
 
+  it('says which of two values for one key is used', () => {
+    const twice =
+      'requestMutation: [{ key: foo, value: a }, { key: foo, value: b }], headers: { request: { set: { foo: c } } }';
+    expect(messages(`${twice}, ${to('v1')}`).filter((message) => !message.includes('counted'))).toEqual([
+      'foo is set before to "a": this one is used',
+      'foo is set before to "b": this one is used',
+    ]);
+  });
+
+  it('finds the service of a short host in its own namespace', () => {
+    const short = router(`[{ route: [{ destination: { host: echo } }] }]`).replace(`hosts: [${HOST}]`, 'hosts: [echo]');
+    const translation = new TestMesh().apply({ ...FILES, 'r.yaml': short });
+    expect([findingsOf(translation), translation.mesh.tables.map(({ host }) => host)]).toEqual([[], [HOST]]);
+  });
+
   it('refuses a destination of another protocol', () => {
     const other = SERVICE.replaceAll('echo', 'other')
       .replace('127.0.10.1', '127.0.10.2')
