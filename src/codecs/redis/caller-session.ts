@@ -11,6 +11,7 @@ import { Expect, ownAnswer, type RedisResponse, type RequestExtra } from './mess
 import type { RedisOptions } from './options.ts';
 import { errorAnswer } from './reply.ts';
 import { elementOffsets } from './reply-meter.ts';
+import { Transaction } from './transaction.ts';
 import { commandBytes, Type } from './wire.ts';
 
 /** What becomes of one command. */
@@ -28,9 +29,19 @@ export interface Plan {
 const MULTI = commandBytes(['MULTI']);
 const DISCARD = commandBytes(['DISCARD']);
 const REPLY_ON = commandBytes(['CLIENT', 'REPLY', 'ON']);
-const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous errors.';
+export const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous errors.';
 /** Keep their meaning in the connection that they are said on. */
 const STAYING_CLIENT_WORDS = ['ID', 'TRACKING', 'TRACKINGINFO', 'CACHING', 'GETREDIR', 'NO-EVICT', 'NO-TOUCH'];
+
+/** What decides over a caller's own connection. */
+interface BoundState {
+  readonly watching: boolean;
+  readonly subscribed: boolean;
+  readonly stays: boolean;
+  readonly boundKey: string | undefined;
+  readonly lastBindId: number;
+  readonly transaction: Transaction | null;
+}
 
 export class CallerSession {
   readonly #options: RedisOptions;
@@ -38,13 +49,7 @@ export class CallerSession {
   #name = '';
   /** No password is asked for, or the caller said it. */
   #known: boolean;
-  /** `open`: MULTI was answered here and goes upstream with the first command behind it. */
-  #multi: 'none' | 'open' | 'sent' = 'none';
-  /** A command of the transaction was refused here: EXEC must not run the rest. */
-  #multiBroken = false;
-  /** Commands that the transaction has queued upstream, and what some of them will change. */
-  #queued = 0;
-  #queuedSelects: { readonly index: number; readonly database: number }[] = [];
+  #transaction: Transaction | null = null;
   #watching = false;
   #subscribed = false;
   /** The connection is the caller's own until RESET. */
@@ -52,7 +57,11 @@ export class CallerSession {
   /** Key of the command that last took the connection. */
   #boundKey: string | undefined;
   #lastBindId = 0;
+  /** What was before the command `#lastBindId`, which may reach nobody. */
+  #before: BoundState | null = null;
   #replies: 'on' | 'off' | 'skip' = 'on';
+  /** The command at hand is the one that SKIP was about. */
+  #skipped = false;
 
   constructor(options: RedisOptions) {
     this.#options = options;
@@ -70,13 +79,14 @@ export class CallerSession {
 
   /** A command that is merely to be passed on needs no plan now. */
   get plain(): boolean {
-    return this.#multi === 'none' && this.#known && this.#replies === 'on';
+    return this.#transaction === null && this.#known && this.#replies === 'on';
   }
 
   /** Shall the next command's answer be kept from the caller? */
   takeMuted(): boolean {
+    this.#skipped = this.#replies === 'skip';
     if (this.#replies === 'on') return false;
-    if (this.#replies === 'skip') this.#replies = 'on';
+    if (this.#skipped) this.#replies = 'on';
     return true;
   }
 
@@ -87,7 +97,8 @@ export class CallerSession {
       if (action !== Action.Reset) return this.#error('NOAUTH Authentication required.');
     }
     if (action === Action.Quit) return { ...this.#own('+OK\r\n'), last: true };
-    if (this.#multi !== 'none') return this.#inMulti(id, command, words, key);
+    const transaction = this.#transaction;
+    if (transaction !== null) return this.#inMulti(transaction, id, command, words, key);
     switch (action) {
       case Action.Ping:
         if (this.#bound || words.count > 2) break;
@@ -108,17 +119,17 @@ export class CallerSession {
       case Action.Multi:
         return this.#startMulti(id, words);
       case Action.Watch:
-        this.#watching = true;
         this.#takeConnection(id, key());
-        return this.#forward(Flag.Bind, { mayUnbind: !this.#subscribed && !this.#stays });
+        this.#watching = true;
+        return this.#forward(Flag.Bind, { bindId: id, mayUnbind: !this.#subscribed && !this.#stays });
       case Action.Unwatch:
         if (!this.#watching) break;
         this.#watching = false;
         return this.#forward(this.#mayUnbind ? Flag.Unbind : 0, { key: this.#boundKey });
       case Action.Subscribe:
-        this.#subscribed = true;
         this.#takeConnection(id, key());
-        return this.#forward(Flag.Bind, this.#confirmations(words.count - 1));
+        this.#subscribed = true;
+        return this.#forward(Flag.Bind, { ...this.#confirmations(words.count - 1), bindId: id });
       case Action.Unsubscribe:
         return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#boundKey });
       case Action.BlockIfAsked:
@@ -129,9 +140,9 @@ export class CallerSession {
       case Action.Script:
         return this.#block(id, false);
       case Action.Replicate:
-        this.#stays = true;
         this.#takeConnection(id, undefined);
-        return this.#forward(Flag.Bind | Flag.Tunnel | Flag.Hold, { expect: Expect.Stream });
+        this.#stays = true;
+        return this.#forward(Flag.Bind | Flag.Tunnel | Flag.Hold, { bindId: id, expect: Expect.Stream });
       case Action.Stay:
       case Action.Monitor:
         return this.#stay(id, key(), action === Action.Monitor ? { expect: Expect.Monitor } : {});
@@ -139,9 +150,18 @@ export class CallerSession {
     return this.#forward(0, this.#bound && this.#boundKey !== undefined ? { key: this.#boundKey } : null);
   }
 
-  /** A command of the transaction did not reach the upstream. */
-  breakMulti(): void {
-    this.#multiBroken = true;
+  /** The command that was to take a connection reached nobody, so nothing is bound for it. */
+  onNotBound(id: number): void {
+    const before = this.#before;
+    if (id !== this.#lastBindId || before === null) return;
+    this.#before = null;
+    this.#watching = before.watching;
+    this.#subscribed = before.subscribed;
+    this.#stays = before.stays;
+    this.#boundKey = before.boundKey;
+    this.#lastBindId = before.lastBindId;
+    // It was MULTI itself.
+    if (before.transaction === null) this.#transaction = null;
   }
 
   /** An answer that ended the binding was written, and nothing took the connection since. */
@@ -179,6 +199,14 @@ export class CallerSession {
   }
 
   #takeConnection(id: number, key: string | undefined): void {
+    this.#before = {
+      watching: this.#watching,
+      subscribed: this.#subscribed,
+      stays: this.#stays,
+      boundKey: this.#boundKey,
+      lastBindId: this.#lastBindId,
+      transaction: this.#transaction,
+    };
     this.#lastBindId = id;
     if (!this.#bound || this.#boundKey === undefined) this.#boundKey = key;
   }
@@ -201,75 +229,80 @@ export class CallerSession {
   #stay(id: number, key: string | undefined, extra: RequestExtra): Plan {
     this.#takeConnection(id, key);
     this.#stays = true;
-    return this.#forward(Flag.Bind, extra);
+    return this.#forward(Flag.Bind, { ...extra, bindId: id });
   }
 
   // Transactions
 
   #startMulti(id: number, words: CommandArguments): Plan {
     if (words.count !== 1) return this.#forward();
-    this.#multiBroken = false;
-    this.#queued = 0;
-    this.#queuedSelects = [];
+    const transaction = new Transaction();
     if (!this.#bound) {
-      this.#multi = 'open';
+      this.#transaction = transaction;
       return this.#own('+OK\r\n');
     }
-    this.#takeConnection(id, this.#boundKey);
+    transaction.sent = true;
     const key = this.#boundKey;
+    this.#takeConnection(id, key);
     if (!this.#listens) {
-      this.#multi = 'sent';
-      return this.#forward(Flag.Bind, { key });
+      this.#transaction = transaction;
+      return this.#forward(Flag.Bind, { key, bindId: id });
     }
     const effect = (): void => {
-      this.#multi = 'sent';
+      this.#transaction = transaction;
     };
     return this.#forward(Flag.Bind | Flag.Hold, { key, effect, mayUnbind: !this.#watching && !this.#stays });
   }
 
-  #inMulti(id: number, command: Command, words: CommandArguments, key: () => string | undefined): Plan {
+  #inMulti(
+    transaction: Transaction,
+    id: number,
+    command: Command,
+    words: CommandArguments,
+    key: () => string | undefined,
+  ): Plan {
     const { action } = command;
-    if ((action === Action.Exec || action === Action.Discard) && words.count === 1) return this.#endMulti(action);
+    if ((action === Action.Exec || action === Action.Discard) && words.count === 1) {
+      return this.#endMulti(transaction, action);
+    }
     if (action === Action.Reset) return this.#reset(words);
     const refused = refusedInMulti(command, words);
     if (refused !== null) {
-      this.#multiBroken = true;
+      transaction.broken = true;
       return this.#error(`ERR ${refused} inside MULTI is not supported by this proxy`);
     }
-    if (action === Action.Select && words.count === 2 && words.natural(1) >= 0) {
-      this.#queuedSelects.push({ index: this.#queued, database: words.natural(1) });
-    }
     // These are answered at once.
-    if (action !== Action.Multi && action !== Action.Watch) this.#queued++;
-    const taints = action === Action.Select || action === Action.Client;
-    if (this.#multi === 'sent') {
-      return this.#forward(0, { key: this.#boundKey, taints, queued: true, needsBinding: true });
+    const isQueued = action !== Action.Multi && action !== Action.Watch;
+    // Its first command reached nobody, and EXEC will say so: the others have nowhere to go, nor need to.
+    if (!transaction.sent && transaction.broken && isQueued) return this.#own('+QUEUED\r\n');
+    if (action === Action.Select && words.count === 2 && words.natural(1) >= 0) {
+      transaction.selects.push({ index: transaction.queued, database: words.natural(1) });
     }
-    this.#multi = 'sent';
+    if (isQueued) transaction.queued++;
+    const taints = action === Action.Select || action === Action.Client;
+    if (transaction.sent) return this.#forward(0, { key: this.#boundKey, taints, transaction, needsBinding: true });
+    transaction.sent = true;
     this.#takeConnection(id, key());
-    return this.#forward(Flag.Bind, { prefix: MULTI, taints, queued: true });
+    return this.#forward(Flag.Bind, { bindId: id, prefix: MULTI, taints, transaction });
   }
 
-  #endMulti(action: Action): Plan {
-    const sent = this.#multi === 'sent';
-    const broken = this.#multiBroken;
-    this.#multi = 'none';
+  #endMulti(transaction: Transaction, action: Action): Plan {
+    const { sent, broken, selects } = transaction;
+    this.#transaction = null;
     if (!sent) {
       if (action === Action.Discard) return this.#own('+OK\r\n');
       return broken ? this.#error(EXEC_ABORT) : this.#own('*0\r\n');
     }
     this.#watching = false;
     const unbind = this.#mayUnbind ? Flag.Unbind : 0;
-    const key = this.#boundKey;
+    const extra = { key: this.#boundKey, transaction, needsBinding: true };
     if (broken) {
-      // Perhaps there is none to discard: its first command was lost.
       const substitute = action === Action.Exec ? errorAnswer(EXEC_ABORT) : ownAnswer('+OK\r\n');
-      return { ...this.#forward(unbind, { key, substitute }), bytes: DISCARD };
+      return { ...this.#forward(unbind, { ...extra, substitute }), bytes: DISCARD };
     }
-    const selects = this.#queuedSelects;
-    if (action === Action.Discard || selects.length === 0) return this.#forward(unbind, { key, needsBinding: true });
+    if (action === Action.Discard || selects.length === 0) return this.#forward(unbind, extra);
     const effect = (answer: RedisResponse): void => this.#onSelectsRun(selects, answer);
-    return this.#forward(unbind | Flag.Hold, { key, effect, needsBinding: true });
+    return this.#forward(unbind | Flag.Hold, { ...extra, effect });
   }
 
   #onSelectsRun(selects: readonly { index: number; database: number }[], answer: RedisResponse): void {
@@ -369,19 +402,25 @@ export class CallerSession {
 
   #reset(words: CommandArguments): Plan {
     if (words.count !== 1) return this.#forward();
-    const wasBound = this.#bound || this.#multi === 'sent';
+    const wasBound = this.#bound || this.#transaction?.sent === true;
     const key = this.#boundKey;
     this.#state = FIRST_STATE;
     this.#name = '';
     this.#known = this.#options.downstreamPassword === '';
-    this.#multi = 'none';
+    this.#transaction = null;
     this.#watching = false;
     this.#subscribed = false;
     this.#stays = false;
     this.#boundKey = undefined;
     this.#replies = 'on';
-    if (wasBound) return this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key, loud: true });
-    return { ...this.#own('+RESET\r\n'), extra: { loud: true } };
+    // It ends OFF before it is answered, and is itself what SKIP is about.
+    const loud = !this.#skipped;
+    const substitute = ownAnswer('+RESET\r\n');
+    // Not on a connection of others: it would end what they told it.
+    if (wasBound) {
+      return this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key, loud, needsBinding: true, substitute });
+    }
+    return { ...this.#own(substitute), extra: { loud } };
   }
 
   #client(id: number, words: CommandArguments): Plan {

@@ -108,6 +108,31 @@ describe('redis, server side', () => {
       codec.encode(3, reset!.answer ?? ownAnswer('+RESET\r\n'), reset!);
       expect(out.take().toString()).toBe('+RESET\r\n');
     }
+    const { sink, out, codec } = benchServer(redisFactory);
+    feed(codec, commands('CLIENT REPLY SKIP', 'RESET'));
+    codec.encode(2, sink.heads[1]!.answer!, sink.heads[1]!);
+    expect(out.take().toString()).toBe('');
+  });
+
+  it('takes an empty command for the one that SKIP is about, as Redis does', () => {
+    for (const nothing of ['*0\r\n', '*-1\r\n', '\r\n', '  \r\n']) {
+      const { sink, out, codec } = benchServer(redisFactory);
+      feed(codec, Buffer.concat([command('CLIENT REPLY SKIP'), Buffer.from(nothing), command('GET a')]));
+      codec.encode(1, sink.heads[0]!.answer!, sink.heads[0]!);
+      codec.encode(2, ownAnswer('+a\r\n'), sink.heads[1]!);
+      expect(out.take().toString()).toBe('+a\r\n');
+    }
+  });
+
+  it('ends a connection that wants no answers without one', () => {
+    for (const mode of ['OFF', 'SKIP']) {
+      for (const last of ['QUIT\r\n', '*1\r\n+x\r\n']) {
+        const { sink, out, codec } = benchServer(redisFactory);
+        feed(codec, Buffer.concat([command(`CLIENT REPLY ${mode}`), Buffer.from(last)]));
+        codec.encode(2, sink.heads[1]!.answer!, sink.heads[1]!);
+        expect([out.take().toString(), sink.events.at(-1)!.kind]).toEqual(['', 'go-away']);
+      }
+    }
   });
 
   it('never has an upstream fall silent: CLIENT REPLY of who may be a subscriber is asked in a form that is answered', () => {
@@ -132,62 +157,6 @@ describe('redis, server side', () => {
     refused.codec.resume();
     refused.codec.encode(3, ownAnswer('+PONG\r\n'), refused.sink.heads[2]!);
     expect(refused.out.take().toString()).toBe(`${refusal}+PONG\r\n`);
-  });
-
-  it('sends MULTI with the first command behind it', () => {
-    const { sink, codec } = benchServer(redisFactory);
-    feed(codec, commands('MULTI', 'SET a 1', 'GET b', 'EXEC', 'MULTI', 'EXEC', 'EXEC', 'MULTI', 'DISCARD'));
-    const heads = sink.heads as RedisRequest[];
-    expect(heads.map((head) => rawText(head.answer) ?? head.flags)).toEqual([
-      '+OK\r\n',
-      Flag.End | Flag.Bind,
-      Flag.End,
-      Flag.End | Flag.Unbind,
-      '+OK\r\n',
-      '*0\r\n',
-      Flag.End,
-      '+OK\r\n',
-      '+OK\r\n',
-    ]);
-    expect(heads[1]!.extra!.prefix).toEqual(command('MULTI'));
-    // A command without a key goes where the transaction is.
-    expect(heads[3]!.get('key')).toBe('a');
-    expect(heads[1]!.replaySafe || heads[2]!.replaySafe).toBe(false);
-  });
-
-  it('aborts a transaction that it could not take in whole', () => {
-    const { sink, codec } = benchServer(redisFactory);
-    feed(codec, commands('MULTI', 'SET a 1', 'SUBSCRIBE c', 'EXEC'));
-    const heads = sink.heads as RedisRequest[];
-    expect(rawText(heads[2]!.answer)).toContain('-ERR SUBSCRIBE inside MULTI');
-    expect(heads[3]!.raw).toEqual(command('DISCARD'));
-    expect(rawText(heads[3]!.extra!.substitute)).toContain('-EXECABORT');
-  });
-
-  it('aborts a transaction of which a command got lost', () => {
-    const { sink, codec } = benchServer(redisFactory);
-    feed(codec, commands('MULTI', 'SET a 1', 'SET b 1'));
-    codec.reply(Status.unsupported, sink.heads[2]!);
-    feed(codec, commands('EXEC', 'MULTI', 'SET a 1', 'EXEC'));
-    expect((sink.heads as RedisRequest[]).map((head) => rawText(head.extra?.substitute) !== undefined)).toEqual([
-      ...[false, false, false, true],
-      ...[false, false, false],
-    ]);
-    // What follows its first command is never sent outside of it.
-    expect((sink.heads as RedisRequest[]).map((head) => head.needsBinding)).toEqual([
-      ...[false, false, true, false],
-      ...[false, false, true],
-    ]);
-    const discarded = benchServer(redisFactory);
-    feed(discarded.codec, commands('MULTI', 'SET a 1'));
-    discarded.codec.reply(Status.no_route, discarded.sink.heads[1]!);
-    feed(discarded.codec, command('DISCARD'));
-    expect(rawText((discarded.sink.heads[2] as RedisRequest).extra?.substitute)).toBe('+OK\r\n');
-  });
-
-  it('takes a transaction for no read: all of it goes one way, to mirrors too', () => {
-    const heads = requestsOf(commands('GET a', 'MULTI', 'GET a', 'GET a'));
-    expect(heads.map((head) => head.get('read-only'))).toEqual(['true', 'false', 'false', 'false']);
   });
 
   it('binds what lives in its connection, until it is clean again', () => {

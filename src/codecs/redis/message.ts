@@ -15,6 +15,7 @@ import type { ConnectionState } from './connection-state.ts';
 import { hashTag, keyIndexes } from './keys.ts';
 import type { LentChunk } from './lent-chunk.ts';
 import { splitCommand } from './split-command.ts';
+import type { Transaction } from './transaction.ts';
 import { CR, LengthLine, LF, Type } from './wire.ts';
 
 /** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
@@ -88,14 +89,16 @@ export interface RequestExtra {
   readonly confirmations?: number;
   /** Its answer ends the binding if nothing is subscribed then. */
   readonly mayUnbind?: boolean;
-  /** Goes to the caller instead of the upstream's answer. */
+  /** Goes to the caller instead of the upstream's answer, or of none. */
   readonly substitute?: RedisResponse;
   /** The connection is not as its pool's others behind it. */
   readonly taints?: boolean;
   /** Giving it up closes the connection: what it would still take must not be lost. */
   readonly blocks?: boolean;
-  /** Part of a transaction, which must not run without it. */
-  readonly queued?: boolean;
+  /** The one that the command belongs to, or ends: it must not run without it. */
+  readonly transaction?: Transaction;
+  /** The command's own id, where it takes a connection. */
+  readonly bindId?: number;
   /** Nothing is meant but on the connection that an earlier command took. */
   readonly needsBinding?: boolean;
   /** Answered even where the caller wants no answers. */
@@ -216,7 +219,7 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
         return this.state.user;
       case 'read-only':
         // A transaction goes one way, whatever each of its commands does.
-        return this.command.readOnly && this.extra?.queued !== true ? 'true' : 'false';
+        return this.command.readOnly && this.extra?.transaction === undefined ? 'true' : 'false';
       default:
         return undefined;
     }

@@ -1,10 +1,10 @@
 /** RedisServerCodec: the callers' side. Commands are read here; what they mean to their caller's connection is CallerSession's. */
 import { type Output, Reset, type ServerCodec, type Sink } from '../../metaprotocol/codec.ts';
 import { Flag, type RequestMessage, type ResponseMessage, refused } from '../../metaprotocol/message.ts';
-import { type ProxyStatus, Status, statusOf } from '../../metaprotocol/status.ts';
+import { type ProxyStatus, Status, type StatusName, statusOf } from '../../metaprotocol/status.ts';
 import type { FrameFault } from '../framing.ts';
 import { CommandArguments } from './arguments.ts';
-import { CallerSession, type Plan } from './caller-session.ts';
+import { CallerSession, EXEC_ABORT, type Plan } from './caller-session.ts';
 import { RedisCodec } from './codec.ts';
 import { Action, type Command, type CommandTable, UNKNOWN } from './commands.ts';
 import type { ConnectionState } from './connection-state.ts';
@@ -19,6 +19,17 @@ import { RequestMeter } from './request-meter.ts';
 import { CR } from './wire.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** A command with one of these was not sent to any server. */
+const REACHED_NOBODY: ReadonlySet<StatusName> = new Set<StatusName>([
+  'no_route',
+  'no_cluster',
+  'no_healthy_endpoint',
+  'connect_failure',
+  'overloaded',
+  'denied',
+  'fault',
+  'unsupported',
+]);
 const NOTHING: CommandPlace = Object.freeze({ count: 0, nameAt: 0, nameEnd: 0 });
 
 export class RedisServerCodec extends RedisCodec<RequestMessage> implements ServerCodec {
@@ -51,6 +62,8 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     } else if (meter.count > 0) {
       const command = this.#commands.lookup(bytes, from + meter.nameAt, from + meter.nameEnd);
       this.#onCommand(command, meter, bytes, from, to, this.chunkOf(bytes, lent));
+    } else {
+      this.#onNothing();
     }
     if (this.sink.closed) this.framer.stop();
   }
@@ -80,7 +93,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const mutes = isMuted && !(extra?.expect === Expect.Confirmations && !answer.isError);
     const isQuiet = extra?.quiet === true && !answer.isError;
     if (!mutes && !isQuiet) answer.writeTo(this.out);
-    if (answer.isOwn && extra?.queued === true) this.#session.breakMulti();
+    if (answer.isOwn && extra?.transaction !== undefined) extra.transaction.broken = true;
     if ((answer.flags & Flag.Tunnel) !== 0) this.becomeStream(id);
     if (!isLast || request === null) return;
     if (isMuted) this.#muted.delete(id);
@@ -90,8 +103,19 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
   }
 
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
-    if ((request as RedisRequest | null)?.extra?.queued === true) this.#session.breakMulti();
-    return errorReply(status);
+    const command = request as RedisRequest | null;
+    const extra = command?.extra;
+    if (!extra) return errorReply(status);
+    const { substitute, transaction, bindId } = extra;
+    if (substitute !== undefined) return substitute;
+    // What it ends ran nothing.
+    const aborts = command?.command.action === Action.Exec && transaction?.broken === true;
+    if (transaction !== undefined) transaction.broken = true;
+    if (bindId !== undefined && REACHED_NOBODY.has(status.name)) {
+      if (transaction !== undefined) transaction.sent = false;
+      this.#session.onNotBound(bindId);
+    }
+    return aborts ? errorAnswer(EXEC_ABORT) : errorReply(status);
   }
 
   /** A command that is not answered leaves all answers behind it a place too early. */
@@ -107,11 +131,19 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       return;
     }
     const [name] = words;
-    if (name === undefined) return;
+    if (name === undefined) {
+      this.#onNothing();
+      return;
+    }
     const bytes = inlineCommand(words);
     const nameEnd = bytes.length - words.slice(1).reduce((sum, word) => sum + wordBytes(word), 0) - 2;
     const place = { count: words.length, nameAt: nameEnd - name.length, nameEnd };
     this.#onCommand(this.#commands.lookup(name, 0, name.length), place, bytes, 0, bytes.length, null);
+  }
+
+  /** An empty command has no answer, but to Redis it is the one that CLIENT REPLY SKIP waits for. */
+  #onNothing(): void {
+    this.#session.takeMuted();
   }
 
   #onCommand(
@@ -182,9 +214,11 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
   /** Ordered behind the answers before it; then the connection ends, since nobody knows where the next command begins. */
   #refuse(callerText: string, status: ProxyStatus): void {
     this.framer.stop();
+    const id = ++this.#lastId;
+    if (this.#session.takeMuted()) this.#muted.add(id);
     const answer = errorAnswer(`ERR Protocol error: ${callerText}`);
     const request = new RedisRequest(UNKNOWN, NOTHING, this.#session.state, EMPTY, 0, 0, null, Flag.End, null, answer);
-    this.sink.onHead(++this.#lastId, refused(request, status));
+    this.sink.onHead(id, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
   }
 }
