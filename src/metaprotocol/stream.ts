@@ -23,6 +23,7 @@ import { startMirrors } from './stream/mirror.ts';
 import type { BodySource } from './stream/request-body.ts';
 import { RequestBody } from './stream/request-body.ts';
 import { SplitRequest } from './stream/split.ts';
+import { isUnbind } from './upstream/binding.ts';
 import type { Cluster } from './upstream/cluster.ts';
 import type { Endpoint } from './upstream/endpoint.ts';
 
@@ -214,7 +215,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     }
     const route = this.route!;
     route.stats.requests.add();
-    const destination = route.destination(this.connection.core.random);
+    const { binding } = this.connection.caller;
+    const bound = binding === null ? null : route.destinationAt(binding.cluster);
+    const destination = bound ?? route.destination(this.connection.core.random);
     this.#destination = destination;
     this.#mutate(this.request, route.requestMutation);
     this.#mutate(this.request, destination.requestMutation);
@@ -298,7 +301,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       return;
     }
     const { binding } = this.connection.caller;
-    if (binding !== null && !binding.serves(endpoint.pools, cluster.balancer.hashes && Boolean(this.#hashInput))) {
+    const mayLeave = binding !== null && !isUnbind(this.request);
+    if (mayLeave && !binding.serves(endpoint.pools, cluster.balancer.hashes && Boolean(this.#hashInput))) {
       this.#onElsewhere(
         `this request belongs to ${endpoint.address} of ${cluster.name}, its caller is bound to another endpoint`,
       );
@@ -454,6 +458,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     this.status = status;
     this.#cancelUpstream(status);
     this.#requestRun?.stop();
+    if (this.attempts.length === 0 && isUnbind(this.request)) this.connection.caller.binding?.endUntold();
     if ((this.request.flags & Flag.Oneway) !== 0) {
       this.#end();
       return;

@@ -5,6 +5,7 @@ import type { Mutation, RouteInfo } from '../filter.ts';
 import type { Message, RequestMessage } from '../message.ts';
 import type { Counter } from '../stats.ts';
 import type { Cluster } from '../upstream/cluster.ts';
+import type { ClusterState } from '../upstream/cluster-state.ts';
 import type { Matcher } from './matcher.ts';
 
 /** One destination of a route. `cluster` null: the name is unknown to this runtime. */
@@ -74,6 +75,11 @@ export class Route implements RouteInfo {
   matches(request: RequestMessage): boolean {
     for (const matcher of this.#matchers) if (!matcher.matches(request)) return false;
     return true;
+  }
+
+  /** The one at this cluster; null: there is none. */
+  destinationAt(cluster: ClusterState): Destination | null {
+    return this.#destinations.find((one) => one.cluster?.state === cluster) ?? null;
   }
 
   /** By weight. `random` is called only where there is a choice. */

@@ -93,6 +93,54 @@ describe('rule 6: bind', () => {
     expect(mesh.upstream(0, 2).connection.takeLines()).toEqual(['SET b']);
   });
 
+  it('keeps a bound caller at its cluster, where weights would choose another', () => {
+    const clusters = [weightedCluster('main'), weightedCluster('other')];
+    const mesh = watchLeaks(
+      new OrderMesh({ clusters: { main: 1, other: 1 }, routes: [{ clusters }], upstreamPeer: LinePeer.echo }),
+    );
+    for (let round = 0; round < 10; round++) {
+      const caller = mesh.newCaller();
+      caller.sendLines('MULTI', 'SET a', 'SET b', 'EXEC');
+      mesh.settle();
+      expect(caller.takeLines()).toEqual(['+OK', '+v-a', '+v-b', '+']);
+    }
+  });
+
+  it('ends a binding whose Unbind got no further than here, behind what is on its way', () => {
+    const test = { kind: 'exact', value: 'EXEC', ignoreCase: false } as const;
+    const match = [{ key: 'command', test, invert: true, absentIsEmpty: false }];
+    for (const pipelined of [true, false]) {
+      const mesh = watchLeaks(new OrderMesh({ routes: [{ match }] }));
+      const caller = mesh.newCaller();
+      const [first, then] = [
+        ['MULTI', 'SET a 1', 'SET b 1'],
+        ['EXEC', 'GET c', 'MULTI', 'SET d 1'],
+      ];
+      if (pipelined) caller.sendLines(...first, ...then);
+      else caller.sendLines(...first);
+      mesh.settle();
+      const own = mesh.upstream().connection;
+      expect(own.takeLines()).toEqual(first);
+      own.sendLines('+OK', '+QUEUED', '+QUEUED');
+      mesh.settle();
+      if (!pipelined) caller.sendLines(...then);
+      mesh.settle();
+      // Nothing of the caller's is said where a transaction is open still.
+      expect([own.closed, own.takeLines()]).toEqual([true, []]);
+      for (let round = 0; round < 2; round++) {
+        for (const connection of mesh.upstream().connections) {
+          for (const line of connection.takeLines()) connection.sendLines(line === 'MULTI' ? '+OK' : `+${line}`);
+        }
+        mesh.settle();
+      }
+      const noRoute = expect.stringMatching(/^-no_route/);
+      expect(caller.takeLines()).toEqual(['+OK', '+QUEUED', '+QUEUED', noRoute, '+GET c', '+OK', '+SET d 1']);
+      caller.wire.break();
+      mesh.settle();
+      mesh.expectQuiet();
+    }
+  });
+
   it('waits for the earlier answers of its caller', () => {
     const mesh = watchLeaks(new OrderMesh());
     const caller = mesh.newCaller();

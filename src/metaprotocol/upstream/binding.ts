@@ -1,10 +1,11 @@
 /** Binding: a caller's own upstream connection, from a Bind until an Unbind that no later Bind overtook. */
 import type { LiveAttempt } from '../attempt.ts';
-import type { ResponseMessage } from '../message.ts';
+import type { RequestMessage, ResponseMessage } from '../message.ts';
 import { Flag } from '../message.ts';
 import type { ProxyStatus } from '../status.ts';
 import { Status } from '../status.ts';
 import type { Caller } from './caller.ts';
+import type { ClusterState } from './cluster-state.ts';
 import type { UpstreamConnection } from './connection.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
 import type { Pool } from './pool.ts';
@@ -33,6 +34,8 @@ export class Binding {
   #ending = false;
   /** The Unbind was not answered: what state the connection is in nobody knows, and it may still be blocked. */
   #unclean = false;
+  /** It ends without its Unbind: how many of those in the queue still belong to it. -1: it goes on. */
+  #lastQueued = -1;
 
   private constructor(caller: Caller, pool: Pool) {
     this.#caller = caller;
@@ -54,6 +57,10 @@ export class Binding {
     binding.#first = attempt;
     binding.#noteEnd(attempt);
     pool.acquire(attempt);
+  }
+
+  get cluster(): ClusterState {
+    return this.#pool.site.state;
   }
 
   /** Does a request for this endpoint belong on the connection? `placed`: no other endpoint of the cluster would do. */
@@ -89,6 +96,15 @@ export class Binding {
     this.onSlotFree();
   }
 
+  /** The caller was told of an end that never came here. What is on its way still is; what comes now needs another connection. */
+  endUntold(): void {
+    if (this.#lastQueued >= 0) return;
+    this.#lastQueued = this.#queue.length;
+    this.#unclean = true;
+    this.#unbinding = true;
+    this.#endIfUnbound();
+  }
+
   abandon(attempt: LiveAttempt): void {
     if (this.#first === attempt) {
       this.#pool.abandon(attempt);
@@ -97,7 +113,9 @@ export class Binding {
     }
     const at = this.#queue.indexOf(attempt);
     if (at >= 0) this.#queue.splice(at, 1);
-    this.#endIfUnbound();
+    if (at >= 0 && at < this.#lastQueued) this.#lastQueued--;
+    if (isUnbind(attempt.request)) this.endUntold();
+    else this.#endIfUnbound();
   }
 
   /** No connection was found: there is no binding. What waited behind is handed over, for `follow`. */
@@ -125,8 +143,10 @@ export class Binding {
     if ((flags & Flag.Bind) !== 0) {
       this.#lastBind = this.#sent;
       // An Unbind that was answered before is void now: its caller need not be held any longer.
-      if (this.#unbinding) this.#caller.connection.onUnbound();
-      this.#unbinding = false;
+      if (this.#unbinding && this.#lastQueued < 0) {
+        this.#unbinding = false;
+        this.#caller.connection.onUnbound();
+      }
     }
     this.#inFlight++;
   }
@@ -145,7 +165,10 @@ export class Binding {
   }
 
   onSlotFree(): void {
-    while (this.#queue.length > 0 && this.#sendable) this.#connection!.send(this.#queue.shift()!);
+    while (this.#queue.length > 0 && this.#lastQueued !== 0 && this.#sendable) {
+      if (this.#lastQueued > 0) this.#lastQueued--;
+      this.#connection!.send(this.#queue.shift()!);
+    }
   }
 
   /** A connection that takes no others still serves its caller, who has no other place until an Unbind. */
@@ -180,7 +203,8 @@ export class Binding {
 
   #endIfUnbound(): void {
     const connection = this.#connection;
-    if (!this.#unbinding || this.#inFlight > 0 || connection === null || connection.closed) return;
+    if (!this.#unbinding || this.#inFlight > 0 || this.#lastQueued > 0) return;
+    if (connection === null || connection.closed) return;
     if (this.#queue.length === 0) this.#giveBack();
     else if (this.#unclean || connection.draining) this.#moveOn();
   }
@@ -216,4 +240,9 @@ export class Binding {
     this.#caller.binding = null;
     this.#pool.site.state.bound--;
   }
+}
+
+/** It ends a binding that it does not begin. */
+export function isUnbind(request: RequestMessage): boolean {
+  return (request.flags & (Flag.Bind | Flag.Unbind)) === Flag.Unbind;
 }
