@@ -1,5 +1,4 @@
 /** Gateways -> the listeners, routes and Secrets of one router. What one socket cannot tell apart, the first Gateway has. */
-import type { NodeInfo } from '../../xds/node.ts';
 import type { XdsResource } from '../../xds/resource.ts';
 import { compare } from '../model/resource.ts';
 import { isNested, sharedSubject } from '../translate/gateway-conflicts.ts';
@@ -10,7 +9,6 @@ import {
   type GatewayRoutes,
   type GatewayServer,
   isHttp,
-  type Mesh,
   type Route,
   type Service,
 } from '../translate/mesh.ts';
@@ -18,28 +16,13 @@ import { defaultRoute } from '../translate/routes.ts';
 import { endpointPort } from '../translate/services.ts';
 import { isForCaller, isVisible, labelsMatch } from '../translate/visibility.ts';
 import type { Bind } from './bind.ts';
-import type { ServiceAddress } from './generated.ts';
 import type { ChainSpec } from './listener-spec.ts';
 import { listenerResource } from './listeners.ts';
 import { domainsOf } from './names.ts';
+import type { ProxySite } from './proxy-site.ts';
 import { type PlacedRoute, routeResources, toWeightedClusters, type Upstreams, type VirtualHost } from './routes.ts';
+import type { ServiceClusters } from './service-clusters.ts';
 import { secretResource } from './transport-sockets.ts';
-
-/** What the generation of a proxy's other resources lends. */
-export interface GatewaySite {
-  readonly mesh: Mesh;
-  readonly node: NodeInfo;
-  readonly accessLogFile: string;
-  /** Of which the router is a workload: they may bring callers of a port to another one. */
-  readonly services: readonly Service[];
-  add(resource: XdsResource, sources: readonly string[]): void;
-  note(source: string, message: string): void;
-  address(address: ServiceAddress): void;
-  /** False, and noted: the proxy lacks the codec. */
-  serves(protocol: GatewayServer['protocol'], source: string): boolean;
-  /** `protocol`: of the requests that are led there; null: bytes as they are. */
-  upstreamsOf(protocol: CodecProtocol | null, source: string): Upstreams;
-}
 
 /** A server that has its socket, with the routes that this proxy's namespace sees. */
 interface Member {
@@ -55,22 +38,23 @@ interface Chain {
 
 const ANY_ADDRESS = '0.0.0.0';
 
-export function generateGateways(site: GatewaySite): void {
+export function generateGateways(site: ProxySite, clusters: ServiceClusters): void {
   const labels = new Map(Object.entries(site.node.labels));
   const gateways = site.mesh.gateways.filter((gateway) => labelsMatch(gateway.selector, labels));
   const members = claimSockets(site, gateways);
   for (const sharing of Map.groupBy(members, ({ server }) => `${server.bind ?? ''} ${server.port}`).values())
-    new GatewayPort(site, sharing).generate();
+    new GatewayPort(site, clusters, sharing).generate();
 }
 
 /** In order of precedence, without those whose callers look like another's. */
-function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[] {
+function claimSockets(site: ProxySite, gateways: readonly Gateway[]): Member[] {
   const visible = site.mesh.gatewayRoutes.filter((each) => isVisible(each, site.node.namespace));
   const given = Map.groupBy(visible, (each) => each.gateway);
+  const services = site.ownServices();
   const members: Member[] = [];
   for (const gateway of gateways) {
-    for (const server of gateway.servers.flatMap((each) => atListenPorts(each, site))) {
-      if (!site.serves(server.protocol, gateway.source)) continue;
+    for (const server of gateway.servers.flatMap((each) => atListenPorts(each, services, site.node.ips))) {
+      if (site.served(server.protocol, gateway.source) === null) continue;
       const rival = members.find((member) => isRival(member.server, server));
       if (rival !== undefined) {
         tellConflict(site, rival.gateway, gateway, sharedSubject(rival.server, server)!);
@@ -83,12 +67,12 @@ function claimSockets(site: GatewaySite, gateways: readonly Gateway[]): Member[]
   return members;
 }
 
-/** As in Istio: where a service of the router has the port, at that service's target port, else at the port itself. */
-function atListenPorts(server: GatewayServer, { services, node }: GatewaySite): GatewayServer[] {
+/** As in Istio: where a service of the router (`services`) has the port, at that service's target port, else at the port itself. */
+function atListenPorts(server: GatewayServer, services: readonly Service[], ips: readonly string[]): GatewayServer[] {
   const ports = services.flatMap((service) => {
     const port = service.ports.find(({ number }) => number === server.port);
     if (port === undefined) return [];
-    const own = service.endpoints.filter(({ address }) => node.ips.includes(address));
+    const own = service.endpoints.filter(({ address }) => ips.includes(address));
     return own.length === 0 ? [port.targetPort] : own.map((endpoint) => endpointPort(endpoint, port));
   });
   return ports.length === 0 ? [server] : [...new Set(ports)].map((port) => ({ ...server, port }));
@@ -100,7 +84,7 @@ function isRival(a: GatewayServer, b: GatewayServer): boolean {
 }
 
 /** Where every router that one selects is selected by the other, both resources say it already. */
-function tellConflict(site: GatewaySite, winner: Gateway, loser: Gateway, subject: string): void {
+function tellConflict(site: ProxySite, winner: Gateway, loser: Gateway, subject: string): void {
   if (isNested(winner, loser)) return;
   site.note(loser.source, `${subject} belongs to ${winner.source}, which comes first`);
   site.note(winner.source, `${loser.source} wants ${subject} too; this one comes first and has it`);
@@ -108,15 +92,17 @@ function tellConflict(site: GatewaySite, winner: Gateway, loser: Gateway, subjec
 
 /** The servers of one socket. */
 class GatewayPort {
-  readonly #site: GatewaySite;
+  readonly #site: ProxySite;
+  readonly #clusters: ServiceClusters;
   readonly #members: readonly Member[];
   readonly #bind: Bind;
   /** SNI -> who has it; '' stands for every other one. */
   readonly #names = new Map<string, Gateway>();
   readonly #statPrefix: string;
 
-  constructor(site: GatewaySite, members: readonly Member[]) {
+  constructor(site: ProxySite, clusters: ServiceClusters, members: readonly Member[]) {
     this.#site = site;
+    this.#clusters = clusters;
     this.#members = members;
     const { server } = members[0]!;
     const address = server.bind ?? (site.node.bind === 'loopback' ? '127.0.0.1' : ANY_ADDRESS);
@@ -204,7 +190,7 @@ class GatewayPort {
 
   /** `sources`: the resource whose route it is comes last. */
   #connectionChain(name: string, route: ConnectionRoute, sources: readonly string[]): Chain {
-    const clusters = toWeightedClusters(route.destinations, this.#site.upstreamsOf(null, sources.at(-1)!));
+    const clusters = toWeightedClusters(route.destinations, this.#clusters.upstreamsOf(null, sources.at(-1)!));
     return { spec: { name, statPrefix: this.#statPrefix, serves: { kind: 'connections', clusters } }, sources };
   }
 
@@ -222,7 +208,7 @@ class GatewayPort {
     for (const { source, routes: content } of found) {
       if (content.kind !== 'table') continue;
       const { routes, filters, codecOptions } = content.table;
-      const upstreams = this.#site.upstreamsOf(protocol, source);
+      const upstreams = this.#clusters.upstreamsOf(protocol, source);
       const placed = routes.map((route) => ({ route, upstreams }));
       this.#addAll(routeResources(name, [{ name: '*', domains: ['*'], routes: placed }], manifest), sources);
       return [{ spec: { ...spec, serves: { ...serves, filters, codecOptions } }, sources }];
@@ -245,7 +231,7 @@ class GatewayPort {
       for (const { source, routes: content } of routes) {
         if (content.kind !== 'http') continue;
         if (server.httpsRedirect) named.push(...content.hosts);
-        const upstreams = this.#site.upstreamsOf(protocol, source);
+        const upstreams = this.#clusters.upstreamsOf(protocol, source);
         const own = content.routes.filter((route) => isForCaller(route, this.#site.node));
         const placed = own.map((route) => ({ route, upstreams }));
         for (const host of content.hosts) {

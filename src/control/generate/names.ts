@@ -1,5 +1,6 @@
 /** The names of generated resources, as Istio and Aeraki form them. */
 import { isIP } from 'node:net';
+import { codecsOf, type ServiceProtocol } from '../translate/mesh.ts';
 
 export function outboundCluster(port: number, subset: string, host: string): string {
   return `outbound|${port}|${subset}|${host}`;
@@ -23,4 +24,10 @@ export function shortNames(host: string, namespace: string): string[] {
   const [name, own, kind] = host.split('.');
   if (kind !== 'svc' || name === undefined || own === undefined) return [];
   return [`${name}.${own}.svc`, `${name}.${own}`, ...(own === namespace ? [name] : [])];
+}
+
+/** As people read it: `thrift`, `http1 or tcp`. */
+export function protocolName(protocol: ServiceProtocol): string {
+  const names = codecsOf(protocol).map(({ name }) => name);
+  return [...names, ...(protocol.kind === 'codec' ? [] : ['tcp'])].join(' or ');
 }
