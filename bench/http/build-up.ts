@@ -101,6 +101,7 @@ class CountingWire implements Wire {
   resume(): void {}
   end(): void {}
   destroy(): void {}
+  reset(): void {}
 }
 
 /** Bytes arrive in a buffer that is filled anew for each read, as those of sockets do. */

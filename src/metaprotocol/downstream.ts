@@ -266,7 +266,7 @@ export class DownstreamConnection
   resetStream(stream: LiveStream, status: ProxyStatus): void {
     if (this.closed) return;
     this.answers.drop(stream.id);
-    if (this.#guarded.reset(stream.id, status) === Reset.Close) this.#finish();
+    if (this.#guarded.reset(stream.id, status) === Reset.Close) this.#abort();
     this.answers.writeParked();
   }
 
@@ -487,14 +487,24 @@ export class DownstreamConnection
     if (!this.#reading) this.#wire.resume();
   }
 
+  /** The caller does not have all of an answer, and a FIN would say that it has: a body may end with its connection. */
+  #abort(): void {
+    if (this.closed) return;
+    this.#output.flush();
+    this.#leave();
+    this.#wire.reset();
+  }
+
   #destroy(status: ProxyStatus): void {
+    const isWhole = this.queuedBytes === 0 && this.#streams.size === 0;
     if (!this.closed) {
       this.#leave();
       this.#abortStreams(status);
     }
     this.#lingering = false;
     this.#watch.close();
-    this.#wire.destroy();
+    if (isWhole) this.#wire.destroy();
+    else this.#wire.reset();
   }
 
   #leave(): void {

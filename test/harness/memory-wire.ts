@@ -21,7 +21,7 @@ export class MemoryWire implements Wire {
   destroyed = false;
   /** The core sent its FIN. */
   ended = false;
-  /** Destroyed with bytes that were not read: the peer got an RST, and what it had not read yet is lost. */
+  /** The peer got an RST: asked for, or destroyed with bytes that were not read. Then what the peer had not read yet is lost. */
   resetSent = false;
   /** Calls to `write`: system calls, in production. */
   writes = 0;
@@ -82,6 +82,14 @@ export class MemoryWire implements Wire {
     if (this.#inbound.some((event) => event !== 'end')) this.#sendReset();
     this.#inbound = [];
     this.#closeDue ??= { error: null };
+  }
+
+  /** What the kernel has, the peer still gets. */
+  reset(): void {
+    if (this.destroyed) return;
+    this.resetSent = true;
+    this.#inbound = [];
+    this.destroy();
   }
 
   // The test's side.

@@ -54,6 +54,25 @@ async function behindProxy(
   return proxy.address;
 }
 
+describe('an answer whose end is that of its connection', () => {
+  it.each([
+    ['FIN in its chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', 'end'],
+    ['reset', 'HTTP/1.1 200 OK\r\n\r\nhalf', 'resetAndDestroy'],
+  ] as const)('is reset for the caller after a %s', async (_how, answer, leave) => {
+    const { host, port } = await behindProxy((socket) => {
+      socket.on('data', () => socket.write(answer, () => setTimeout(() => socket[leave](), 50)));
+    });
+    const caller = net.connect(port, host);
+    caller.write('GET / HTTP/1.0\r\n\r\n');
+    let text = '';
+    caller.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    const [error] = (await once(caller, 'close').catch((error) => [error])) as [NodeJS.ErrnoException];
+    expect([text.split('\r\n\r\n')[1], error.code]).toEqual(['half', 'ECONNRESET']);
+  });
+});
+
 describe('an early 413', () => {
   const ways: [string, (socket: Socket) => void][] = [
     ['closes at once, so that the rest of the upload resets the connection', (socket) => socket.destroy()],

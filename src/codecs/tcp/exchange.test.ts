@@ -91,6 +91,25 @@ describe('opaque TCP', () => {
     mesh.settle();
   });
 
+  it('passes a reset on as one: a FIN would say that all was sent', () => {
+    const { mesh, newCaller } = start();
+    const [a, b, c] = [newCaller(), newCaller(), newCaller()];
+    mesh.settle();
+    const [first, second, third] = mesh.upstream().connections;
+    for (const upstream of [first!, second!, third!]) upstream.send('half of i');
+    for (const caller of [a, b, c]) caller.send('half of i');
+    mesh.settle();
+    first!.wire.break();
+    b.wire.break();
+    third!.end();
+    mesh.settle();
+    expect([a.text, a.wire.resetSent, second!.wire.resetSent]).toEqual(['half of i', true, true]);
+    expect([c.wire.ended, c.wire.resetSent]).toEqual([true, false]);
+    c.end();
+    mesh.settle();
+    expect([third!.wire.ended, third!.wire.resetSent]).toEqual([true, false]);
+  });
+
   it('stops reading what the other side does not take', () => {
     const { mesh, newCaller } = start({ codecOptions: { windowBytes: 2_048 } });
     const caller = newCaller();

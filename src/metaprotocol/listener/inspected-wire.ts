@@ -151,6 +151,10 @@ export class InspectedWire implements Wire, WireHandler {
     this.#wire.destroy();
   }
 
+  reset(): void {
+    this.#wire.reset();
+  }
+
   #look(head: Buffer): void {
     if (this.#isTls === null) {
       const reading = this.#reader!.read(head);

@@ -163,7 +163,10 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       return;
     }
     this.#free(id);
-    if (reset === Reset.Close) this.fail(Status.upstream_reset);
+    if (reset !== Reset.Close) return;
+    // It would take a FIN for the end of the request. What an upgrade leads to says itself where it ends.
+    if (!attempt.requestEnded && (attempt.request.flags & Flag.Tunnel) === 0) this.#wire.reset();
+    this.fail(Status.upstream_reset);
   }
 
   /** Both directions of the attempt ended: its slot serves the queue. */

@@ -81,6 +81,11 @@ export class DuplexWire implements Wire {
     this.#duplex.destroy();
   }
 
+  /** TLS that ends without its close_notify says enough. */
+  reset(): void {
+    this.destroy();
+  }
+
   detach(): Duplex {
     this.#duplex.pause();
     this.#duplex.removeAllListeners('data');

@@ -26,6 +26,7 @@ class TakingWire implements Wire {
   pause(): void {}
   resume(): void {}
   destroy(): void {}
+  reset(): void {}
 
   get bytes(): Buffer {
     return Buffer.concat(this.taken);

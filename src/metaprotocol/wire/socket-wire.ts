@@ -77,6 +77,12 @@ class PlainSocketWire extends SharedReadWire implements HandleOwner {
     return this.#handle === null ? super.queuedBytes : this.#handle.pendingBytes;
   }
 
+  override reset(): void {
+    // Behind a FIN there is nothing to reset, and libuv refuses to.
+    if (this.socket.writableEnded) this.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
   override detach(): Duplex {
     this.#handle?.release();
     this.#handle = null;

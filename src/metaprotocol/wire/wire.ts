@@ -29,6 +29,8 @@ export interface Wire {
   end(): void;
   /** Closes at once and forgets what is queued. */
   destroy(): void;
+  /** The same, so that the peer sees that it does not have all (RST), where the stream can say so: a FIN says that it has. */
+  reset(): void;
   /**
    * Gives away the stream below, paused: nothing is read here any more, and whoever has it closes it. TLS is spoken over the stream
    * itself, so that no byte takes a detour. Absent: there is none.
