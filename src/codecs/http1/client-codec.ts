@@ -7,10 +7,11 @@ import type { ProxyStatus } from '../../metaprotocol/status.ts';
 import { Status, statusOf } from '../../metaprotocol/status.ts';
 import { Http1Codec, Phase } from './codec.ts';
 import { Fields, writeText } from './fields.ts';
+import { areProtocols } from './head-rules.ts';
 import { type Http1Request, Http1Response } from './message.ts';
 import type { Http1Options } from './options.ts';
 import { StatusLine } from './status-line.ts';
-import { EMPTY, Framing } from './wire.ts';
+import { EMPTY, Framing, UPGRADE_REQUIRED } from './wire.ts';
 
 /** They are passed on whole, so a server could make the proxy hold them without end where a caller does not read. */
 const INFORMATIONAL_HEADS = 100;
@@ -113,6 +114,8 @@ export class Http1ClientCodec extends Http1Codec<ResponseMessage> implements Cli
     }
     // It answered before it had the request: what it does with the rest is unknown.
     if (!this.#requestEnded || rules.close || (line.minor === 0 && !rules.keepAlive)) this.#reusable = false;
+    // Only here it is for the caller: what else a server offers is between it and its client, which is the proxy.
+    if (status === UPGRADE_REQUIRED && areProtocols(rules.upgrades)) fields.add('upgrade', rules.upgrades);
     let framing: Framing = rules.framing === Framing.None ? Framing.UntilClose : rules.framing;
     if (status === 204) fields.remove('content-length');
     if (status === 204 || status === 304 || this.#method === 'HEAD') framing = Framing.None;

@@ -39,13 +39,14 @@ export class HeadRules {
   keepAlive = false;
   /** The one protocol of Upgrade, in lower case, where Connection names it; '': none. */
   upgrade = '';
+  /** All of Upgrade, as it came; '': none. */
+  upgrades = '';
   /** Line of Expect; -1: none. */
   expect = -1;
   fault: HeadFault | null = null;
   #lengths = 0;
   #encodings = 0;
   #options: Set<string> | null = null;
-  #upgrade = '';
 
   /** Reads all fields and takes out what ends here. False: see `fault`. */
   read(fields: Fields): boolean {
@@ -61,7 +62,7 @@ export class HeadRules {
     this.#lengths = 0;
     this.#encodings = 0;
     this.#options = null;
-    this.#upgrade = '';
+    this.upgrades = '';
     for (let index = 0; index < fields.count; index++) {
       switch (fields.nameLength(index)) {
         case 2:
@@ -79,8 +80,8 @@ export class HeadRules {
           break;
         case 7:
           if (fields.isNamed(index, 'upgrade')) {
-            // A list of protocols, or two, is nothing that this side could answer for.
-            this.#upgrade = this.#upgrade === '' ? fields.value(index).toLowerCase() : ',';
+            const value = fields.value(index);
+            this.upgrades = this.upgrades === '' ? value : `${this.upgrades}, ${value}`;
             fields.drop(index);
           }
           break;
@@ -129,7 +130,8 @@ export class HeadRules {
   }
 
   #endOptions(fields: Fields, options: ReadonlySet<string>): void {
-    if (options.has('upgrade') && isProtocol(this.#upgrade)) this.upgrade = this.#upgrade;
+    // A list of protocols is nothing that this side could answer for.
+    if (options.has('upgrade') && isProtocol(this.upgrades)) this.upgrade = this.upgrades.toLowerCase();
     for (const option of options) if (!PINNED.has(option)) fields.remove(option);
   }
 
@@ -174,6 +176,11 @@ export class HeadRules {
     this.fault = { text, httpStatus };
     return false;
   }
+}
+
+/** Of Upgrade: at least one name, perhaps with a version each. */
+export function areProtocols(text: string): boolean {
+  return text.split(',').every((part) => isProtocol(part.trim()));
 }
 
 /** A name, perhaps with a version (RFC 9110 §7.8); not a list. */

@@ -11,7 +11,7 @@ import { Http1Request, type Http1Response } from './message.ts';
 import type { Http1Options } from './options.ts';
 import { httpReply } from './reply.ts';
 import { RequestLine } from './request-line.ts';
-import { EMPTY, Framing } from './wire.ts';
+import { EMPTY, Framing, UPGRADE_REQUIRED } from './wire.ts';
 
 const REQUEST_TIMEOUT = 408;
 
@@ -71,6 +71,7 @@ export class Http1ServerCodec extends Http1Codec<RequestMessage> implements Serv
     let own = framing === Framing.Chunked ? 'transfer-encoding: chunked\r\n' : '';
     if (!keepAlive) own += 'connection: close\r\n';
     else if (call.minor === 0) own += 'connection: keep-alive\r\n';
+    if (answer.status === UPGRADE_REQUIRED && answer.get('upgrade') !== undefined) own += 'connection: upgrade\r\n';
     this.#writeHead(answer, own);
     if (ends && answer.body.length > 0 && call.method !== 'HEAD') this.out.append(answer.body, 0, answer.body.length);
     if (id !== this.current) return;

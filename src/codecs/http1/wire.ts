@@ -124,3 +124,6 @@ export const REASONS: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
 };
+
+/** Its Upgrade says what the resource asks of its caller (RFC 9110 §15.5.22). */
+export const UPGRADE_REQUIRED = 426;
