@@ -20,6 +20,7 @@ import type { ProxyStatus } from './status.ts';
 import { Status, statusOf } from './status.ts';
 import type { AnswersOwner } from './stream/answers.ts';
 import { Answers } from './stream/answers.ts';
+import { MirrorCallers } from './stream/mirror.ts';
 import type { TimedStreams } from './stream/route-timeouts.ts';
 import { RouteTimeouts } from './stream/route-timeouts.ts';
 import { LiveStream } from './stream.ts';
@@ -67,7 +68,7 @@ export class DownstreamConnection
   readonly #guarded: GuardedCodec;
   readonly #streams = new IdTable<LiveStream>();
   readonly #watch: CallerWatch;
-  #mirrorCaller: Caller | null = null;
+  #mirrorCallers: MirrorCallers | null = null;
   #pauses = 0;
   #codecPaused = false;
   /** Since it was paused. */
@@ -118,10 +119,9 @@ export class DownstreamConnection
     return this.#streams.size;
   }
 
-  /** The order of mirrored requests is kept apart from that of the caller's own. */
-  get mirrorCaller(): Caller {
-    this.#mirrorCaller ??= new Caller({ push() {}, onBoundClosed() {}, onUnbound() {} });
-    return this.#mirrorCaller;
+  get mirrorCallers(): MirrorCallers {
+    this.#mirrorCallers ??= new MirrorCallers();
+    return this.#mirrorCallers;
   }
 
   // WireHandler
@@ -514,7 +514,7 @@ export class DownstreamConnection
     this.#output.release();
     this.chain.stats.connectionsActive.add(-1);
     this.caller.close();
-    this.#mirrorCaller?.close();
+    this.#mirrorCallers?.close();
     this.#owner.onConnectionClosed(this);
   }
 

@@ -233,7 +233,6 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     // Where there is nothing to choose, nothing is hashed.
     this.#hashInput = cluster.balancer.hashes && cluster.usableCount > 1 ? route.hashInput(this.request) : null;
     if (this.#requestEnded) this.#startTimeout();
-    if (route.mirrors.length > 0) this.#mirrors = startMirrors(this, route.mirrors, this.#startMs);
     // Forks share its bytes.
     if (this.chain.attempt.length > 0) this.#keep();
     this.#place(cluster);
@@ -242,10 +241,17 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   /** At one endpoint, or in parts at several; a caller that is bound to one has only that. */
   #place(cluster: Cluster): void {
     const split = SplitRequest.of(this, cluster);
+    if (split !== null && this.connection.caller.binding !== null) {
+      this.#onElsewhere(`this request belongs to several endpoints of ${cluster.name}, its caller is bound to one`);
+      return;
+    }
+    const { mirrors } = this.route!;
+    // What is refused here is not done elsewhere either; one that waited for the end of a binding is there already.
+    if (mirrors.length > 0 && this.#mirrors.length === 0 && split?.refused !== true) {
+      this.#mirrors = startMirrors(this, mirrors);
+    }
     if (split === null) {
       this.#tryEndpoint(this.#pickEndpoint(false), false);
-    } else if (this.connection.caller.binding !== null) {
-      this.#onElsewhere(`this request belongs to several endpoints of ${cluster.name}, its caller is bound to one`);
     } else {
       this.#split = split;
       this.committed = true;

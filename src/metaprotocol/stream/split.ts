@@ -9,6 +9,25 @@ import type { LiveStream } from '../stream.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 
+/** A request in parts, and the endpoints that own their keys: a part's `group` is an index among these. */
+export interface PlacedParts {
+  readonly split: Split;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** null: nothing to split. Only clusters that place requests by key are split over. */
+export function placeParts(request: RequestMessage, cluster: Cluster, random: () => number): PlacedParts | null {
+  if (request.split === undefined || !cluster.balancer.hashes || cluster.usableCount < 2) return null;
+  if ((request.flags & Flag.End) === 0) return null;
+  const endpoints: Endpoint[] = [];
+  const split = request.split((hashKey) => {
+    const endpoint = cluster.balancer.pick(hashKey, random)!;
+    const known = endpoints.indexOf(endpoint);
+    return known >= 0 ? known : endpoints.push(endpoint) - 1;
+  });
+  return split === null ? null : { split, endpoints };
+}
+
 export class SplitRequest implements AttemptOwner {
   readonly #stream: LiveStream;
   readonly #split: Split;
@@ -29,22 +48,19 @@ export class SplitRequest implements AttemptOwner {
     this.#missing = split.parts.length;
   }
 
-  /** null: nothing to split, one endpoint takes it all. Only clusters that place requests by key are split over. */
+  /** null: nothing to split, one endpoint takes it all. */
   static of(stream: LiveStream, cluster: Cluster): SplitRequest | null {
-    const { request } = stream;
-    if (request.split === undefined || !cluster.balancer.hashes || cluster.usableCount < 2) return null;
-    if ((request.flags & Flag.End) === 0) return null;
-    const endpoints: Endpoint[] = [];
-    const split = request.split((hashKey) => {
-      const endpoint = cluster.balancer.pick(hashKey, stream.connection.core.random)!;
-      const known = endpoints.indexOf(endpoint);
-      return known >= 0 ? known : endpoints.push(endpoint) - 1;
-    });
-    return split === null ? null : new SplitRequest(stream, split, endpoints);
+    const placed = placeParts(stream.request, cluster, stream.connection.core.random);
+    return placed === null ? null : new SplitRequest(stream, placed.split, placed.endpoints);
+  }
+
+  /** Its keys are at several endpoints, and it cannot be sent in parts: the codec answers it. */
+  get refused(): boolean {
+    return this.#split.parts.length === 0;
   }
 
   start(): void {
-    if (this.#split.parts.length === 0) this.#stream.onAnswer(this.#split.merge([]));
+    if (this.refused) this.#stream.onAnswer(this.#split.merge([]));
     for (let part = 0; part < this.#split.parts.length && !this.#cancelled; part++) this.#try(part, false);
   }
 
