@@ -100,11 +100,12 @@ export class CallerSession {
     const transaction = this.#transaction;
     if (transaction !== null) return this.#inMulti(transaction, id, command, words, key);
     switch (action) {
+      // On a connection of its own the caller learns by these that all that the server pushed before has come.
       case Action.Ping:
         if (this.#bound || words.count > 2) break;
         return this.#own(words.count === 1 ? '+PONG\r\n' : bulk(words.bytes(1)));
       case Action.Echo:
-        if (this.#listens) break;
+        if (this.#bound) break;
         return words.count === 2 ? this.#own(bulk(words.bytes(1))) : this.#forward();
       case Action.Reset:
         return this.#reset(words);

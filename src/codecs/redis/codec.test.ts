@@ -76,6 +76,12 @@ describe('redis, server side', () => {
     expect(sink.events.at(-1)).toEqual({ kind: 'go-away' });
   });
 
+  it('asks the server where the answer tells that everything pushed before has come', () => {
+    const { sink, codec } = benchServer(redisFactory);
+    feed(codec, commands('ECHO a', 'CLIENT TRACKING on', 'ECHO a', 'PING'));
+    expect(sink.heads.map((head) => head.answer === null)).toEqual([false, true, true, true]);
+  });
+
   it('reads lines of words as Redis does, and sends them as commands', () => {
     const [set, get] = requestsOf(Buffer.from("\r\nset \"a\\x41 \\n\" 'it\\'s'\r\n\r\n  GET   k \n*0\r\n*-1\r\n"));
     expect(set!.raw).toEqual(commandBytes(['set', 'aA \n', "it's"]));
