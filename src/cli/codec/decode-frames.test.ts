@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import echoRpc from '../../../plugins/echo-rpc/codec.ts';
 import { http1Factory } from '../../codecs/http1/plugin.ts';
 import { redisFactory } from '../../codecs/redis/plugin.ts';
+import { thriftFactory } from '../../codecs/thrift/plugin.ts';
 import type { CodecFactory } from '../../metaprotocol/codec.ts';
 import { decodedText } from './decode-frames.ts';
 
@@ -43,6 +44,15 @@ request at byte 43, 27 bytes
     expect(ok).toBe(true);
     expect(text).toContain('response (code 1, not ok) at byte 0, 20 bytes');
     expect(text).toContain('3  code    unknown_method  [01]');
+  });
+
+  it('tells responses of Thrift without the calls that they answer', () => {
+    const answer = Buffer.from('0000000f80010002000000026f6b0000000700', 'hex');
+    for (const responses of [false, true]) {
+      const { text, ok } = decodedText(thriftFactory as CodecFactory, answer, responses);
+      expect([ok, text]).toEqual([true, expect.stringContaining('response (code 0, ok) at byte 0, 19 bytes')]);
+      expect(text).toContain('       12  method        ok  [6f6b]');
+    }
   });
 
   it('shows attributes that have no place of their own behind those that have one, and takes a word for the side', () => {

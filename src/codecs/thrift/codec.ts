@@ -88,7 +88,7 @@ export class ThriftServerCodec extends ThriftCodec<RequestMessage> implements Se
 
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
     const call = request as ThriftRequest | null;
-    return exceptionReply(status, call ?? this.head, call === null ? '' : call.name.method, this.names);
+    return exceptionReply(status, call ?? this.head, call?.methodBytes ?? EMPTY, this.names);
   }
 
   /** A call that is not sent on hangs for ever: without an answer only closing tells its caller. */
@@ -106,7 +106,7 @@ export class ThriftServerCodec extends ThriftCodec<RequestMessage> implements Se
       return;
     }
     head.forgetMessage();
-    const answer = exceptionReply(status, head, '', this.names);
+    const answer = exceptionReply(status, head, EMPTY, this.names);
     const request = new ThriftRequest(head, this.names, EMPTY, 0, 0, false, answer);
     this.sink.onHead(++this.#lastId, refused(request, status));
     if (!this.sink.closed) this.sink.onGoAway(status);
@@ -150,9 +150,8 @@ export class ThriftClientCodec extends ThriftCodec<ResponseMessage> implements C
       return;
     }
     const wire = this.#wire;
-    if (wire === null || wire.transport !== head.transport || wire.protocol !== head.protocol) {
-      const spoken = wire === null ? 'no call' : `${wire.transport} ${wire.protocol} calls`;
-      this.#fail(`a ${head.transport} ${head.protocol} answer to ${spoken}`, 0);
+    if (wire !== null && (wire.transport !== head.transport || wire.protocol !== head.protocol)) {
+      this.#fail(`answer in ${head.transport} ${head.protocol} to calls in ${wire.transport} ${wire.protocol}`, 0);
       return;
     }
     if (head.type !== MessageType.Reply && head.type !== MessageType.Exception) {

@@ -78,19 +78,24 @@ export class ThriftMeter implements FrameMeter {
   /** 0 when it is known; else as `measure`. */
   #detect(bytes: Buffer, from: number, to: number): number {
     if (to - from < 2) return 2;
-    if (bytes[from]! >= 0x80 && isMessage(bytes, from)) {
+    if (bytes[from]! >= 0x80) {
+      if (!isMessage(bytes, from)) return this.#unknown(bytes, from, 2);
       this.#walker = new StructWalker(this.#options);
       return 0;
     }
     if (to - from < DETECT_BYTES) return DETECT_BYTES;
     const at = from + LENGTH_BYTES;
-    if (bytes[from]! < 0x80 && (isMessage(bytes, at) || isHeaderMagic(bytes, at))) return 0;
+    if (isMessage(bytes, at) || isHeaderMagic(bytes, at)) return 0;
     if (this.#options.oldBinary && bytes[from] === 0) {
       // A framed message begins with the high byte of its name's length, an unframed one has its name here.
       if (bytes[at] !== 0) this.#walker = new StructWalker(this.#options);
       return 0;
     }
-    const found = bytes.toString('hex', from, from + DETECT_BYTES);
+    return this.#unknown(bytes, from, DETECT_BYTES);
+  }
+
+  #unknown(bytes: Buffer, from: number, length: number): number {
+    const found = bytes.toString('hex', from, from + length);
     this.#fault = { status: Status.malformed, text: `first bytes ${found} are no Thrift transport`, at: 0 };
     return BAD_FRAME;
   }

@@ -32,6 +32,12 @@ const BAD: [string, Buffer, string, [ThriftTransport, ThriftProtocol] | null][] 
     null,
   ],
   [
+    'a negative length, before more comes',
+    Buffer.from('ffffffff', 'hex'),
+    'first bytes ffff are no Thrift transport at byte 0',
+    null,
+  ],
+  [
     'a frame over the limit',
     Buffer.from('00fa0001800100', 'hex'),
     'frame length 16384001 > frameLimitBytes 16384000 at byte 0',
@@ -52,7 +58,7 @@ const BAD: [string, Buffer, string, [ThriftTransport, ThriftProtocol] | null][] 
   [
     'binary version 2',
     Buffer.from('8002000100000000', 'hex'),
-    'first bytes 800200010000 are no Thrift transport at byte 0',
+    'first bytes 8002 are no Thrift transport at byte 0',
     null,
   ],
   [

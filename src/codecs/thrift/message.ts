@@ -8,7 +8,7 @@ import {
 } from '../../metaprotocol/message.ts';
 import { WholeFrame } from '../whole-frame.ts';
 import { findHeader, HeaderCursor, HeaderEdits } from './header-block.ts';
-import type { MethodName, MethodNames } from './method-names.ts';
+import { type MethodName, type MethodNames, serviceBytes } from './method-names.ts';
 import { outcomeOf } from './outcome.ts';
 import {
   MESSAGE_TYPE_NAMES,
@@ -78,6 +78,12 @@ abstract class ThriftMessage extends WholeFrame implements Message, MessageHead 
       this.#name = this.names.lookup(this.bytes, at, at + this.nameBytes);
     }
     return this.#name;
+  }
+
+  /** The method's bytes as they came, which need not be UTF-8. */
+  get methodBytes(): Buffer {
+    const [at, end] = [this.from + this.nameAt, this.from + this.nameAt + this.nameBytes];
+    return this.bytes.subarray(at + serviceBytes(this.bytes, at, end), end);
   }
 
   get(key: string): string | undefined {

@@ -39,10 +39,13 @@ function isSame(known: Buffer, bytes: Buffer, from: number, length: number): boo
   return true;
 }
 
+/** Bytes of the service in front of a multiplexed call's method, colon included. */
+export function serviceBytes(bytes: Buffer, from: number, to: number): number {
+  return bytes.subarray(from, to).indexOf(COLON) + 1;
+}
+
 function split(bytes: Buffer, from: number, to: number): MethodName {
-  for (let at = from; at < to; at++) {
-    if (bytes[at] === COLON)
-      return { service: bytes.toString('utf8', from, at), method: bytes.toString('utf8', at + 1, to) };
-  }
-  return { service: '', method: bytes.toString('utf8', from, to) };
+  const methodAt = from + serviceBytes(bytes, from, to);
+  const service = methodAt === from ? '' : bytes.toString('utf8', from, methodAt - 1);
+  return { service, method: bytes.toString('utf8', methodAt, to) };
 }

@@ -3,6 +3,7 @@ import type { CodecFactory } from '../../metaprotocol/codec.ts';
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import type { Plugin } from '../../metaprotocol/plugin.ts';
 import { ThriftClientCodec, ThriftServerCodec } from './codec.ts';
+import { thriftFields } from './fields-of.ts';
 import { frameId } from './frame-id.ts';
 import { detectThrift } from './frame-meter.ts';
 import { parseThriftOptions, THRIFT_OPTIONS, type ThriftOptions } from './options.ts';
@@ -51,6 +52,7 @@ export const thriftFactory: CodecFactory<ThriftOptions> = {
   concurrency: { downstream: 1_024, upstream: 1 },
   detect: detectThrift,
   parseOptions: parseThriftOptions,
+  fieldsOf: thriftFields,
   frameId,
   createServerCodec: (sink, out, options) => new ThriftServerCodec(sink, out, options),
   createClientCodec: (sink, out, options) => new ThriftClientCodec(sink, out, options),

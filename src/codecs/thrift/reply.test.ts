@@ -34,6 +34,13 @@ describe('a local reply', () => {
     }
   }
 
+  it('has the bytes of the method that was called, which need not be text', () => {
+    const { sink, out, codec } = new ServerRig();
+    feed(codec, Buffer.from('0000001180010001 00000004 613aff00 00000007 00'.replaceAll(' ', ''), 'hex'));
+    codec.encode(1, codec.reply(Status.no_route, sink.heads[0]!), sink.heads[0]!);
+    expect(out.take().toString('hex', 4, 18)).toBe('80010003 00000002 ff00 00000007'.replaceAll(' ', ''));
+  });
+
   it('carries the code of a fault', () => {
     const { sink, out, codec } = new ServerRig();
     feed(

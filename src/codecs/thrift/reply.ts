@@ -46,14 +46,13 @@ export const EXCEPTION_OF_STATUS: Readonly<Record<StatusName, number>> = {
   internal_error: ExceptionType.INTERNAL_ERROR,
 };
 
-/** `method`: the name without its service, as generated clients check it. */
+/** `name`: the method without its service, as generated clients check it. */
 export function exceptionReply(
   status: ProxyStatus,
   wire: ThriftWire,
-  method: string,
+  name: Buffer,
   names: MethodNames,
 ): ThriftResponse {
-  const name = Buffer.from(method);
   const text = Buffer.from(`${status.name}: ${status.detail}`);
   const type = status.code ?? EXCEPTION_OF_STATUS[status.name];
   const compact = wire.protocol === 'compact';
