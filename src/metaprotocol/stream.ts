@@ -219,8 +219,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     const bound = binding === null ? null : route.destinationAt(binding.cluster);
     const destination = bound ?? route.destination(this.connection.core.random);
     this.#destination = destination;
-    this.#mutate(this.request, route.requestMutation);
+    // The route has the last word, as in Envoy.
     this.#mutate(this.request, destination.requestMutation);
+    this.#mutate(this.request, route.requestMutation);
     const { cluster } = destination;
     if (cluster === null) {
       this.reply(
@@ -441,8 +442,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       this.#requestEnded = false;
       this.dueMs = CANCELLED;
     }
-    this.#mutate(response, this.route!.responseMutation);
     this.#mutate(response, this.#destination!.responseMutation);
+    this.#mutate(response, this.route!.responseMutation);
     this.#runResponse(response);
   }
 

@@ -329,7 +329,7 @@ spec: { host: site, subsets: [{ name: v1, labels: {} }] }
 });
 
 describe('operations of several destinations', () => {
-  it('come under those of the route', () => {
+  it('are theirs, but for the authority: the proxy has those of the route run behind them', () => {
     const part = (headers: string) =>
       `{ destination: { host: site, port: { number: 80 } }, weight: 1, headers: ${headers} }`;
     const { mesh, said } = apply({
@@ -343,7 +343,10 @@ describe('operations of several destinations', () => {
     const [first, second] = mesh.tables[0]!.routes;
     const none = { set: [], add: [], remove: [] };
     expect(first!.destinations).toMatchObject([
-      { requestMutation: { ...none, set: [['b', 'own']] }, responseMutation: { ...none, remove: ['f'] } },
+      {
+        requestMutation: { ...none, set: ['a', 'b', 'c'].map((key) => [key, 'own']) },
+        responseMutation: { ...none, remove: ['e', 'f'] },
+      },
       { requestMutation: { ...none, add: [['d', 'own']] }, responseMutation: none },
     ]);
     expect(first!.destinations[0]).not.toHaveProperty('authority');

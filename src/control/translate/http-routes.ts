@@ -90,7 +90,7 @@ export class HttpRouteCompiler {
       .filter(({ weight }) => weight > 0);
   }
 
-  /** Of one of several destinations: the route's own operations win. */
+  /** Of one of several destinations: before the route's own operations, which win. */
   #ofDestination(
     spec: HttpRouteSpec,
     headers: NonNullable<HeadersSpec>,
@@ -99,7 +99,7 @@ export class HttpRouteCompiler {
     const read = (direction: Direction): Mutation => {
       const own = new Operations();
       this.#read(own, headers[direction], direction, [...path, direction]);
-      return own.below(this.#mutation(spec, direction, null));
+      return own.mutation();
     };
     const mutations = { requestMutation: read('request'), responseMutation: read('response') };
     const authority = routeAuthority(headers);
@@ -169,17 +169,5 @@ class Operations {
 
   mutation(): Mutation {
     return { set: [...this.set], add: this.add, remove: this.remove };
-  }
-
-  /** Without what `winner` decides, since these run after it. */
-  below(winner: Mutation): Mutation {
-    const written = new Set([...winner.set, ...winner.add].map(([key]) => key));
-    const set = new Set(winner.set.map(([key]) => key));
-    const isOpen = (key: string): boolean => !set.has(key) && !winner.remove.includes(key);
-    return {
-      set: [...this.set].filter(([key]) => isOpen(key)),
-      add: this.add.filter(([key]) => isOpen(key)),
-      remove: this.remove.filter((key) => !written.has(key)),
-    };
   }
 }

@@ -51,14 +51,28 @@ describe('rule 3: mutation', () => {
     );
   });
 
-  it('applies the mutations of the route, then those of the chosen cluster, and leaves the body alone', () => {
+  it('applies the mutations of the chosen cluster, then those of the route, and leaves the body alone', () => {
     const mesh = watchLeaks(
       new IdMesh({
         routes: [
           {
             requestMutation: mutation({ set: [['tenant', 'route']], add: [['seen', 'route']], remove: ['secret'] }),
             responseMutation: mutation({ set: [['via', 'route']] }),
-            clusters: to(mutation({ set: [['tenant', 'cluster']] }), mutation({ add: [['via', 'cluster']] })),
+            clusters: to(
+              mutation({
+                set: [
+                  ['tenant', 'cluster'],
+                  ['secret', 'x'],
+                ],
+                add: [['zone', 'cluster']],
+              }),
+              mutation({
+                add: [
+                  ['via', 'cluster'],
+                  ['by', 'cluster'],
+                ],
+              }),
+            ),
           },
         ],
       }),
@@ -68,10 +82,10 @@ describe('rule 3: mutation', () => {
     caller.call(1n, body, { method: 'get', tenant: 'caller', secret: 'x' });
     mesh.settle();
     const { connection } = mesh.upstream();
-    expect(connection.frames).toMatchObject([{ head: 'method=get\nseen=route\ntenant=cluster\n', body }]);
+    expect(connection.frames).toMatchObject([{ head: 'method=get\nzone=cluster\ntenant=route\nseen=route\n', body }]);
     connection.answer(connection.takeFrames()[0]!, { attributes: { via: 'server' } });
     mesh.settle();
-    expect(caller.frames).toMatchObject([{ head: 'via=route\nvia=cluster\n', body }]);
+    expect(caller.frames).toMatchObject([{ head: 'by=cluster\nvia=route\n', body }]);
   });
 
   it('carries what filters edit, both ways', () => {
