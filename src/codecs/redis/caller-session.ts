@@ -7,6 +7,7 @@ import { Flag } from '../../metaprotocol/message.ts';
 import type { CommandArguments } from './arguments.ts';
 import { Action, type Command } from './commands.ts';
 import { type ConnectionState, changeState, FIRST_STATE } from './connection-state.ts';
+import { streamOptions } from './keys.ts';
 import { Expect, ownAnswer, type RedisResponse, type RequestExtra } from './message.ts';
 import type { RedisOptions } from './options.ts';
 import { errorAnswer } from './reply.ts';
@@ -134,7 +135,7 @@ export class CallerSession {
       case Action.Unsubscribe:
         return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#boundKey });
       case Action.BlockIfAsked:
-        if (!asksToBlock(words)) break;
+        if (!streamOptions(words).blocks) break;
         return this.#block(id, true);
       case Action.Block:
         return this.#block(id, true);
@@ -501,15 +502,6 @@ function refusedInMulti(command: Command, words: CommandArguments): string | nul
     default:
       return null;
   }
-}
-
-function asksToBlock(words: CommandArguments): boolean {
-  for (let at = 1; at < words.count; at++) {
-    const [begin, end] = [words.begin(at), words.end(at)];
-    if (end - begin === 5 && words.word(at) === 'BLOCK') return true;
-    if (end - begin === 7 && words.word(at) === 'STREAMS') return false;
-  }
-  return false;
 }
 
 function bulk(bytes: Buffer): Buffer {

@@ -66,6 +66,23 @@ describe('redis, server side', () => {
     expect(keys('OBJECT HELP')).toEqual([]);
     expect(keys('XGROUP CREATE a g $')).toEqual(['a']);
     expect(keys('GET')).toEqual([]);
+    expect(keys('MSETEX 2 a 1 b 2 EX 9')).toEqual(['a', 'b']);
+    expect(keys('JSON.MGET a b $')).toEqual(['a', 'b']);
+    expect(keys('TS.MADD a 1 2 b 1 2')).toEqual(['a', 'b']);
+    expect(keys('CMS.MERGE d 2 a b')).toEqual(['d', 'a', 'b']);
+  });
+
+  it('takes no name or value for an option', () => {
+    const keys = (text: string) => {
+      const request = requestOf(text);
+      return request.keyIndexes.map((index) => request.word(index).toString());
+    };
+    expect(keys('XREADGROUP GROUP STREAMS streams STREAMS a >')).toEqual(['a']);
+    expect(requestOf('XREADGROUP GROUP STREAMS c BLOCK 0 STREAMS a >').flags & Flag.Bind).toBe(Flag.Bind);
+    expect(keys('SORT a BY STORE GET STORE LIMIT 0 1 STORE d')).toEqual(['a', 'd']);
+    expect(keys('SORT a STORE b STORE d')).toEqual(['a', 'd']);
+    expect(keys('GEORADIUSBYMEMBER a STORE 3 m STOREDIST d')).toEqual(['a', 'd']);
+    expect(requestsOf(commandBytes('MIGRATE h 1  0 5 AUTH2 u KEYS KEYS a b'.split(' ')))[0]!.keyIndexes.length).toBe(2);
   });
 
   it('answers what needs no upstream, and says QUIT', () => {

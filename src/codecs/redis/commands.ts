@@ -40,16 +40,19 @@ export type Action = (typeof Action)[keyof typeof Action];
 
 /** Where keys are that no first, last and step can tell. Indexes count the command's name as 0. */
 export type KeyRule =
-  /** A count at `index`, the keys behind it. */
-  | { readonly kind: 'counted'; readonly index: number; readonly destination: boolean }
+  /** A count at `index`, the keys behind it, each with `step` - 1 words of its own. */
+  | { readonly kind: 'counted'; readonly index: number; readonly destination: boolean; readonly step?: number }
   /** Behind the word STREAMS, the first half of what is left. */
   | { readonly kind: 'streams' }
-  /** Key 1, and one behind each of these words. */
-  | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** Key 1, and the one behind the last of these words from `from` on. `skips`: words of others that are none. */
+  | { readonly kind: 'words'; readonly words: readonly string[]; readonly from: number; readonly skips: Skips }
   /** Key 3, or all behind the word KEYS. */
   | { readonly kind: 'migrate' }
   /** Key 2 of these subcommands. */
   | { readonly kind: 'subcommand'; readonly names: readonly string[] };
+
+/** How many words belong to an option. */
+export type Skips = Readonly<Record<string, number>>;
 
 export interface Command {
   /** Upper case; '' for one that is not known. */
@@ -63,6 +66,8 @@ export interface Command {
   readonly rule: KeyRule | null;
   /** How the command of several keys is split over endpoints. */
   readonly join: 'values' | 'sum' | 'ok' | null;
+  /** Its keys are names of shard channels, which messages tell again: they place it, and are not changed. */
+  readonly channels: boolean;
 }
 
 interface Group {
@@ -73,6 +78,7 @@ interface Group {
   readonly keys?: readonly [number, number, number];
   readonly rule?: KeyRule;
   readonly join?: Command['join'];
+  readonly channels?: true;
 }
 
 const ONE: Group['keys'] = [1, 1, 1];
@@ -85,7 +91,8 @@ const GROUPS: readonly Group[] = [
       HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HRANDFIELD HSCAN HTTL HPTTL HEXPIRETIME HPEXPIRETIME LLEN LINDEX LRANGE LPOS SCARD
       SISMEMBER SMISMEMBER SMEMBERS SRANDMEMBER SSCAN ZCARD ZCOUNT ZLEXCOUNT ZSCORE ZMSCORE ZRANK ZREVRANK ZRANGE ZREVRANGE
       ZRANGEBYSCORE ZREVRANGEBYSCORE ZRANGEBYLEX ZREVRANGEBYLEX ZRANDMEMBER ZSCAN GEODIST GEOHASH GEOPOS GEORADIUS_RO
-      GEORADIUSBYMEMBER_RO GEOSEARCH XLEN XRANGE XREVRANGE XPENDING SORT_RO`,
+      GEORADIUSBYMEMBER_RO GEOSEARCH XLEN XRANGE XREVRANGE XPENDING SORT_RO DIGEST VCARD VDIM VEMB VGETATTR VINFO VISMEMBER VLINKS
+      VRANDMEMBER VRANGE VSIM`,
     readOnly: true,
     keys: ONE,
   },
@@ -94,24 +101,31 @@ const GROUPS: readonly Group[] = [
       PEXPIRE EXPIREAT PEXPIREAT PERSIST MOVE RESTORE HSET HSETNX HMSET HDEL HINCRBY HINCRBYFLOAT HEXPIRE HPEXPIRE HEXPIREAT
       HPEXPIREAT HPERSIST HGETDEL HGETEX HSETEX LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LINSERT LSET LREM LTRIM SADD SREM SPOP ZADD
       ZINCRBY ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX ZPOPMIN ZPOPMAX GEOADD PFADD XADD XDEL XTRIM XACK XCLAIM
-      XAUTOCLAIM XSETID SPUBLISH RESTORE-ASKING`,
+      XAUTOCLAIM XSETID XDELEX XACKDEL DELEX RESTORE-ASKING`,
     keys: ONE,
   },
   { names: 'LCS', readOnly: true, keys: TWO },
-  { names: 'RENAME RENAMENX RPOPLPUSH LMOVE SMOVE COPY ZRANGESTORE GEOSEARCHSTORE', keys: TWO },
+  {
+    names: 'RENAME RENAMENX RPOPLPUSH LMOVE SMOVE COPY ZRANGESTORE GEOSEARCHSTORE TS.CREATERULE TS.DELETERULE',
+    keys: TWO,
+  },
   { names: 'BRPOPLPUSH BLMOVE', action: Action.Block, keys: TWO },
   { names: 'DEL UNLINK', keys: ALL, join: 'sum' },
   { names: 'EXISTS TOUCH', readOnly: true, keys: ALL, join: 'sum' },
   { names: 'MGET', readOnly: true, keys: ALL, join: 'values' },
   { names: 'MSET', keys: [1, -1, 2], join: 'ok' },
   { names: 'MSETNX', keys: [1, -1, 2] },
+  { names: 'MSETEX', rule: { kind: 'counted', index: 1, destination: false, step: 2 } },
+  { names: 'JSON.MGET', readOnly: true, keys: [1, -2, 1] },
+  { names: 'JSON.MSET TS.MADD', keys: [1, -1, 3] },
   { names: 'SINTER SUNION SDIFF PFCOUNT', readOnly: true, keys: ALL },
   { names: 'SINTERSTORE SUNIONSTORE SDIFFSTORE PFMERGE', keys: ALL },
   { names: 'BITOP', keys: [2, -1, 1] },
   { names: 'PFDEBUG', keys: [2, 2, 1] },
   { names: 'WATCH', action: Action.Watch, keys: ALL },
-  { names: 'SSUBSCRIBE', action: Action.Subscribe, keys: ALL },
-  { names: 'SUNSUBSCRIBE', action: Action.Unsubscribe, keys: ALL },
+  { names: 'SSUBSCRIBE', action: Action.Subscribe, keys: ALL, channels: true },
+  { names: 'SUNSUBSCRIBE', action: Action.Unsubscribe, keys: ALL, channels: true },
+  { names: 'SPUBLISH', keys: ONE, channels: true },
   { names: 'BLPOP BRPOP BZPOPMIN BZPOPMAX', action: Action.Block, keys: [1, -2, 1] },
   {
     names: 'ZUNION ZINTER ZDIFF ZINTERCARD SINTERCARD',
@@ -127,9 +141,15 @@ const GROUPS: readonly Group[] = [
     action: Action.Script,
     rule: { kind: 'counted', index: 2, destination: false },
   },
-  { names: 'ZUNIONSTORE ZINTERSTORE ZDIFFSTORE', rule: { kind: 'counted', index: 2, destination: true } },
-  { names: 'SORT', rule: { kind: 'words', words: ['STORE'] } },
-  { names: 'GEORADIUS GEORADIUSBYMEMBER', rule: { kind: 'words', words: ['STORE', 'STOREDIST'] } },
+  {
+    names: 'ZUNIONSTORE ZINTERSTORE ZDIFFSTORE CMS.MERGE TDIGEST.MERGE',
+    rule: { kind: 'counted', index: 2, destination: true },
+  },
+  { names: 'SORT', rule: { kind: 'words', words: ['STORE'], from: 2, skips: { LIMIT: 2, BY: 1, GET: 1 } } },
+  {
+    names: 'GEORADIUS GEORADIUSBYMEMBER',
+    rule: { kind: 'words', words: ['STORE', 'STOREDIST'], from: 5, skips: {} },
+  },
   { names: 'XREAD', readOnly: true, action: Action.BlockIfAsked, rule: { kind: 'streams' } },
   { names: 'XREADGROUP', action: Action.BlockIfAsked, rule: { kind: 'streams' } },
   { names: 'MIGRATE', rule: { kind: 'migrate' } },
@@ -149,7 +169,8 @@ const GROUPS: readonly Group[] = [
     rule: { kind: 'subcommand', names: ['CREATE', 'SETID', 'DESTROY', 'CREATECONSUMER', 'DELCONSUMER'] },
   },
   {
-    names: 'SCAN KEYS DBSIZE RANDOMKEY TIME LOLWUT COMMAND LASTSAVE PUBSUB INFO',
+    names: `SCAN KEYS DBSIZE RANDOMKEY TIME LOLWUT COMMAND LASTSAVE PUBSUB INFO TS.MGET TS.MRANGE TS.MREVRANGE TS.QUERYINDEX
+      FT._LIST`,
     readOnly: true,
   },
   {
@@ -186,6 +207,7 @@ export const UNKNOWN: Command = Object.freeze({
   step: 1,
   rule: null,
   join: null,
+  channels: false,
 });
 
 const SLOTS = 2_048;
@@ -209,6 +231,7 @@ export class CommandTable {
           step,
           rule: group.rule ?? null,
           join: group.join ?? null,
+          channels: group.channels ?? false,
         });
       }
     }

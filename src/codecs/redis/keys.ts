@@ -1,7 +1,9 @@
 /** Which words of a command are keys, and the part of a key that is hashed. */
 import type { CommandArguments } from './arguments.ts';
-import type { Command, KeyRule } from './commands.ts';
+import type { Command, KeyRule, Skips } from './commands.ts';
 
+const STREAM_SKIPS: Skips = { GROUP: 2, COUNT: 1, BLOCK: 1, CLAIM: 1 };
+const MIGRATE_SKIPS: Skips = { AUTH: 1, AUTH2: 2 };
 const NONE: readonly number[] = Object.freeze([]);
 
 /** Indexes of the keys, in the order of the command. */
@@ -20,32 +22,53 @@ function ruledIndexes(rule: KeyRule, words: CommandArguments): readonly number[]
   switch (rule.kind) {
     case 'counted': {
       const keys = rule.index < count ? words.natural(rule.index) : -1;
+      const { step = 1 } = rule;
       const first = rule.index + 1;
       const indexes = rule.destination ? [1] : [];
-      for (let index = first; index < Math.min(first + Math.max(keys, 0), count); index++) indexes.push(index);
+      const end = Math.min(first + Math.max(keys, 0) * step, count);
+      for (let index = first; index < end; index += step) indexes.push(index);
       return indexes;
     }
     case 'streams': {
-      let at = 1;
-      while (at < count && words.word(at) !== 'STREAMS') at++;
-      const keys = Math.floor((count - at - 1) / 2);
-      return Array.from({ length: Math.max(keys, 0) }, (_, index) => at + 1 + index);
+      const { keysAt } = streamOptions(words);
+      const keys = Math.floor((count - keysAt) / 2);
+      return Array.from({ length: Math.max(keys, 0) }, (_, index) => keysAt + index);
     }
     case 'words': {
-      const indexes = count > 1 ? [1] : [];
-      for (let at = 2; at + 1 < count; at++) if (rule.words.includes(words.word(at))) indexes.push(at + 1);
-      return indexes;
+      let stored = 0;
+      for (let at = rule.from; at + 1 < count; at++) {
+        const word = words.word(at);
+        if (rule.words.includes(word)) stored = ++at;
+        else at += rule.skips[word] ?? 0;
+      }
+      if (stored > 0) return [1, stored];
+      return count > 1 ? [1] : NONE;
     }
     case 'migrate': {
       if (count > 3 && words.end(3) > words.begin(3)) return [3];
       for (let at = 6; at < count; at++) {
-        if (words.word(at) === 'KEYS') return Array.from({ length: count - at - 1 }, (_, index) => at + 1 + index);
+        const word = words.word(at);
+        if (word === 'KEYS') return Array.from({ length: count - at - 1 }, (_, index) => at + 1 + index);
+        at += MIGRATE_SKIPS[word] ?? 0;
       }
       return NONE;
     }
     case 'subcommand':
       return count > 2 && rule.names.includes(words.word(1)) ? [2] : NONE;
   }
+}
+
+/** What XREAD and XREADGROUP say in front of their keys. Names of groups and consumers are taken for no options. */
+export function streamOptions(words: CommandArguments): { readonly keysAt: number; readonly blocks: boolean } {
+  const { count } = words;
+  let blocks = false;
+  for (let at = 1; at < count; at++) {
+    const word = words.word(at);
+    if (word === 'STREAMS') return { keysAt: at + 1, blocks };
+    if (word === 'BLOCK') blocks = true;
+    at += STREAM_SKIPS[word] ?? 0;
+  }
+  return { keysAt: count, blocks };
 }
 
 /** What stands between the first `{` and the next `}`, unless that is nothing; else the key. */

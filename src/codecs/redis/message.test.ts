@@ -60,6 +60,44 @@ describe('redis requests', () => {
     expect(written(evaluated)).toEqual(commandBytes(['EVAL', 'return 1', '1', 'a', 'p:b']));
   });
 
+  it.each([
+    'COPY p:a p:b DB p:1',
+    'SORT p:a BY p:w* LIMIT 0 1 GET p:# STORE p:d',
+    'FCALL f 1 p:a p:x',
+    'XREADGROUP GROUP p:g p:c COUNT 1 BLOCK 0 STREAMS p:a p:b > >',
+    'ZUNIONSTORE p:d 2 p:a p:b WEIGHTS 1 2',
+    'OBJECT ENCODING p:a',
+    'MEMORY USAGE p:a SAMPLES 1',
+    'BITOP AND p:d p:a p:b',
+    'GEORADIUS p:a 1 2 3 m STORE p:d',
+    'GEORADIUSBYMEMBER p:a p:m 3 m STOREDIST p:d',
+    'MIGRATE h 1 p:a 0 5 COPY',
+    'SINTERCARD 2 p:a p:b LIMIT 1',
+    'LMPOP 2 p:a p:b LEFT',
+    'BLMPOP 0 2 p:a p:b LEFT',
+    'BLPOP p:a p:b 0',
+    'RENAME p:a p:b',
+    'MSETEX 2 p:a p:1 p:b p:2 EX 9',
+    'XGROUP CREATE p:a p:g $',
+    'PFMERGE p:d p:a',
+    'SMOVE p:a p:b p:m',
+    'LMOVE p:a p:b LEFT RIGHT',
+    'SINTERSTORE p:d p:a p:b',
+    'ZADD p:a 1 p:m',
+    'SOMETHING.NEW p:a p:x',
+    'PUBLISH p:ch p:m',
+    // Messages tell the names of shard channels again.
+    'SPUBLISH p:ch p:m',
+    'SSUBSCRIBE p:ch',
+  ])('lose a prefix of keys and of nothing else: %s', (text) => {
+    const request = requestOf(...text.split(' '));
+    request.stripPrefix(Buffer.from('p:'), false);
+    const keys = request.command.channels ? [] : request.keyIndexes;
+    const stripped = text.split(' ').map((word, index) => (keys.includes(index) ? word.slice(2) : word));
+    expect(written(request)).toEqual(commandBytes(stripped));
+    expect(stripped.join(' ')).not.toMatch(/p:[abd]\b/);
+  });
+
   it('go out by reference where they are large and their own', () => {
     const large = requestOf('SET', 'a', Buffer.alloc(100_000, 7));
     expect(written(large)).toEqual(commandBytes(['SET', 'a', Buffer.alloc(100_000, 7)]));

@@ -256,6 +256,7 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
 
   /** Takes `prefix` off every key that begins with it. */
   stripPrefix(prefix: Buffer, ignoreCase: boolean): void {
+    if (this.command.channels) return;
     for (const index of this.keyIndexes) {
       const key = this.word(index);
       const start = key.subarray(0, prefix.length);
