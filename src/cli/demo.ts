@@ -1,5 +1,8 @@
 /** `meltemi demo`: a mesh with servers and callers to look at and to change. */
+import { relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StatusReport } from '../control/status/status-report.ts';
+import { findingLine } from '../control/status/status-text.ts';
 import { processLog } from '../proxy/process-log.ts';
 import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, UsageError } from './command.ts';
@@ -62,10 +65,17 @@ export async function startDemoMesh(configDirectory: string, routerLabels: reado
   }
   return {
     whereToConnect: (host, port) => whereToConnect(mesh, host, port),
+    findings: () => findingsOf(mesh.controlPlane.status()),
     close: async () => {
       for (const close of closers) await close();
     },
   };
+}
+
+/** With the files as the reader would type them. */
+function findingsOf({ faults, resources }: StatusReport): string[] {
+  const findings = [...faults, ...resources.flatMap((resource) => resource.findings)];
+  return findings.map((finding) => findingLine({ ...finding, file: relative(process.cwd(), finding.file) }));
 }
 
 async function whereToConnect(mesh: Mesh, host: string, port: number): Promise<string> {

@@ -18,6 +18,8 @@ const firstAnswerTimeoutMs = 15_000;
 export interface DemoMesh {
   /** `host:port` where a service's port is bound on this machine; waits until it is. */
   whereToConnect(host: string, port: number): Promise<string>;
+  /** What is wrong with the folder's files now, a line each. */
+  findings(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -47,7 +49,7 @@ export async function runThriftDemo({ check, startMesh, output, signal }: Thrift
     children.callers(framed, theader, (outcome) => tally.add(outcome));
     await firstAnswer(tally);
     if (!check) {
-      await show(config, tally, output, signal);
+      await show(config, mesh, tally, output, signal);
       return 0;
     }
     const splitFile = join(example, 'routes/split.yaml');
@@ -70,11 +72,18 @@ async function firstAnswer(tally: Tally): Promise<void> {
 }
 
 /** Shows who answers, once per second, until `signal`. */
-async function show(config: DemoConfig, tally: Tally, output: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
+async function show(
+  config: DemoConfig,
+  mesh: DemoMesh,
+  tally: Tally,
+  output: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Promise<void> {
   const routeFile = relative(process.cwd(), config.routeFile);
   const split = relative(process.cwd(), join(example, 'routes/split.yaml'));
   const notes = { routeFile, example: `cp ${split} ${routeFile}` };
   let lastChange: string | null = null;
+  let said = '';
   let content = await readFile(config.routeFile, 'utf8');
   const watcher = watch(config.directory, async () => {
     const saved = await readFile(config.routeFile, 'utf8').catch(() => content);
@@ -87,10 +96,15 @@ async function show(config: DemoConfig, tally: Tally, output: NodeJS.WriteStream
     while (!signal.aborted) {
       await sleep(1000, undefined, { signal }).catch(() => {});
       const view = tally.look();
-      const text = output.isTTY
-        ? `\x1b[H\x1b[2J${tableOf(view, ['v1', 'v2'], { ...notes, lastChange })}`
-        : `${new Date().toISOString().slice(11, 19)} ${lineOf(view)}`;
-      output.write(`${text}\n`);
+      const findings = mesh.findings();
+      if (output.isTTY) {
+        output.write(`\x1b[H\x1b[2J${tableOf(view, ['v1', 'v2'], { ...notes, lastChange, findings })}\n`);
+        continue;
+      }
+      const text = findings.map((finding) => `${finding}\n`).join('');
+      if (text !== said) output.write(text === '' ? `nothing is wrong with the files any more\n` : text);
+      said = text;
+      output.write(`${new Date().toISOString().slice(11, 19)} ${lineOf(view)}\n`);
     }
   } finally {
     watcher.close();

@@ -22,11 +22,17 @@ const view: TallyView = {
 
 describe('the demo view', () => {
   it('draws shares as bars and says which file to edit', () => {
-    const table = tableOf(view, ['v1', 'v2'], { routeFile: 'route.yaml', example: 'cp a b', lastChange: null });
+    const notes = { routeFile: 'route.yaml', example: 'cp a b', lastChange: null, findings: [] };
+    const table = tableOf(view, ['v1', 'v2'], notes);
     const row = table.split('\n').find((line) => line.startsWith('framed'));
     expect(row).toContain('  20 ██████ ');
     expect(row).toContain(`  60 ${'█'.repeat(18)} `);
     expect(table).toContain('Edit route.yaml and save it, for instance:\n  cp a b\nNo change yet.');
+  });
+
+  it('says what is wrong with the file, below the change', () => {
+    const notes = { routeFile: 'r.yaml', example: 'cp a b', lastChange: 'Saved.', findings: ['r.yaml:9: error: no'] };
+    expect(tableOf(view, ['v1', 'v2'], notes)).toContain('\nSaved.\nr.yaml:9: error: no\n');
   });
 
   it('fits into one line without a terminal', () => {

@@ -10,6 +10,8 @@ export interface DemoNotes {
   readonly example: string;
   /** What the last save did, if there was one. */
   readonly lastChange: string | null;
+  /** What is wrong with the files, as `validate` says it. */
+  readonly findings: readonly string[];
 }
 
 export function tableOf(view: TallyView, servers: readonly string[], notes: DemoNotes): string {
@@ -36,6 +38,7 @@ export function tableOf(view: TallyView, servers: readonly string[], notes: Demo
     `Edit ${notes.routeFile} and save it, for instance:`,
     `  ${notes.example}`,
     notes.lastChange ?? 'No change yet.',
+    ...notes.findings,
     'Ctrl-C ends the demo.',
   ].join('\n');
 }
