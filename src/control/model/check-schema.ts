@@ -3,7 +3,7 @@
  * they are conditions.
  */
 import type { z } from 'zod';
-import { describe, isRecord } from '../../schema/describe.ts';
+import { describe, describeKind, isRecord } from '../../schema/describe.ts';
 import { actualOf, expectation, hintFor, valueAt } from '../../schema/schema-faults.ts';
 import { type FieldPath, type Finding, findingAt, type ResourceDocument } from './resource.ts';
 
@@ -16,8 +16,20 @@ export interface Checked<T> {
 /** The field of every kind that holds conditions. */
 const MATCH = 'match';
 
-export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument): Checked<T> {
+export function checkSchema<T>(
+  schema: z.ZodType<T>,
+  document: ResourceDocument,
+  secretFields: readonly string[] = [],
+): Checked<T> {
   const findings: Finding[] = [];
+  const fault = (issue: z.core.$ZodIssue, body: unknown): Finding => {
+    const path = issue.path as FieldPath;
+    const actual = actualOf(issue, body);
+    // A list or an object from further up may hold such a field.
+    const hides =
+      secretFields.length > 0 && (typeof actual === 'object' || path.some((part) => secretFields.includes(`${part}`)));
+    return findingAt(document, 'error', path, issueText(issue.message, actual, hides ? describeKind : describe));
+  };
   const first = schema.safeParse(document.body, { error: expectation });
   if (first.success) return { value: first.data, findings };
   let faulty = false;
@@ -31,17 +43,14 @@ export function checkSchema<T>(schema: z.ZodType<T>, document: ResourceDocument)
       known = without(known, path, issue.keys);
     } else {
       faulty = true;
-      findings.push(findingAt(document, 'error', path, issueText(issue.message, actualOf(issue, document.body))));
+      findings.push(fault(issue, document.body));
     }
   }
   if (faulty) return { value: null, findings };
   // Only unknown fields: the rest is checked again without them, so that whole-object rules run too.
   const second = schema.safeParse(known, { error: expectation });
   if (second.success) return { value: second.data, findings };
-  for (const issue of second.error.issues) {
-    const path = issue.path as FieldPath;
-    findings.push(findingAt(document, 'error', path, issueText(issue.message, actualOf(issue, known))));
-  }
+  for (const issue of second.error.issues) findings.push(fault(issue, known));
   return { value: null, findings };
 }
 
@@ -52,10 +61,10 @@ function unknownField(schema: z.ZodType, document: ResourceDocument, path: Field
     : findingAt(document, 'warning', [...path, key], `unknown field, not applied${hint}`);
 }
 
-function issueText(expected: string, actual: unknown): string {
+function issueText(expected: string, actual: unknown, shown: (value: unknown) => string): string {
   const hint =
     expected === 'a text' && ['number', 'boolean'].includes(typeof actual) ? ' (quote numbers and booleans)' : '';
-  return `actual ${describe(actual)}, expected ${expected}${hint}`;
+  return `actual ${shown(actual)}, expected ${expected}${hint}`;
 }
 
 /** `body` is this function's own clone. */

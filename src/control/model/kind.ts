@@ -16,6 +16,8 @@ export interface KindDefinition<S> {
   readonly versions: readonly string[];
   readonly schema: z.ZodType<{ spec: S }>;
   readonly notApplied: readonly NotApplied[];
+  /** Fields at any depth whose content no finding shows. */
+  readonly secretFields?: readonly string[];
 }
 
 const metadataSchema = z.looseObject({

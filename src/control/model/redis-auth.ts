@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { nonEmpty } from './fields.ts';
 
+/** What the schema says of their faults must not show a password. */
+export const SECRET_FIELDS: readonly string[] = ['auth'];
+
 /** Numbers are taken as text: a finding about them would show the password. */
 const secretText = z.union([z.string(), z.number()], 'a text').transform(String);
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { duration, hostName, opaque } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
-import { redisAuth } from './redis-auth.ts';
+import { redisAuth, SECRET_FIELDS } from './redis-auth.ts';
 
 const specSchema = z.strictObject({
   host: hostName,
@@ -39,6 +39,7 @@ export const redisDestinationKind: KindDefinition<RedisDestinationSpec> = {
   group: 'redis.aeraki.io',
   versions: ['v1alpha1'],
   schema: resourceSchema(specSchema),
+  secretFields: SECRET_FIELDS,
   notApplied: [
     { path: `${POOL}.tcp.tcpKeepalive`, reason: 'TCP keepalive is not built yet' },
     { path: `${POOL}.redis.discoveryEndpoints`, reason: 'Redis Cluster is not built yet' },

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { duration, hostName, nonEmpty, opaque, portNumber } from './fields.ts';
 import { type KindDefinition, resourceSchema } from './kind.ts';
-import { redisAuth } from './redis-auth.ts';
+import { redisAuth, SECRET_FIELDS } from './redis-auth.ts';
 
 const percentage = z.strictObject({ value: z.number().min(0).max(100).nullish() }).nullish();
 const destination = z.strictObject({ host: hostName, port: portNumber.nullish() });
@@ -56,6 +56,7 @@ export const redisServiceKind: KindDefinition<RedisServiceSpec> = {
   group: 'redis.aeraki.io',
   versions: ['v1alpha1'],
   schema: resourceSchema(specSchema),
+  secretFields: SECRET_FIELDS,
   notApplied: [
     { path: 'spec.settings.enableCommandStats', reason: 'statistics per command are not built yet' },
     { path: 'spec.settings.maxBufferSizeBeforeFlush', reason: 'what a turn of the event loop writes is sent together' },

@@ -151,7 +151,7 @@ function slipFindings(group: string, document: ResourceDocument): Finding[] {
 }
 
 function checkResource(key: string, document: ResourceDocument, definition: KindDefinition<unknown>): ResourceEntry {
-  const checked = checkSchema(definition.schema, document);
+  const checked = checkSchema(definition.schema, document, definition.secretFields);
   if (checked.value === null) return { key, document, resource: null, supported: true, findings: checked.findings };
   const resource: Resource = {
     kind: document.kind,

@@ -32,4 +32,5 @@ export const secretKind: KindDefinition<SecretSpec> = {
   versions: [''],
   schema: secretSchema,
   notApplied: [],
+  secretFields: ['data', 'stringData'],
 };

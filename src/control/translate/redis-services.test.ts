@@ -55,6 +55,22 @@ describe('RedisService', () => {
     ]);
   });
 
+  it.each([
+    [
+      'settings: { auth: { plain: { password: HUSH }, secret: { name: s } } }',
+      'actual an object, expected either plain or',
+    ],
+    ['settings: { auth: { plain: { password: [HUSH] } } }', 'actual a list, expected a text'],
+    ['settings: { auth: { plain: HUSH } }', 'actual a text, expected an object'],
+    ['settings: [{ auth: { plain: { password: HUSH } } }]', 'actual a list, expected an object'],
+  ])('shows no password that stands where none is expected: %s', (spec, told) => {
+    const [finding, ...more] = findingsOf(routed(spec));
+    expect([finding, more]).toEqual([expect.stringContaining(told), []]);
+    expect(finding).not.toContain('HUSH');
+    const secret = `apiVersion: v1\nkind: Secret\nmetadata: { name: s, namespace: shop }\nstringData: HUSH\n`;
+    expect(findingsOf(translate({ 's.yaml': secret }))).toEqual([expect.stringContaining('actual a text, expected')]);
+  });
+
   it('routes by the longest prefix first and by none last', () => {
     const translation = routed(`redis: [
       { route: { host: other.example } },
