@@ -50,7 +50,8 @@ export class ServiceClusters {
     const { service, port, protocol } = served;
     const settings = clusterPolicy(policy, subset, port.number, service, placementKeyOf(protocol));
     const upstream = this.#site.mesh.upstreams.get(service.host);
-    if (upstream === undefined || protocol.kind !== 'codec') return settings;
+    if (upstream === undefined || protocol.kind !== 'codec' || protocol.manifest.name !== upstream.codec)
+      return settings;
     const { maxConnections, connectTimeoutMs, codecOptions } = upstream;
     const changed = {
       ...settings,

@@ -364,9 +364,10 @@ export interface Mesh {
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
 }
 
-/** How the servers of one host are connected to, over what a DestinationRule says. */
+/** How the servers of one host are connected to where they speak `codec`, over what a DestinationRule says. */
 export interface UpstreamSettings {
   readonly source: string;
+  readonly codec: string;
   readonly maxConnections: number | null;
   readonly connectTimeoutMs: number | null;
   /** Beside those of the port's protocol. */

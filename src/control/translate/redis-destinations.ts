@@ -5,6 +5,7 @@ import { type FieldPath, type Finding, findingAt, type Resource } from '../model
 import type { UpstreamSettings } from './mesh.ts';
 import type { MeshIndex } from './mesh-index.ts';
 import { credentialsOf } from './redis-auth.ts';
+import { REDIS, redisOf } from './redis-services.ts';
 import type { Secrets } from './secrets.ts';
 import type { Compiled } from './translation-round.ts';
 
@@ -25,9 +26,21 @@ export function compileRedisDestination(
   const host = spec.host.toLowerCase();
   const findings: Finding[] = [];
   const pool = spec.trafficPolicy?.connectionPool;
-  if (index.services(host).length === 0) {
-    const message = `no service has the host ${host}: the destination has no effect`;
+  const ports = index.services(host).flatMap((service) => service.ports);
+  const speaking = ports.filter(({ protocol }) => redisOf(protocol) !== undefined);
+  const lack =
+    ports.length === 0
+      ? `no service has the host ${host}`
+      : speaking.length === 0
+        ? `no port of ${host} speaks redis`
+        : null;
+  if (lack !== null) {
+    const message = `${lack}: the destination has no effect`;
     findings.push(findingAt(document, 'warning', ['spec', 'host'], message));
+  }
+  for (const { number } of speaking.filter(({ protocol }) => protocol.kind === 'detected')) {
+    const message = `port ${number} of ${host} detects its protocol, and its connections are made without this`;
+    findings.push(findingAt(document, 'notApplied', ['spec', 'host'], message));
   }
   if (pool?.redis?.mode === 'CLUSTER') {
     const message =
@@ -39,6 +52,7 @@ export function compileRedisDestination(
     credentials === null ? {} : { upstreamUsername: credentials.username, upstreamPassword: credentials.password };
   const settings: UpstreamSettings = {
     source: key,
+    codec: REDIS,
     maxConnections: pool?.tcp?.maxConnections ?? null,
     connectTimeoutMs: pool?.tcp?.connectTimeout ? parseDurationMs(pool.tcp.connectTimeout) : null,
     codecOptions,

@@ -207,6 +207,23 @@ describe('RedisDestination', () => {
     });
   });
 
+  it('is for ports of Redis alone, and says where there is none', () => {
+    const ports = '{ number: 6379, name: tcp-redis, protocol: TCP }, { number: 90, name: tcp-thrift, protocol: TCP }';
+    const both = translate({
+      'a.yaml': service('cache', '127.0.10.1', ports),
+      'd.yaml': resource('RedisDestination', SPEC),
+    });
+    const thrift = generate(both)(TypeUrl.Cluster, 'outbound|90||cache.example');
+    expect(thrift).not.toHaveProperty('typedExtensionProtocolOptions');
+    expect(thrift.circuitBreakers.thresholds[0].maxConnections).not.toBe(7);
+    const wrong = service('cache', '127.0.10.1', '{ number: 90, name: tcp-thrift }').replaceAll(
+      'tcp-redis',
+      'tcp-thrift',
+    );
+    const none = translate({ 'a.yaml': wrong, 'd.yaml': resource('RedisDestination', SPEC) });
+    expect(findingsOf(none)).toContainEqual(expect.stringContaining('no port of cache.example speaks redis'));
+  });
+
   it('is used once for a host', () => {
     const second = resource('RedisDestination', '{ host: cache.example }', 'z');
     const translation = translate({ 'd.yaml': resource('RedisDestination', SPEC), 'e.yaml': second });

@@ -23,7 +23,7 @@ import type { Secrets } from './secrets.ts';
 import type { Compiled } from './translation-round.ts';
 import { DEFAULT_EXPORT } from './visibility.ts';
 
-const PROTOCOL = 'redis';
+export const REDIS = 'redis';
 /** Aeraki's. */
 const OPERATION_TIMEOUT_MS = 60_000;
 const NO_MUTATION: Mutation = { set: [], add: [], remove: [] };
@@ -91,7 +91,7 @@ class RedisServiceCompiler {
         exportTo: DEFAULT_EXPORT,
         host,
         port: port.number,
-        codec: PROTOCOL,
+        codec: REDIS,
         routes: routes.length > 0 ? routes : [{ ...defaultRoute(host, port.number), timeoutMs: this.#timeoutMs }],
         filters: [...faultFilters(spec.faults, codes), ...(stripping ? [{ name: ROUTE_FILTER, options: {} }] : [])],
         codecOptions: this.#codecOptions,
@@ -203,6 +203,7 @@ function quoteRegex(text: string): string {
   return text.replace(/[^A-Za-z0-9_]/g, (char) => `\\x{${char.codePointAt(0)!.toString(16)}}`);
 }
 
-function redisOf(protocol: ServiceProtocol): CodecProtocol | undefined {
-  return codecsOf(protocol).find(({ manifest }) => manifest.name === PROTOCOL);
+/** undefined: the port does not speak it. */
+export function redisOf(protocol: ServiceProtocol): CodecProtocol | undefined {
+  return codecsOf(protocol).find(({ manifest }) => manifest.name === REDIS);
 }
