@@ -281,8 +281,8 @@ export class ProxyProcess {
   }
 
   #notes(): ResourceRemark[] {
-    const { notes, askedLogs } = this.#rollout.result;
-    const ofTraffic = [...refusedMutations(this.#totals), ...unwrittenLogs(this.#totals, askedLogs)];
+    const { notes, askedLogs, used } = this.#rollout.result;
+    const ofTraffic = [...refusedMutations(this.#totals, used), ...unwrittenLogs(this.#totals, askedLogs)];
     return [...notes, ...this.#tls.notes(), ...ofTraffic];
   }
 

@@ -41,7 +41,7 @@ describe('calls of stock Python clients', () => {
     expect(sink.error).toBeNull();
     const [head] = sink.heads;
     const [first = '', second] = message.name.split(':');
-    expect(head?.get('service')).toBe(second === undefined ? '' : first);
+    expect(head?.get('service')).toBe(second === undefined ? undefined : first);
     expect(head?.get('method')).toBe(second ?? first);
     expect(head?.get('message-type')).toBe(message.type === 1 ? 'call' : 'oneway');
     expect(head?.get('transport')).toBe(message.transport);

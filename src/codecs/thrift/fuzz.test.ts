@@ -104,7 +104,7 @@ describe('any split of any calls', () => {
         expect(cut.sink.heads.map(describeHead)).toEqual(whole.sink.heads.map(describeHead));
         for (const [at, message] of messages.entries()) {
           const head = whole.sink.heads[at]!;
-          const name = head.get('service') === '' ? '' : `${head.get('service')}:`;
+          const name = head.get('service') === undefined ? '' : `${head.get('service')}:`;
           expect(`${name}${head.get('method')}`).toBe(message.name);
           expect(head.seqid).toBe(message.seqid);
         }

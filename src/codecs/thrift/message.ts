@@ -94,7 +94,10 @@ abstract class ThriftMessage extends WholeFrame implements Message, MessageHead 
   }
 
   entries(visit: (key: string, value: string) => void): void {
-    for (const key of FIXED_KEYS) visit(key, this.#fixed(key));
+    for (const key of FIXED_KEYS) {
+      const value = this.#fixed(key);
+      if (value !== undefined) visit(key, value);
+    }
     if (this.edits !== null) {
       this.edits.visit(visit);
       return;
@@ -131,10 +134,11 @@ abstract class ThriftMessage extends WholeFrame implements Message, MessageHead 
     return this.edits;
   }
 
-  #fixed(key: FixedKey): string {
+  #fixed(key: FixedKey): string | undefined {
     switch (key) {
       case 'service':
-        return this.name.service;
+        // Absent, so that routes can ask whether a call is multiplexed.
+        return this.name.service || undefined;
       case 'method':
         return this.name.method;
       case 'message-type':

@@ -20,7 +20,7 @@ export const thriftManifest: ProtocolManifest = {
   family: 'thrift',
   attributes: {
     fixed: [
-      { key: 'service', description: 'Service of a multiplexed call (`Service:method`), else empty.', mutable: false },
+      { key: 'service', description: 'Service of a multiplexed call (`Service:method`).', mutable: false },
       { key: 'method', description: 'Method, without the service of a multiplexed call.', mutable: false },
       { key: 'message-type', description: '`call`, `oneway`, `reply` or `exception`.', mutable: false },
       { key: 'transport', description: '`framed`, `unframed` or `theader`.', mutable: false },
