@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { BalancerDescription } from '../description.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { createBalancer, usableEndpoints } from './create-balancer.ts';
 import { hash32 } from './hash32.ts';
+import { LARGEST_RING } from './ring-hash.ts';
 
 function endpoint(address: string, more: Partial<Endpoint> = {}): Endpoint {
   return { address, weight: 1, priority: 0, healthy: true, outstanding: 0, ...more } as Endpoint;
@@ -86,6 +87,32 @@ describe('balancers', () => {
     // The ring keeps its size, so the others own more points and a few keys pass between them.
     expect(moved / 4_000).toBeLessThan(0.4);
     expect(movedElsewhere / 4_000).toBeLessThan(0.15);
+  });
+
+  test.each([
+    [{ policy: 'ring_hash', minimumRingSize: 8_388_608, maximumRingSize: 8_388_608 } as const, 1],
+    [RING, 8_388_608],
+  ])('ring hash has a bounded number of points: %j', (policy, weight) => {
+    const sort = vi.spyOn(Float64Array.prototype, 'sort');
+    createBalancer(policy, [endpoint('a:1', { weight }), endpoint('b:1')], Math.random);
+    const [ring] = sort.mock.contexts as Float64Array[];
+    sort.mockRestore();
+    expect(ring!.length).toBeLessThanOrEqual(LARGEST_RING + 1);
+  });
+
+  test('ring hash gives every endpoint what others give it, in whatever order they stand', () => {
+    const all = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'].map((address) => endpoint(address));
+    const rings = [all, all.toReversed()].map((endpoints) => createBalancer(RING, endpoints, Math.random));
+    const owners = rings.map((ring) => ['a', 'key77', 'x', 'y'].map((key) => ring.pick(key, Math.random)!.address));
+    // As the points' definition says: `address_index`, hashed.
+    const points = all.flatMap(({ address }) =>
+      Array.from({ length: 341 }, (_, index) => ({ address, point: hash32(`${address}_${index}`) })),
+    );
+    points.sort((a, b) => a.point - b.point);
+    const wanted = ['a', 'key77', 'x', 'y'].map(
+      (key) => (points.find(({ point }) => point >= hash32(key)) ?? points[0]!).address,
+    );
+    expect(owners).toEqual([wanted, wanted]);
   });
 
   test('ring hash follows the weights', () => {

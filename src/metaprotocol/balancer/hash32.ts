@@ -1,4 +1,4 @@
-/** xxHash32 of a text's UTF-8 bytes with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). The same in every proxy. */
+/** xxHash32 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). The same in every proxy. */
 
 const P1 = 0x9e3779b1;
 const P2 = 0x85ebca77;
@@ -6,9 +6,14 @@ const P3 = 0xc2b2ae3d;
 const P4 = 0x27d4eb2f;
 const P5 = 0x165667b1;
 
+/** Of a text's UTF-8 bytes. */
 export function hash32(text: string): number {
   const bytes = Buffer.from(text, 'utf8');
-  const length = bytes.length;
+  return hashBytes(bytes, bytes.length);
+}
+
+/** Of `bytes[0, length)`. */
+export function hashBytes(bytes: Buffer, length: number): number {
   let at = 0;
   let hash: number;
   if (length >= 16) {

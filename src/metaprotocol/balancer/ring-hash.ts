@@ -1,37 +1,46 @@
 /** Ring hash: each endpoint owns points on a ring in proportion to its weight; a key goes to the next point. */
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Balancer } from './balancer.ts';
-import { hash32 } from './hash32.ts';
+import { hash32, hashBytes } from './hash32.ts';
+
+/** Points of a ring at most, whoever asks for more: it is made anew, between two calls, whenever endpoints change. */
+export const LARGEST_RING = 262_144;
+/** Decimal digits of an index. */
+const INDEX_BYTES = 10;
 
 export class RingHashBalancer implements Balancer {
   readonly hashes = true;
+  readonly #endpoints: readonly Endpoint[];
   /** Sorted; each point's owner is at the same index in #owners. */
   readonly #points: Uint32Array;
-  readonly #owners: readonly Endpoint[];
-  /** Where there is nothing to choose, nothing is hashed. */
-  readonly #only: Endpoint | null;
+  /** Indices into #endpoints. */
+  readonly #owners: Uint32Array;
 
   constructor(endpoints: readonly Endpoint[], minimumRingSize: number, maximumRingSize: number) {
-    const totalWeight = endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0);
-    const smallest = Math.min(...endpoints.map((endpoint) => endpoint.weight));
-    // The lightest endpoint gets at least one point, the ring at least its minimum.
-    const wanted = Math.max(minimumRingSize, Math.ceil(totalWeight / smallest));
-    const size = Math.min(wanted, maximumRingSize);
-    const points: [point: number, owner: Endpoint][] = [];
-    for (const endpoint of endpoints) {
-      const count = Math.max(1, Math.round((size * endpoint.weight) / totalWeight));
-      for (let index = 0; index < count; index++) points.push([hash32(`${endpoint.address}_${index}`), endpoint]);
-    }
-    points.sort(([a, ownerA], [b, ownerB]) => a - b || (ownerA.address < ownerB.address ? -1 : 1));
-    this.#points = Uint32Array.from(points, ([point]) => point);
-    this.#owners = points.map(([, owner]) => owner);
-    this.#only = endpoints.length === 1 ? endpoints[0]! : null;
+    // Where two points are one, the first by address has it, so that all proxies have one ring.
+    this.#endpoints = endpoints.toSorted((a, b) => (a.address < b.address ? -1 : 1));
+    // Where there is nothing to choose, nothing is hashed.
+    const counts = endpoints.length > 1 ? pointCounts(this.#endpoints, minimumRingSize, maximumRingSize) : [];
+    const ring = new Float64Array(counts.reduce((total, count) => total + count, 0));
+    let at = 0;
+    counts.forEach((count, owner) => {
+      const { address } = this.#endpoints[owner]!;
+      const text = Buffer.alloc(Buffer.byteLength(address) + 1 + INDEX_BYTES);
+      const indexAt = text.write(`${address}_`);
+      for (let index = 0; index < count; index++) {
+        const point = hashBytes(text, indexAt + text.write(String(index), indexAt));
+        // Point and owner in one number: sorting needs no comparison of ours.
+        ring[at++] = point * counts.length + owner;
+      }
+    });
+    ring.sort();
+    this.#points = Uint32Array.from(ring, (both) => Math.floor(both / counts.length));
+    this.#owners = Uint32Array.from(ring, (both) => both % counts.length);
   }
 
   pick(hashInput: string | null, random: () => number): Endpoint | null {
-    if (this.#only !== null) return this.#only;
     const count = this.#points.length;
-    if (count === 0) return null;
+    if (count === 0) return this.#endpoints[0] ?? null;
     const hash = hashInput === null ? Math.floor(random() * 0x1_0000_0000) : hash32(hashInput);
     let low = 0;
     let high = count;
@@ -40,6 +49,15 @@ export class RingHashBalancer implements Balancer {
       if (this.#points[middle]! >= hash) high = middle;
       else low = middle + 1;
     }
-    return this.#owners[low === count ? 0 : low]!;
+    return this.#endpoints[this.#owners[low === count ? 0 : low]!]!;
   }
+}
+
+/** The lightest endpoint gets at least one point, the ring at least its minimum. */
+function pointCounts(endpoints: readonly Endpoint[], minimumRingSize: number, maximumRingSize: number): number[] {
+  const weights = endpoints.map((endpoint) => endpoint.weight);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const wanted = Math.max(minimumRingSize, Math.ceil(total / Math.min(...weights)));
+  const size = Math.min(wanted, maximumRingSize, LARGEST_RING);
+  return weights.map((weight) => Math.max(1, Math.round((size * weight) / total)));
 }

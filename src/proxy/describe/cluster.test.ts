@@ -39,6 +39,17 @@ describe('a cluster', () => {
     });
   });
 
+  it('says of a ring that would be too large that it is not', () => {
+    const { balancer, errors, notes } = read({
+      lbPolicy: 'RING_HASH',
+      ringHashLbConfig: { minimumRingSize: '8388608', maximumRingSize: '8388608' },
+    });
+    expect([errors, balancer.policy]).toEqual([[], 'ring_hash']);
+    expect(notes.map(({ message }) => message)).toEqual([
+      'minimumRingSize 8388608 is not applied: a ring has 262144 points at most',
+    ]);
+  });
+
   it('reads the pool from circuit breakers, HTTP/2 options and metadata', () => {
     const read1 = read({
       connectTimeout: '0.25s',

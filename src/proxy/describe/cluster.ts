@@ -1,4 +1,5 @@
 /** Cluster resources into the core's clusters; endpoints come from EDS, from the cluster itself or from DNS. */
+import { LARGEST_RING } from '../../metaprotocol/balancer/ring-hash.ts';
 import {
   type BalancerDescription,
   CLUSTER,
@@ -88,12 +89,15 @@ function readBalancer(cluster: Reader): BalancerDescription {
         return { policy: 'random' };
       case 'LEAST_REQUEST':
         return { policy: 'least_request', choiceCount: leastRequest?.number('choiceCount', 2, 2) ?? 2 };
-      case 'RING_HASH':
-        return {
-          policy: 'ring_hash',
-          minimumRingSize: ringHash?.number('minimumRingSize', 1_024, 1) ?? 1_024,
-          maximumRingSize: ringHash?.number('maximumRingSize', 8_388_608, 1) ?? 8_388_608,
-        };
+      case 'RING_HASH': {
+        const minimumRingSize = ringHash?.number('minimumRingSize', 1_024, 1) ?? 1_024;
+        if (minimumRingSize > LARGEST_RING)
+          ringHash!.note(
+            `minimumRingSize ${minimumRingSize} is not applied: a ring has ${LARGEST_RING} points at most`,
+          );
+        const maximumRingSize = ringHash?.number('maximumRingSize', LARGEST_RING, 1) ?? LARGEST_RING;
+        return { policy: 'ring_hash', minimumRingSize, maximumRingSize };
+      }
       default:
         cluster.error(
           `${policy} is not supported; expected ROUND_ROBIN, RANDOM, LEAST_REQUEST or RING_HASH`,
