@@ -203,7 +203,7 @@ export class ProxyProcess {
 
   #watchPlugins(): void {
     for (const { reference } of this.#groups.loaded) {
-      const watch = new PluginWatch(() => void this.#reload(reference, watch));
+      const watch = new PluginWatch({ clock: this.#clock, onChange: () => this.#reload(reference, watch) });
       watch.follow(this.#groups.filesOf(reference));
       this.#pluginWatches.push(watch);
     }

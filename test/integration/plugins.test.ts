@@ -297,6 +297,24 @@ describe('outside plugins', () => {
     expect((await one.echo(port)).headers.server).toBe('v1');
   });
 
+  it.each([
+    ['ends its thread as it is loaded', 'process.exit(4);'],
+    ['never finishes to load', 'await new Promise(() => {});'],
+    ['ends its thread when it is configured', 'plugin.codecs[0].parseOptions = () => process.exit(4);'],
+  ])('keep serving when the saved one %s', async (_how, change) => {
+    const one = bench();
+    const file = await one.plugin();
+    const { port } = await one.mesh(file, true);
+    const source = await readFile(file, 'utf8');
+    const lastReload = () => one.log.entries.findLast(([, , text]) => text.includes('reloaded'))?.[2];
+    await writeFile(file, `${source.replace('export default', 'const plugin =')}${change}\nexport default plugin;\n`);
+    await one.until(async () => lastReload() === 'plugin not reloaded, the one before goes on');
+    expect((await one.echo(port)).headers.server).toBe('v1');
+    await writeFile(file, source);
+    await one.until(async () => lastReload() === 'plugin reloaded');
+    expect((await one.echo(port)).headers.server).toBe('v1');
+  });
+
   it('keep serving when the saved file is broken, and say why', async () => {
     const one = bench();
     const file = await one.plugin();

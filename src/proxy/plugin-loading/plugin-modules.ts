@@ -3,9 +3,10 @@
  * file lies; a package is looked up where the operator stands; TypeScript works inside node_modules too.
  */
 import { readFileSync } from 'node:fs';
-import { registerHooks, stripTypeScriptTypes } from 'node:module';
+import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { stripTypes } from './strip-types.ts';
 
 const ENDING = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const OWN = new Map(
@@ -45,8 +46,7 @@ export class PluginModules {
         const isOutside = url.startsWith('file:') && !url.startsWith(product);
         if (isOutside && !isPackages) this.files.add(fileURLToPath(url));
         if (isPackages && /\.m?ts$/.test(url)) {
-          const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
-          return { format: 'module', source, shortCircuit: true };
+          return { format: 'module', source: stripTypes(fileURLToPath(url)), shortCircuit: true };
         }
         const { format } = context;
         if (!isOutside || format?.startsWith('commonjs') !== true || !isModule(url)) return next(url, context);
@@ -63,7 +63,7 @@ export class PluginModules {
   }
 
   #noteMissing(error: unknown): void {
-    const { code, url } = error as { readonly code?: unknown; readonly url?: unknown };
+    const { code, url } = Object(error) as { readonly code?: unknown; readonly url?: unknown };
     if (code === 'ERR_MODULE_NOT_FOUND' && typeof url === 'string' && url.startsWith('file:')) {
       this.files.add(fileURLToPath(url));
     }

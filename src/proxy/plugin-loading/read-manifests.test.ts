@@ -31,6 +31,14 @@ beforeAll(async () => {
   );
   await writeFile(join(directory, 'function.ts'), 'export default () => 2;\n');
   await writeFile(join(directory, 'ends.ts'), 'process.exit(3);\n');
+  await writeFile(join(directory, 'never.ts'), 'await new Promise(() => {});\n');
+  await writeFile(join(directory, 'null.js'), 'throw null;\n');
+  await writeFile(join(directory, 'typo.js'), '// one line\nconst a = ;\nexport default a;\n');
+  await writeFile(join(directory, 'imports-typo.js'), "export { default } from './typo.js';\n");
+  const changed = (change: string) => `import good from './codec.ts';\nexport default { ...good, ${change} };\n`;
+  await writeFile(join(directory, 'later-api.js'), changed("codecApi: '^9.0.0'"));
+  const thrift = "{ ...good.codecs[0], manifest: { ...good.codecs[0].manifest, name: 'thrift' } }";
+  await writeFile(join(directory, 'built-in.js'), changed(`codecs: [${thrift}]`));
   await writeFile(join(directory, 'throws.ts'), "// one line\nthrow new Error('no such luck');\n");
   await writeFile(join(directory, 'enum.ts'), 'enum Kind { Request }\nexport default Kind;\n');
   await writeFile(
@@ -70,7 +78,14 @@ describe('an outside plugin', () => {
     ],
     ['empty.ts', /its default export: actual an object .*, expected at least one codec or filter/],
     ['function.ts', /its default export: actual a function, expected an object of name, /],
-    ['ends.ts', /plugin ends\.ts: its thread ended: worker ended with code 3/],
+    ['ends.ts', /plugin ends\.ts: ended its thread with code 3/],
+    ['never.ts', /plugin never\.ts: waits for what never comes, in a top-level await/],
+    ['null.js', /plugin null\.js: it threw null/],
+    ['imports-typo.js', /plugin imports-typo\.js: file:.*\/typo\.js:2\n.*const a = ;/s],
+    ['./by-npm', /plugin \.\/by-npm: actual a folder, expected the file in it that exports the plugin/],
+    ['by-npm', /plugin by-npm: no package of that name is installed/],
+    ['later-api.js', /plugin later-api\.js: .* was written for codec API \^9\.0\.0, this is /],
+    ['built-in.js', /plugin built-in\.js: .*protocol thrift is already provided by plugin /],
     ['throws.ts', /plugin throws\.ts: no such luck \(.*throws\.ts:2:\d+\)/],
     ['enum.ts', /plugin enum\.ts: .*TypeScript enum is not supported/s],
     [

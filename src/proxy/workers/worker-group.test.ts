@@ -284,10 +284,18 @@ describe('WorkerGroup of a plugin', () => {
     expect(bench.clock.pendingTimers).toBe(0);
   });
 
+  it('is over when the first worker ends before it loaded the plugin', async () => {
+    const bench = new Bench(1, plugin, false);
+    bench.workers[0]!.die();
+    await expect(bench.group.loaded).rejects.toThrow(`plugin ${plugin.reference}: its thread ended: killed`);
+    expect(bench.workers).toHaveLength(1);
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
   it('does not wait for ever for a plugin to load', async () => {
     const bench = new Bench(1, plugin, false);
     bench.clock.advance(10_000);
-    await expect(bench.group.loaded).rejects.toThrow('not loaded within 10000 ms');
+    await expect(bench.group.loaded).rejects.toThrow(`plugin ${plugin.reference}: not loaded within 10000 ms`);
     await turns();
     expect(bench.workers).toHaveLength(1);
   });

@@ -62,6 +62,8 @@ interface Member {
   handle: WorkerHandle | null;
   watchdog: Watchdog | null;
   loading: TimerHandle | null;
+  /** Its plugin, where it has one. */
+  isLoaded: boolean;
   alive: boolean;
   /** Runs what the others run, and takes part in rounds. */
   joined: boolean;
@@ -168,6 +170,7 @@ export class WorkerGroup {
   /** Ends every worker at once. */
   async close(): Promise<void> {
     this.#ending = true;
+    this.#loaded.reject(new Error('closed before it was loaded'));
     for (const member of this.#members) member.handle?.terminate();
     while (this.#members.some((member) => member.alive)) await this.#changed.promise;
   }
@@ -195,6 +198,7 @@ export class WorkerGroup {
       handle: null,
       watchdog: null,
       loading: null,
+      isLoaded: this.#options.plugin === null,
       alive: true,
       joined: false,
       preparedRound: 0,
@@ -204,7 +208,7 @@ export class WorkerGroup {
     this.#members[index] = member;
     if (this.#options.plugin !== null) {
       member.loading = this.#options.clock.setTimer(LOAD_TIMEOUT_MS, () => {
-        this.#onRefused(member, new PluginRefused(`not loaded within ${LOAD_TIMEOUT_MS} ms`, []));
+        this.#refuse(member, this.#unloadable(`not loaded within ${LOAD_TIMEOUT_MS} ms`));
         member.handle?.terminate();
       });
     }
@@ -224,10 +228,11 @@ export class WorkerGroup {
   #onMessage(member: Member, message: FromWorker): void {
     switch (message.type) {
       case 'loaded':
+        member.isLoaded = true;
         this.#loaded.resolve(message.plugin);
         break;
       case 'refused':
-        this.#onRefused(member, new PluginRefused(message.reason, message.files));
+        this.#refuse(member, new PluginRefused(message.reason, message.files));
         break;
       case 'ready':
         member.loading?.cancel();
@@ -272,6 +277,8 @@ export class WorkerGroup {
     for (const answer of member.waiting.values()) answer(null);
     member.waiting.clear();
     this.#tellChange();
+    if (!member.isLoaded && this.#current === null && !this.#ending)
+      this.#refuse(member, this.#unloadable(`its thread ended: ${error?.message ?? 'terminated'}`));
     if (this.#ending) return;
     this.#options.restarts.add();
     const fields = { worker: member.index, error: error?.stack ?? 'terminated' };
@@ -298,13 +305,17 @@ export class WorkerGroup {
   }
 
   /** At the start the group has no use; later the file may be mended before the next start. */
-  #onRefused(member: Member, refusal: PluginRefused): void {
+  #refuse(member: Member, refusal: PluginRefused): void {
     if (this.#current === null) {
       this.#ending = true;
       this.#loaded.reject(refusal);
     } else {
       this.#options.log.error({ worker: member.name, reason: refusal.message }, 'plugin not loaded');
     }
+  }
+
+  #unloadable(reason: string): PluginRefused {
+    return new PluginRefused(`plugin ${this.#options.plugin?.reference}: ${reason}`, []);
   }
 
   /** A new worker first runs what the others run, however often that changes meanwhile. */

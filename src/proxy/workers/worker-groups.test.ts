@@ -19,12 +19,15 @@ class FakeGroup {
   issues: RuntimeIssue[] = [];
   failure: Error | null = null;
   isServing = true;
-  readonly loaded: Promise<LoadedPlugin>;
+  readonly #load = Promise.withResolvers<LoadedPlugin>();
+  readonly loaded = this.#load.promise;
 
   constructor(protocol: string | null) {
     const manifests = [{ name: protocol, aliases: [`${protocol}-alias`] }] as unknown as ProtocolManifest[];
     const plugin = { name: `${protocol}`, version: '1.0.0', manifests, files: [] };
-    this.loaded = protocol === 'bad' ? Promise.reject(new Error('no such file')) : Promise.resolve(plugin);
+    if (protocol === 'bad') this.#load.reject(new Error('no such file'));
+    else if (protocol !== 'slow') this.#load.resolve(plugin);
+    if (protocol === 'dying') this.failure = new Error('a worker ended while it prepared the change');
     this.loaded.catch(() => {});
   }
 
@@ -52,6 +55,7 @@ class FakeGroup {
 
   async close(): Promise<void> {
     this.said.push('close');
+    this.#load.reject(new Error('closed before it was loaded'));
   }
 }
 
@@ -73,7 +77,7 @@ const DESCRIPTION: RuntimeDescription = {
   clusters: [cluster('a'), cluster('b'), cluster('spare'), cluster('spare-echo', 'echo-rpc')],
 };
 
-async function bench(...protocols: string[]) {
+function groupsOf(...protocols: string[]) {
   const log = recordingLog();
   const made: FakeGroup[] = [];
   const next = [...protocols];
@@ -87,8 +91,13 @@ async function bench(...protocols: string[]) {
     log,
     drainDeadlineMs: 5_000,
   });
-  await groups.load();
   return { groups, log, made, next };
+}
+
+async function bench(...protocols: string[]) {
+  const made = groupsOf(...protocols);
+  await made.groups.load();
+  return made;
 }
 
 describe('WorkerGroups', () => {
@@ -166,7 +175,33 @@ describe('WorkerGroups', () => {
     ]);
   });
 
-  it('does not start with a plugin that cannot be loaded', async () => {
-    await expect(bench('bad')).rejects.toThrow('no such file');
+  it('keeps the plugin that runs when the new one dies of what runs', async () => {
+    const { groups, made, next, log } = await bench('echo-rpc');
+    await groups.prepare(DESCRIPTION);
+    await groups.commit();
+    next.push('dying');
+    expect(await groups.replace(groups.loaded[0]!.reference)).toBe(false);
+    expect(made[2]!.said).toEqual(['prepare spare,spare-echo', 'close']);
+    expect(log.entries.map(([, fields]) => fields)).toEqual([
+      { plugin: 'echo-rpc', reason: 'a worker ended while it prepared the change' },
+    ]);
+  });
+
+  it.each(['drain', 'close'] as const)('%s ends a reload: nobody takes over any more', async (how) => {
+    const { groups, made, next, log } = await bench('echo-rpc');
+    next.push('slow');
+    const replaced = groups.replace(groups.loaded[0]!.reference);
+    await (how === 'drain' ? groups.drain(0) : groups.close());
+    await groups.close();
+    expect(await replaced).toBe(false);
+    expect(made[2]!.said).toContain('close');
+    expect(log.entries).toEqual([]);
+  });
+
+  it('does not start with a plugin that cannot be loaded, and leaves none of the others', async () => {
+    const { groups, made } = groupsOf('echo-rpc', 'bad', 'slow');
+    await expect(groups.load()).rejects.toThrow('no such file');
+    await groups.close();
+    expect(made.map(({ said }) => said.includes('close'))).toEqual([true, true, true, true]);
   });
 });

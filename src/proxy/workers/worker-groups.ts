@@ -36,6 +36,9 @@ export class WorkerGroups {
   #plugins: PluginGroup[] = [];
   /** Replaced, and still with callers. */
   readonly #leaving = new Set<WorkerGroup>();
+  /** Made, and not among those that serve yet. */
+  readonly #starting = new Set<WorkerGroup>();
+  #ending = false;
   #lives = 0;
   /** Of plugins whose last reload failed: the files that it asked for. */
   readonly #refused = new Map<PluginReference, readonly string[]>();
@@ -52,6 +55,7 @@ export class WorkerGroups {
   /** Resolves when every plugin is loaded; rejects with the reason of the first that cannot be used. */
   async load(): Promise<void> {
     this.#plugins = await Promise.all(this.#options.plugins.map((reference) => this.#start(reference)));
+    this.#starting.clear();
     const doubled = doubledIn(this.#plugins);
     if (doubled !== null) throw new Error(doubled);
   }
@@ -107,39 +111,43 @@ export class WorkerGroups {
   async replace(reference: PluginReference): Promise<boolean> {
     const index = this.#plugins.findIndex((plugin) => plugin.reference === reference);
     const before = this.#plugins[index]!;
-    let next: PluginGroup;
     this.#refused.delete(reference);
+    let next: PluginGroup | null = null;
+    let fault: object | null;
     try {
       next = await this.#start(reference);
+      fault = await this.#takeOverFault(next, this.#plugins.with(index, next));
     } catch (error) {
       if (error instanceof PluginRefused) this.#refused.set(reference, error.files);
-      const fields = { plugin: reference.reference, reason: (error as Error).message };
-      this.#options.log.error(fields, 'plugin not reloaded, the one before goes on');
+      fault = { reason: (error as Error).message };
+    }
+    if (next === null || fault !== null || this.#ending) {
+      const fields = { plugin: reference.reference, ...fault };
+      if (!this.#ending) this.#options.log.error(fields, 'plugin not reloaded, the one before goes on');
+      await this.#giveUp(next?.group);
       return false;
     }
-    const plugins = this.#plugins.with(index, next);
-    const reason = doubledIn(plugins);
-    if (reason !== null) {
-      this.#options.log.error({ plugin: reference.reference, reason }, 'plugin not reloaded, the one before goes on');
-      await next.group.close();
-      return false;
-    }
-    if (this.#current !== null) {
-      const issues = await next.group.prepare(this.#partOf(this.#current, next, plugins));
-      if (issues.length > 0) {
-        this.#options.log.error({ plugin: reference.reference, issues }, 'plugin not reloaded, the one before goes on');
-        await next.group.close();
-        return false;
-      }
-      await next.group.commit();
-    }
-    this.#plugins = plugins;
+    this.#starting.delete(next.group);
+    this.#plugins = this.#plugins.with(index, next);
     this.#options.log.info({ plugin: next.loaded.name, version: next.loaded.version }, 'plugin reloaded');
     void this.#leave(before.group);
     return true;
   }
 
+  /** `next`, which is one of `plugins`, runs what the one before it does. Else why not; then it is of no use. */
+  async #takeOverFault(next: PluginGroup, plugins: readonly PluginGroup[]): Promise<object | null> {
+    const reason = doubledIn(plugins);
+    if (reason !== null) return { reason };
+    if (this.#current === null) return null;
+    const issues = await next.group.prepare(this.#partOf(this.#current, next, plugins));
+    if (issues.length > 0) return { issues };
+    if (!this.#ending) await next.group.commit();
+    return null;
+  }
+
+  /** Nothing is replaced any more. */
   async drain(deadlineMs: number): Promise<void> {
+    this.#ending = true;
     await Promise.all([...this.#groups(), ...this.#leaving].map((group) => group.drain(deadlineMs)));
   }
 
@@ -156,17 +164,25 @@ export class WorkerGroups {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#groups(), ...this.#leaving].map((group) => group.close()));
+    this.#ending = true;
+    await Promise.all([...this.#groups(), ...this.#leaving, ...this.#starting].map((group) => group.close()));
   }
 
   async #start(reference: PluginReference): Promise<PluginGroup> {
     const group = this.#options.createGroup(reference, this.#lives++);
+    this.#starting.add(group);
     try {
       return { reference, group, loaded: await group.loaded };
     } catch (error) {
-      await group.close();
+      await this.#giveUp(group);
       throw error;
     }
+  }
+
+  async #giveUp(group: WorkerGroup | undefined): Promise<void> {
+    if (group === undefined) return;
+    await group.close();
+    this.#starting.delete(group);
   }
 
   async #leave(group: WorkerGroup): Promise<void> {

@@ -1,6 +1,7 @@
 /** Entry of a worker thread: a data plane with the built-in plugins, and perhaps an outside one, answering to the main thread. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../../metaprotocol/clock.ts';
+import { ConfigError } from '../../metaprotocol/config-error.ts';
 import { Registry } from '../../metaprotocol/registry.ts';
 import { DataPlane } from '../../metaprotocol/runtime.ts';
 import { PluginModules } from '../plugin-loading/plugin-modules.ts';
@@ -25,6 +26,12 @@ const { reusePort, ticketKeys, plugin } = workerData as WorkerStart;
 /** null: refused. */
 async function registryWith({ reference, directory }: PluginReference): Promise<Registry | null> {
   const modules = new PluginModules();
+  const refuse = (reason: string) => post({ type: 'refused', reason, files: [...modules.files] });
+  const onExit = (code: number) => {
+    const how = code === 0 ? 'waits for what never comes, in a top-level await' : `ended its thread with code ${code}`;
+    refuse(`plugin ${reference}: ${how}`);
+  };
+  process.once('exit', onExit);
   try {
     // Schemas take their time and memory: only the threads that check a plugin load them.
     const { loadPlugin } = await import('../plugin-loading/load-plugin.ts');
@@ -35,17 +42,24 @@ async function registryWith({ reference, directory }: PluginReference): Promise<
     post({ type: 'loaded', plugin: { name, version, manifests, files: [...modules.files] } });
     return registry;
   } catch (error) {
-    post({ type: 'refused', reason: (error as Error).message, files: [...modules.files] });
+    const { message } = error as Error;
+    refuse(error instanceof ConfigError ? `plugin ${reference}: ${message}` : message);
     return null;
+  } finally {
+    process.off('exit', onExit);
   }
 }
 
-const registry = plugin === null ? new Registry(builtInPlugins()) : await registryWith(plugin);
-if (registry !== null) {
+async function start(): Promise<void> {
+  const registry = plugin === null ? new Registry(builtInPlugins()) : await registryWith(plugin);
+  if (registry === null) return;
   const createDataPlane = (options: ConstructorParameters<typeof DataPlane>[0]) => new DataPlane(options);
   const session = new WorkerSession(
     { registry, clock: new SystemClock(), reusePort, ticketKeys, createDataPlane },
     post,
   );
-  port.on('message', (message: ToWorker) => session.onMessage(message));
+  parentPort?.on('message', (message: ToWorker) => session.onMessage(message));
 }
+
+// Not awaited: Node would print a warning of its own where a plugin's load never ends.
+void start();

@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { FakeClock } from '../../../test/harness/fake-clock.ts';
+import { PluginWatch } from './plugin-watch.ts';
+
+const FOLDER = import.meta.dirname;
+const turn = () => new Promise(setImmediate);
+
+function bench() {
+  const clock = new FakeClock();
+  const running: (() => void)[] = [];
+  let save: (name: string | null) => void = () => {};
+  let closed = 0;
+  const watch = new PluginWatch({
+    clock,
+    onChange: () => new Promise((resolve) => running.push(resolve)),
+    watchFolder: (_folder, onEvent) => {
+      save = onEvent;
+      return { close: () => closed++ };
+    },
+  });
+  watch.follow([`${FOLDER}/codec.ts`]);
+  return { clock, running, watch, save: (name: string | null) => save(name), closed: () => closed };
+}
+
+it('tells once of several events, when they are over, and of no other file', () => {
+  const { clock, running, save } = bench();
+  save('codec.ts~');
+  save(null);
+  clock.advance(100);
+  expect(running).toHaveLength(0);
+  save('codec.ts');
+  clock.advance(40);
+  save('codec.ts');
+  clock.advance(40);
+  expect(running).toHaveLength(0);
+  clock.advance(10);
+  expect(running).toHaveLength(1);
+});
+
+it('tells of saves during a reload once, after it', async () => {
+  const { clock, running, save } = bench();
+  save('codec.ts');
+  clock.advance(50);
+  for (let saves = 0; saves < 5; saves++) {
+    save('codec.ts');
+    clock.advance(60);
+  }
+  expect(running).toHaveLength(1);
+  running[0]!();
+  await turn();
+  clock.advance(50);
+  expect(running).toHaveLength(2);
+  running[1]!();
+  await turn();
+  clock.advance(1_000);
+  expect(running).toHaveLength(2);
+});
+
+it('is over when it is closed, also where a reload is not', async () => {
+  const { clock, running, watch, save, closed } = bench();
+  save('codec.ts');
+  clock.advance(50);
+  save('codec.ts');
+  watch.close();
+  running[0]!();
+  await turn();
+  watch.follow([`${FOLDER}/codec.ts`]);
+  save('codec.ts');
+  clock.advance(1_000);
+  expect([running.length, closed(), clock.pendingTimers]).toEqual([1, 1, 0]);
+});
