@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { RE2JS } from 're2js';
+import { describe, expect, it, vi } from 'vitest';
 import { findingsOf, RULE, router, SERVICE, TestMesh, to } from '../../../test/harness/control-mesh.ts';
+import type { AttributeMatch, Route } from '../translate/mesh.ts';
+import { findUnreachableRoutes } from './route-findings.ts';
 
 function unreachable(...matches: string[]): string[] {
   const routes = matches.map((match) => `{ ${match === '' ? '' : `match: { ${match} }, `}${to('v1')} }`).join(', ');
@@ -63,5 +66,38 @@ describe('findUnreachableRoutes', () => {
       'warning r.yaml:7 spec.routes[1]: route 0 has the name gold too: logs and statistics cannot tell them apart',
       'warning r.yaml:7 spec.routes[3]: route 2 has the name route-3 too: logs and statistics cannot tell them apart',
     ]);
+  });
+});
+
+describe('tables of many routes', () => {
+  const asked = (test: AttributeMatch['test']): Route => ({
+    name: 'r',
+    match: [{ key: 'a', test, negated: false }],
+    destinations: [],
+    mirrors: [],
+    timeoutMs: 0,
+    requestMutation: { set: [], add: [], remove: [] },
+    responseMutation: { set: [], add: [], remove: [] },
+    filterOptions: {},
+  });
+  const exact = (value: string, ignoreCase = false) => asked({ kind: 'exact', value, ignoreCase });
+  const prefix = (value: string, ignoreCase = false) => asked({ kind: 'prefix', value, ignoreCase });
+  const found = (...routes: Route[]) => findUnreachableRoutes(routes).map(({ index }) => index);
+
+  it('try regular expressions on a bounded number of values, each compiled once', () => {
+    const compile = vi.spyOn(RE2JS, 'compile');
+    const matches = vi.spyOn(RE2JS.prototype, 'matches');
+    const regexes = Array.from({ length: 300 }, (_, at) => asked({ kind: 'regex', value: `x${at}` }));
+    const values = Array.from({ length: 300 }, (_, at) => exact(`y${at}`));
+    expect(found(...regexes, ...values, exact('y299'))).toEqual([600]);
+    expect([compile.mock.calls.length, matches.mock.calls.length]).toEqual([300, 20_000]);
+    vi.restoreAllMocks();
+  });
+
+  it('tell apart what asks for a value in any case', () => {
+    expect(found(exact('get'), exact('get', true), exact('GET', true))).toEqual([2]);
+    expect(found(exact('get', true), exact('Get'), prefix('get'))).toEqual([1]);
+    expect(found(prefix('get', true), exact('GETTER'), prefix('Gets', true), prefix('ge', true))).toEqual([1, 2]);
+    expect(found(prefix('get'), prefix('getter', true))).toEqual([]);
   });
 });
