@@ -28,6 +28,17 @@ export const duration = z
   }, `0s, or a duration from 1ms to ${LONGEST_DURATION_H}h`);
 export const hostName = z.string().refine(isHostName, 'a host name of dot-separated labels');
 export const dnsLabel = z.string().refine((text) => LABEL.test(text), 'a DNS label: at most 63 of a-z, 0-9 and -');
+/** Empty: the default one. */
+export const namespace = z
+  .string()
+  .refine((text) => text === '' || LABEL.test(text), 'a DNS label: at most 63 of a-z, 0-9 and -');
+/** As Kubernetes names resources; identities are told apart by / between their parts. */
+export const resourceName = z
+  .string()
+  .refine(
+    (text) => text.length <= 253 && text.split('.').every((part) => LABEL.test(part)),
+    'a name of at most 253 of a-z, 0-9, - and .',
+  );
 /** Names of ports and subsets, which Istio takes in any case and which stand in names of clusters. */
 export const memberName = z.string().refine((text) => LABEL_OF_ANY_CASE.test(text), ANY_CASE_LABEL);
 /** That a route names; empty, as protobuf's default: the whole service. */

@@ -1,6 +1,7 @@
 /** KindDefinition: what the control plane knows of one kind of resource, apart from what it does with it. */
 import { z } from 'zod';
 import { isRecord } from '../../schema/describe.ts';
+import { namespace, resourceName } from './fields.ts';
 import { type FieldPath, type Finding, findingAt, type ResourceDocument } from './resource.ts';
 
 /** A field that the schema accepts and nothing acts on yet. */
@@ -21,8 +22,8 @@ export interface KindDefinition<S> {
 }
 
 const metadataSchema = z.looseObject({
-  name: z.string().min(1),
-  namespace: z.string().nullish(),
+  name: resourceName,
+  namespace: namespace.nullish(),
   labels: z.record(z.string(), z.string()).nullish(),
   annotations: z.record(z.string(), z.string()).nullish(),
   creationTimestamp: z.string().nullish(),

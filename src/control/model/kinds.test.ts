@@ -124,6 +124,23 @@ describe('MetaRouter', () => {
   });
 });
 
+describe('every kind', () => {
+  it.each([
+    ['name: a/b', 'metadata.name: actual "a/b", expected a name of at most 253 of a-z, 0-9, - and .'],
+    ['name: -a', 'metadata.name: actual "-a", expected a name of at most 253 of a-z, 0-9, - and .'],
+    ['name: a, namespace: b/c', 'metadata.namespace: actual "b/c", expected a DNS label: at most 63 of a-z, 0-9 and -'],
+    ['name: a, namespace: B', 'metadata.namespace: actual "B", expected a DNS label: at most 63 of a-z, 0-9 and -'],
+  ])('has names that tell resources apart: not { %s }', (metadata, expected) => {
+    const text = router(`[{ ${to('v1')} }]`).replace('name: echo, namespace: shop', metadata);
+    expect(findings({ 'r.yaml': text })).toEqual([`error ${expected}`]);
+  });
+
+  it('may leave the namespace empty', () => {
+    const text = router(`[{ ${to('v1')} }]`).replace('namespace: shop', "namespace: ''");
+    expect(findings({ 'r.yaml': text })).toEqual([]);
+  });
+});
+
 describe('ServiceEntry', () => {
   it.each([
     [SERVICE.replace('  resolution: STATIC\n', ''), 'expected no endpoints with resolution NONE'],
