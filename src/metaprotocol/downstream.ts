@@ -9,6 +9,7 @@ import type { FilterChain } from './chain.ts';
 import type { ServerCodec, Sink } from './codec.ts';
 import { Reset } from './codec.ts';
 import type { Core } from './core.ts';
+import type { Departing } from './departures.ts';
 import { textOf } from './error-text.ts';
 import type { ConnectionInfo } from './filter.ts';
 import { GuardedCodec } from './guarded-codec.ts';
@@ -52,7 +53,15 @@ export interface DownstreamOwner {
 }
 
 export class DownstreamConnection
-  implements Sink<RequestMessage>, WireHandler, Flushable, WatchedCaller, BoundCaller, AnswersOwner, TimedStreams
+  implements
+    Sink<RequestMessage>,
+    WireHandler,
+    Flushable,
+    WatchedCaller,
+    BoundCaller,
+    AnswersOwner,
+    TimedStreams,
+    Departing
 {
   readonly core: Core;
   readonly info: ConnectionInfo;
@@ -78,6 +87,7 @@ export class DownstreamConnection
   #reading = true;
   /** No further streams are wanted: it closes behind the last answer. */
   #closing = false;
+  #drainAnnounced = false;
   #peerEnded = false;
   #lingering = false;
   #lingeredBytes = 0;
@@ -399,14 +409,22 @@ export class DownstreamConnection
   /** Asks the caller to go: no new streams, and the connection ends behind the last answer. */
   drain(): void {
     if (this.closed || this.#closing) return;
+    this.announceDrain();
     this.#closing = true;
+    this.#markDirty();
+  }
+
+  /** Tells the caller where the protocol has a word for it: in HTTP with the next answer. What it asks meanwhile is answered. */
+  announceDrain(): void {
+    if (this.closed || this.#closing || this.#drainAnnounced) return;
+    this.#drainAnnounced = true;
     this.#guarded.goAway();
     this.#markDirty();
   }
 
-  /** How long nothing was asked; 0 while a stream runs. */
+  /** How long nothing was asked; 0 while a stream runs, or a head is on its way. */
   get quietMs(): number {
-    return this.#streams.size === 0 ? this.core.clock.nowMs() - this.#watch.quietSinceMs : 0;
+    return this.#streams.size === 0 && !this.midHead ? this.core.clock.nowMs() - this.#watch.quietSinceMs : 0;
   }
 
   /** At once, streams included. */

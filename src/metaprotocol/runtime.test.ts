@@ -115,10 +115,13 @@ describe('swap', () => {
     mesh.settle();
     mesh.apply({ ...mesh.describe(), listeners: [], version: '2' });
     mesh.settle();
+    expect([busy.closed, idle.closed]).toEqual([false, false]);
+    mesh.advance(300);
     expect([busy.closed, idle.closed]).toEqual([false, true]);
     mesh.upstream().connection.sendLines('+1');
     mesh.settle();
     expect(busy.takeLines()).toEqual(['>goaway', '+1']);
+    mesh.advance(300);
     expect(busy.closed).toBe(true);
     for (const caller of [busy, idle]) caller.end();
     mesh.settle();

@@ -8,6 +8,7 @@ import { type Clock, EventClock } from './clock.ts';
 import type { CompiledChain, CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
 import { compileRuntime } from './compile.ts';
 import type { Core, Log } from './core.ts';
+import { Departures, PATIENCE_MS } from './departures.ts';
 import type { RuntimeDescription } from './description.ts';
 import type { DownstreamOwner } from './downstream.ts';
 import { DownstreamConnection } from './downstream.ts';
@@ -94,6 +95,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   readonly #sockets = new Map<string, BoundSocket>();
   #current: Runtime = EMPTY_RUNTIME;
   #draining = false;
+  readonly #departures: Departures;
 
   constructor(options: DataPlaneOptions) {
     this.#options = options;
@@ -108,6 +110,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
       stats: options.stats,
       log: options.log,
     };
+    this.#departures = new Departures(this.#core.clock);
   }
 
   /** Any issue: `prepared` is null and nothing was kept open. */
@@ -223,23 +226,27 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   }
 
   /**
-   * No new connections; callers are asked to go; what runs finishes, at most until the deadline. With `quietMs` a caller is asked only
-   * when it was quiet for that long, or a moment before the deadline: where the protocol has no goodbye, a request on its way would be lost.
+   * No new connections; callers are asked to go; what runs finishes, at most until the deadline. With `quietMs` a caller is told nothing
+   * before it was quiet for that long, or a moment before the deadline: somebody else takes over, one by one.
    */
   async drain(deadlineMs: number, quietMs = 0): Promise<void> {
-    // Closing a socket resets what the kernel has accepted for it: where another takes over, that is taken in first.
-    if (quietMs > 0) for (let poll = 0; poll < 2; poll++) await new Promise((resolve) => setImmediate(resolve));
+    // Closing a socket resets what the kernel has accepted for it: that is taken in first.
+    for (let poll = 0; poll < 2 && this.#sockets.size > 0; poll++)
+      await new Promise((resolve) => setImmediate(resolve));
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
     const { clock } = this.#core;
-    const endMs = clock.nowMs() + deadlineMs;
-    // Nothing was asked over them yet.
-    if (quietMs === 0) this.#endAdmissions();
+    const startMs = clock.nowMs();
+    const endMs = startMs + deadlineMs;
+    const lastCallsMs = Math.min(LAST_CALLS_MS, deadlineMs / 2);
+    if (quietMs === 0) for (const connection of [...this.#connections]) this.#departures.add(connection);
     while (this.#connections.size + this.#admissions.size > 0 && clock.nowMs() < endMs) {
-      const isLate = clock.nowMs() >= endMs - LAST_CALLS_MS;
-      for (const connection of [...this.#connections]) {
-        if (quietMs === 0 || isLate || connection.quietMs >= quietMs) connection.drain();
+      const isLate = clock.nowMs() >= endMs - lastCallsMs;
+      // Nothing was asked over them yet.
+      if (quietMs === 0 && (isLate || clock.nowMs() >= startMs + PATIENCE_MS)) this.#endAdmissions();
+      for (const connection of isLate || quietMs > 0 ? [...this.#connections] : []) {
+        if (isLate || connection.quietMs >= quietMs) connection.drain();
       }
       await new Promise<void>((resolve) => clock.setTimer(DRAIN_POLL_MS, resolve));
     }
@@ -252,6 +259,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
     this.#endAdmissions();
+    this.#departures.close();
     for (const connection of [...this.#connections]) connection.close(Status.draining);
     for (const state of this.#clusterStates.values()) state.close();
     this.#clusterStates.clear();
@@ -290,7 +298,8 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
     countTls(connection, 1);
     connection.open();
     // Agreeing on TLS took its time.
-    if (chain.generation !== this.#current.generation && this.#successor(connection) === undefined) connection.drain();
+    const isLate = chain.generation !== this.#current.generation && this.#successor(connection) === undefined;
+    if (isLate || this.#draining) this.#departures.add(connection);
   }
 
   onAdmissionOver(admission: Admission): void {
@@ -318,7 +327,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
     }
     // Connections whose listener or codec is no more end behind their answers.
     for (const connection of [...this.#connections]) {
-      if (this.#successor(connection) === undefined) connection.drain();
+      if (this.#successor(connection) === undefined) this.#departures.add(connection);
     }
   }
 

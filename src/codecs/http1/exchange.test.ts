@@ -359,24 +359,6 @@ describe('callers that go', () => {
   });
 });
 
-describe('a draining proxy', () => {
-  it('asks callers to leave with the answer that runs, and lets it end', () => {
-    const { mesh, caller } = start();
-    const idle = mesh.newCaller();
-    caller.send(GET('/'));
-    mesh.settle();
-    void mesh.plane.drain(1_000);
-    mesh.settle();
-    expect([idle.closed, caller.closed]).toEqual([true, false]);
-    mesh.upstream().connection.send(OK('ok'));
-    mesh.settle();
-    expect(caller.text).toBe('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nconnection: close\r\n\r\nok');
-    expectLeft(mesh, caller);
-    idle.end();
-    mesh.settle();
-  });
-});
-
 describe('tunnels', () => {
   const UPGRADE = GET('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n');
 

@@ -105,17 +105,23 @@ describe('while a connection is inspected', () => {
     apply({ v2: {} });
     caller.send('T a\n');
     mesh.settle();
-    expect([caller.takeLines(), caller.closed]).toEqual([['>goaway', '+v-a'], true]);
+    expect(caller.takeLines()).toEqual(['>goaway', '+v-a']);
+    mesh.advance(300);
+    expect(caller.closed).toBe(true);
     caller.end();
   });
 
-  it('a drain ends it at once', async () => {
+  it('a drain ends it soon', async () => {
     const { mesh } = bench();
     const caller = mesh.newCaller();
     caller.send('GE');
     mesh.settle();
-    const drained = mesh.plane.drain(1_000);
-    mesh.advance(50);
+    const drained = mesh.plane.drain(600);
+    expect(caller.closed).toBe(false);
+    for (let turn = 0; turn < 18; turn++) {
+      mesh.advance(20);
+      await Promise.resolve();
+    }
     await drained;
     mesh.settle();
     expect([caller.closed, mesh.log]).toEqual([true, []]);
