@@ -143,6 +143,36 @@ describe('split requests', () => {
     expect(mset.merge([ownAnswer('+OK\r\n'), ownAnswer('+OK\r\n')]).raw!.toString()).toBe('+OK\r\n');
   });
 
+  it('join values of every type, and never what is no list of them', () => {
+    const split = requestOf('MGET', 'a1', 'b1', 'a2').split(byFirstLetter)!;
+    const join = (...texts: string[]) => split.merge(texts.map((text) => ownAnswer(text))).raw!.toString();
+    const types = [
+      '%1\r\n+k\r\n~1\r\n#t\r\n',
+      ',1.5\r\n',
+      '(12345678901234567890\r\n',
+      '=5\r\ntxt:x\r\n',
+      '!3\r\nERR\r\n',
+    ];
+    const nested = [...types, '|1\r\n+ttl\r\n:9\r\n$1\r\nx\r\n', '*?\r\n:1\r\n.\r\n', '$?\r\n;2\r\nab\r\n;0\r\n'];
+    for (const value of nested) {
+      const joined = `*3\r\n${value}$1\r\nb\r\n${value}`;
+      expect(join(`*2\r\n${value}${value}`, '*1\r\n$1\r\nb\r\n')).toBe(joined);
+      expect(join(`*?\r\n${value}${value}.\r\n`, '*1\r\n$1\r\nb\r\n')).toBe(joined);
+    }
+    const error = '-ERR upstream_malformed: an endpoint answered its part with something else\r\n';
+    for (const odd of [
+      '$1\r\nx\r\n',
+      '*1\r\n$1\r\nx\r\n',
+      '*3\r\n:1\r\n:2\r\n:3\r\n',
+      '*-1\r\n',
+      '%1\r\n:1\r\n:2\r\n',
+    ]) {
+      expect(join(odd, '*1\r\n$1\r\nb\r\n')).toBe(`*3\r\n${error}$1\r\nb\r\n${error}`);
+    }
+    const exists = requestOf('EXISTS', 'a', 'b').split(byFirstLetter)!;
+    expect(exists.merge([ownAnswer(':1\r\n'), ownAnswer('$-1\r\n')]).raw!.toString()).toBe(error);
+  });
+
   it('leave alone what one endpoint can answer, or the server has to refuse', () => {
     expect(requestOf('MGET', 'a1', 'a2').split(byFirstLetter)).toBeNull();
     expect(requestOf('GET', 'a').split(byFirstLetter)).toBeNull();

@@ -5,6 +5,8 @@ import { CR, LengthLine, LF, LINE_BAD, LINE_MORE, Type } from './wire.ts';
 
 const QUESTION = 0x3f;
 const STRETCH_BYTES = 1_024;
+/** `*?\r\n` */
+const STREAMED_HEAD_BYTES = 4;
 /** A level whose end is marked instead of counted. */
 const UNTIL_END = -1;
 
@@ -181,11 +183,12 @@ export class ReplyMeter implements FrameMeter {
 export function elementOffsets(bytes: Buffer, from: number, to: number): number[] | null {
   if (bytes[from] !== Type.Array) return null;
   const length = new LengthLine();
-  let at = length.read(bytes, from + 1, to);
+  const isStreamed = bytes[from + 1] === QUESTION;
+  let at = isStreamed ? from + STREAMED_HEAD_BYTES : length.read(bytes, from + 1, to);
   if (at < 0 || length.value < 0) return null;
   const meter = new ReplyMeter({ nestingLimit: Number.MAX_SAFE_INTEGER, frameLimitBytes: Number.MAX_SAFE_INTEGER });
   const offsets = [at];
-  for (let index = 0; index < length.value; index++) {
+  for (let index = 0; isStreamed ? bytes[at] !== Type.End : index < length.value; index++) {
     at += meter.measure(bytes, at, to);
     offsets.push(at);
   }

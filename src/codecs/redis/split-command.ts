@@ -4,8 +4,9 @@ import type { Command } from './commands.ts';
 import { hashTag } from './keys.ts';
 import { ownAnswer, RedisRequest, type RedisResponse } from './message.ts';
 import { elementOffsets } from './reply-meter.ts';
-import { commandBytes } from './wire.ts';
+import { commandBytes, Type } from './wire.ts';
 
+const NOT_JOINED = Buffer.from('-ERR upstream_malformed: an endpoint answered its part with something else\r\n');
 const CROSS_SLOT = "-CROSSSLOT Keys in request don't hash to the same endpoint\r\n";
 
 /** null: all keys belong to one endpoint. */
@@ -53,17 +54,20 @@ function mergeAnswers(
   places: readonly (readonly number[])[],
   answers: readonly RedisResponse[],
 ): ResponseMessage {
-  const error = answers.find((answer) => answer.isError);
   if (join === 'values') return mergeValues(count, places, answers);
+  const error = answers.find((answer) => answer.isError);
   if (error !== undefined) return error;
   if (join === 'ok') return answers[0]!;
   let sum = 0;
-  for (const { bytes, from, to, valueAt } of answers)
+  for (const answer of answers) {
+    if (answer.type !== Type.Integer) return ownAnswer(NOT_JOINED);
+    const { bytes, from, to, valueAt } = answer;
     sum += Number(bytes.toString('latin1', from + valueAt + 1, to - 2));
+  }
   return ownAnswer(`:${sum}\r\n`);
 }
 
-/** In the order of the keys; the error of a failed part stands in each of its places. */
+/** In the order of the keys; the error of a failed part, or of one that is no list of as many, stands in each of its places. */
 function mergeValues(
   count: number,
   places: readonly (readonly number[])[],
@@ -73,11 +77,11 @@ function mergeValues(
   for (const [part, answer] of answers.entries()) {
     const { bytes, from, to, valueAt } = answer;
     const offsets = elementOffsets(bytes, from + valueAt, to);
-    const whole = bytes.subarray(from + valueAt, to);
-    for (const [index, position] of places[part]!.entries()) {
-      const begin = offsets?.[index];
-      const end = offsets?.[index + 1];
-      values[position] = begin === undefined || end === undefined ? whole : bytes.subarray(begin, end);
+    const positions = places[part]!;
+    const fits = offsets !== null && offsets.length === positions.length + 1;
+    const error = answer.isError ? bytes.subarray(from + valueAt, to) : NOT_JOINED;
+    for (const [index, position] of positions.entries()) {
+      values[position] = fits ? bytes.subarray(offsets[index]!, offsets[index + 1]!) : error;
     }
   }
   return ownAnswer(Buffer.concat([Buffer.from(`*${count}\r\n`), ...values]));
