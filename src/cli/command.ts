@@ -9,8 +9,8 @@ export interface Command {
   readonly summary: string;
   /** Whole help text: usage, options, examples. */
   readonly help: string;
-  /** `signal` ends commands that run until they are told to stop. Gives the exit code. */
-  run(argv: readonly string[], signal: AbortSignal): Promise<number>;
+  /** Commands that end in order ask for `stopSignal` as soon as they have something to end. Gives the exit code. */
+  run(argv: readonly string[], stopSignal: () => AbortSignal): Promise<number>;
 }
 
 /** Its text is shown with the command's usage; exit code 2. */

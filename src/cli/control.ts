@@ -24,7 +24,7 @@ Examples:
   meltemi control -f config
   meltemi control -f config --listen 0.0.0.0:15010 --insecure
 `,
-  async run(argv, signal) {
+  async run(argv, stopSignal) {
     const values = readOptions(argv, {
       file: { type: 'string', short: 'f', multiple: true },
       listen: { type: 'string', default: '127.0.0.1:15010' },
@@ -44,11 +44,12 @@ Examples:
       accessLogFile: values['access-log'],
       stateDirectory: values['state-dir'],
     });
+    const stopped = stopSignal();
     const { xdsAddress, adminAddress } = controlPlane;
     process.stdout.write(
       `control plane: xDS ${writeAddress(xdsAddress)}, admin http://${writeAddress(adminAddress!)}\n`,
     );
-    await untilAborted(signal);
+    await untilAborted(stopped);
     await controlPlane.close();
     return ExitCode.Ok;
   },

@@ -29,10 +29,10 @@ Examples:
   meltemi demo thrift
   meltemi demo thrift --check
 `,
-  run([name, ...argv], signal) {
+  run([name, ...argv], stopSignal) {
     if (name !== 'thrift') throw new UsageError(`${name ?? 'nothing'}: expected the name of a demo: thrift`);
     const { check } = readOptions(argv, { check: { type: 'boolean', default: false } });
-    return runThriftDemo({ check, startMesh: startDemoMesh, output: process.stdout, signal });
+    return runThriftDemo({ check, startMesh: startDemoMesh, output: process.stdout, signal: stopSignal() });
   },
 };
 

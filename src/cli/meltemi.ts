@@ -1,4 +1,6 @@
 /** The command line: finds the command, runs it, and turns what comes of it into an exit code. */
+
+import { nearMiss } from '../schema/near-miss.ts';
 import { codecCommand } from './codec/codec-command.ts';
 import { type Command, ExitCode, UsageError } from './command.ts';
 import { controlCommand } from './control.ts';
@@ -32,7 +34,7 @@ ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\
 Exit codes: 0 done, 1 failed, 2 called wrongly.
 `;
 
-async function main([name, ...argv]: readonly string[], signal: AbortSignal): Promise<number> {
+async function main([name, ...argv]: readonly string[]): Promise<number> {
   if (name === '--version' || name === '-v') {
     process.stdout.write(`${productVersion()}\n`);
     return ExitCode.Ok;
@@ -41,9 +43,10 @@ async function main([name, ...argv]: readonly string[], signal: AbortSignal): Pr
   const wanted = isHelp ? argv[0] : name;
   const command = COMMANDS.find((candidate) => candidate.name === wanted);
   if (wanted !== undefined && command === undefined) {
-    process.stderr.write(
-      `meltemi: unknown command ${wanted}; expected one of ${COMMANDS.map((one) => one.name).join(', ')}\n`,
-    );
+    const names = COMMANDS.map((one) => one.name);
+    const meant = nearMiss(wanted, names);
+    const hint = meant === null ? '' : ` (did you mean ${meant}?)`;
+    process.stderr.write(`meltemi: unknown command ${wanted}; expected one of ${names.join(', ')}${hint}\n`);
     return ExitCode.Usage;
   }
   if (command === undefined || isHelp || argv.includes('--help') || argv.includes('-h')) {
@@ -51,7 +54,7 @@ async function main([name, ...argv]: readonly string[], signal: AbortSignal): Pr
     return name === undefined ? ExitCode.Usage : ExitCode.Ok;
   }
   try {
-    return await command.run(argv, signal);
+    return await command.run(argv, stopSignal);
   } catch (error) {
     const isUsage = error instanceof UsageError;
     process.stderr.write(`meltemi ${command.name}: ${(error as Error).message}\n`);
@@ -60,8 +63,8 @@ async function main([name, ...argv]: readonly string[], signal: AbortSignal): Pr
   }
 }
 
-/** Sets the exit code. Not process.exit: what is still being written to a pipe would be lost. */
-export async function meltemi(): Promise<void> {
+/** From now on a signal asks to stop; before it just ends the process. */
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
@@ -70,5 +73,10 @@ export async function meltemi(): Promise<void> {
       stop.abort();
     });
   }
-  process.exitCode = await main(process.argv.slice(2), stop.signal);
+  return stop.signal;
+}
+
+/** Sets the exit code. Not process.exit: what is still being written to a pipe would be lost. */
+export async function meltemi(): Promise<void> {
+  process.exitCode = await main(process.argv.slice(2));
 }

@@ -30,6 +30,17 @@ describe('options', () => {
     expect(() => readInteger('1.5', '--workers', 1, 256)).toThrow(UsageError);
   });
 
+  it.each([
+    ['--fil', '--fil: an unknown option (did you mean --file?)'],
+    ['--worker=2', '--worker: an unknown option (did you mean --workers?)'],
+    ['--wrokers=2', '--wrokers: an unknown option (did you mean --workers?)'],
+    ['-x', '-x: an unknown option'],
+    ['stray', 'stray: expected options only, such as -f stray'],
+  ])('that nobody knows are refused with what was meant: %s', (word, message) => {
+    const options = { file: { type: 'string', short: 'f' }, workers: { type: 'string' } } as const;
+    expect(() => readOptions([word], options)).toThrow(new UsageError(message));
+  });
+
   it('say who a proxy is', () => {
     const argv =
       '--id p --ip 10.0.0.7 --ip ::2 --label app=wind --label a=b=c --locality r/z --workers 2 --drain-time 3';

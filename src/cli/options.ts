@@ -3,18 +3,47 @@ import { existsSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Address } from '../metaprotocol/filter.ts';
 import { LOG_LEVELS, type LogLevel } from '../proxy/process-log.ts';
+import { nearMiss } from '../schema/near-miss.ts';
 import { UsageError } from './command.ts';
+import { configFileArguments } from './config-file.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
-type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
+export type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
 
-/** Throws UsageError for what nobody knows. */
+/** Throws UsageError for what nobody knows. An option `config` names a file with more of them; the command line's own go before. */
 export function readOptions<const O extends Options>(argv: readonly string[], options: O): Values<O> {
+  const { values, positionals, names } = readArguments(argv, options);
+  if (positionals.length > 0)
+    throw new UsageError(`${positionals.join(' ')}: expected options only, such as -f ${positionals[0]}`);
+  const { config } = values as { readonly config?: unknown };
+  if (!Object.hasOwn(options, 'config') || typeof config !== 'string') return values;
+  const others = configFileArguments(config, options).filter(({ name }) => !names.has(name));
+  return readArguments([...others.map(({ argument }) => argument), ...argv], options).values;
+}
+
+/** Options, what stands besides, and the names of the options that were given. Throws UsageError for options that nobody knows. */
+export function readArguments<const O extends Options>(
+  argv: readonly string[],
+  options: O,
+): { readonly values: Values<O>; readonly positionals: readonly string[]; readonly names: ReadonlySet<string> } {
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values as Values<O>;
+    const parsed = parseArgs({ args: [...argv], options, strict: true, allowPositionals: true, tokens: true });
+    const names = new Set(parsed.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])));
+    return { values: parsed.values as Values<O>, positionals: parsed.positionals, names };
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || unknown === undefined) throw new UsageError(message);
+    const meant = meantOption(unknown, Object.keys(options));
+    throw new UsageError(`${unknown}: an unknown option${meant === null ? '' : ` (did you mean --${meant}?)`}`);
   }
+}
+
+/** Also one that was cut short. */
+function meantOption(unknown: string, known: readonly string[]): string | null {
+  const name = unknown.replace(/^-+/, '');
+  const longer = known.filter((each) => name.length > 1 && each.startsWith(name));
+  return longer.length === 1 ? longer[0]! : nearMiss(name, known);
 }
 
 /** `HOST:PORT` or `[V6]:PORT`; a port alone means 127.0.0.1. */

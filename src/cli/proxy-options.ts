@@ -10,6 +10,7 @@ import { UsageError } from './command.ts';
 import { readChoice, readInteger } from './options.ts';
 
 export const PROXY_OPTIONS = {
+  config: { type: 'string' },
   id: { type: 'string' },
   type: { type: 'string', default: 'sidecar' },
   ip: { type: 'string', multiple: true },
@@ -25,7 +26,8 @@ export const PROXY_OPTIONS = {
   watch: { type: 'boolean', default: false },
 } as const;
 
-export const PROXY_OPTIONS_HELP = `  --id ID                 name of this proxy; default: the host's name
+export const PROXY_OPTIONS_HELP = `  --config FILE           a YAML file with any of these options, as workers: 2 or plugin: [./codec.ts]
+  --id ID                 name of this proxy; default: the host's name
   --ip ADDRESS            address of the workload beside it; may be given again
   --namespace NS          namespace of the workload (default)
   --label KEY=VALUE       label of the workload; may be given again

@@ -24,7 +24,7 @@ Examples:
   meltemi proxy --xds 10.0.0.1:15010 --id wind-1 --ip 10.0.0.7 --label app=wind --workers 4 --state-dir /var/lib/meltemi
   meltemi proxy --xds 10.0.0.1:15010 --id edge-1 --type router --label istio=ingressgateway
 `,
-  async run(argv, signal) {
+  async run(argv, stopSignal) {
     const values = readOptions(argv, {
       ...PROXY_OPTIONS,
       xds: { type: 'string' },
@@ -40,9 +40,10 @@ Examples:
       adminListen: readAddress(values.admin, '--admin'),
       log: processLog(readLogLevel(values['log-level'])),
     });
+    const stopped = stopSignal();
     process.stdout.write(`proxy admin: http://${writeAddress(proxy.adminAddress!)}\n`);
     void proxy.ready.then(() => process.stdout.write('ready: the configuration runs on every worker\n'));
-    await untilAborted(signal);
+    await untilAborted(stopped);
     await proxy.drain();
     await proxy.close();
     return ExitCode.Ok;

@@ -25,7 +25,7 @@ Examples:
   meltemi up -f examples/thrift/config
   meltemi up -f config --workers 2 --access-log /dev/stdout
 `,
-  async run(argv, signal) {
+  async run(argv, stopSignal) {
     const values = readOptions(argv, {
       ...PROXY_OPTIONS,
       file: { type: 'string', short: 'f', multiple: true },
@@ -45,6 +45,7 @@ Examples:
       log: processLog(readLogLevel(values['log-level'])),
     });
     const { controlPlane, proxy } = mesh;
+    const stopped = stopSignal();
     await mesh.settled();
     process.stdout.write(
       `${renderStatus(controlPlane.status())}
@@ -53,7 +54,7 @@ proxy admin:   http://${writeAddress(proxy.adminAddress!)}
 Edit the files in ${values.file!.join(', ')} and save; \`meltemi status\` says what became of them. Ctrl-C ends.
 `,
     );
-    await untilAborted(signal);
+    await untilAborted(stopped);
     await mesh.close();
     return ExitCode.Ok;
   },

@@ -20,7 +20,7 @@ export function wholeNumber(least: number, most: number) {
 
 export const protocolName = z.custom<string>(
   (given) => typeof given === 'string' && given.length <= LONGEST_NAME && /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(given),
-  `lower case letters, digits and dashes, at most ${LONGEST_NAME} and no dash at an end`,
+  `lower case letters, digits and dashes, at most ${LONGEST_NAME}, a letter first and no dash at the end`,
 );
 
 /** Of the codec API that a plugin was written for. */

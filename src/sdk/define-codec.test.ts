@@ -140,7 +140,7 @@ describe('defineCodec', () => {
     expect(
       faultsOf({ name: 'Echo_1', version: undefined, codecApi: '1', aliases: 'e', open: text({ length: 'u8' }) }),
     ).toEqual([
-      'Echo_1.name: actual "Echo_1", expected lower case letters, digits and dashes, at most 46 and no dash at an end',
+      'Echo_1.name: actual "Echo_1", expected lower case letters, digits and dashes, at most 46, a letter first and no dash at the end',
       'Echo_1.version: actual nothing, expected a text',
       'Echo_1.codecApi: actual "1", expected a version such as "^1.0.0"',
       'Echo_1.aliases: actual "e", expected a list',

@@ -45,6 +45,7 @@ describe('meltemi', () => {
     expect([none.code, unknown.code, missing.code, wrong.code]).toEqual([2, 2, 2, 2]);
     expect(none.out).toContain('Exit codes: 0');
     expect(unknown.err).toContain('expected one of up, control, proxy');
+    expect((await run('statsu')).err).toContain('(did you mean status?)');
     expect(missing.err).toContain('-f DIR is missing');
     expect(wrong.err).toContain('expected HOST:PORT');
   });
@@ -73,6 +74,22 @@ describe('meltemi', () => {
     const { code, err } = await run('status', '--admin', `127.0.0.1:${await freePort()}`);
     expect(code).toBe(1);
     expect(err).toContain('no control plane answers');
+  });
+
+  it('ends at the first signal where nothing has to end in order', async () => {
+    const folder = await bench.folder();
+    const samples = fileURLToPath(new URL('../../plugins/echo-rpc/samples', import.meta.url));
+    const codec = join(samples, '../codec.ts');
+    const measuring = start('codec', 'bench', codec, '--samples', samples, '--messages', '100000000');
+    await until(() => measuring.said.out.includes('times each'));
+    await save(folder, 'slow.ts', 'await new Promise((resolve) => setTimeout(resolve, 60_000));');
+    const admin = await freePort();
+    await save(folder, 'proxy.yaml', `xds: 127.0.0.1:1\nadmin: ${admin}\nplugin: ./slow.ts\n`);
+    const loading = start('proxy', '--config', join(folder, 'proxy.yaml'));
+    await until(async () => (await fetch(`http://127.0.0.1:${admin}/ready`).catch(() => null)) !== null);
+    for (const { child } of [measuring, loading]) child.kill('SIGINT');
+    await Promise.all([measuring.exited, loading.exited]);
+    expect([measuring, loading].map(({ child }) => child.signalCode)).toEqual(['SIGINT', 'SIGINT']);
   });
 
   it('starts a mesh, says where to connect, logs each call, drains and exits with 0', async () => {

@@ -137,8 +137,11 @@ describe('meltemi codec', () => {
   it.each([
     [['new', 'island-rpc'], 'island-rpc exists already'],
     [['new', 'Island'], '"Island": expected lower case letters, digits and dashes'],
-    [['new', 'island-'], '"island-": expected lower case letters, digits and dashes, at most 46 and no dash at an end'],
-    [['new', 'a'.repeat(47)], 'at most 46 and no dash at an end'],
+    [
+      ['new', 'island-'],
+      '"island-": expected lower case letters, digits and dashes, at most 46, a letter first and no dash at the end',
+    ],
+    [['new', 'a'.repeat(47)], 'at most 46, a letter first and no dash at the end'],
     [['new', 'http'], 'http: a protocol of that name is built in; a proxy takes no second one'],
     [['fly'], 'fly: expected one of new, test, decode, bench'],
     [['test'], 'expected a codec: FILE, PACKAGE or NAME'],
