@@ -10,9 +10,11 @@ const PSEUDO = new Set([':authority', ':method', ':path', ':scheme', ':status'])
 const isHeaderName = (text: string): boolean => TOKEN.test(text) || PSEUDO.has(text.toLowerCase());
 
 /** ASCII, as RFC 9110 §5.5 asks of new values: a line break would begin another header. */
+const isHeaderValue = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);
+const HEADER_VALUE = 'a header value of ASCII characters in one line';
 const headerValue = z
   .string()
-  .refine((text) => /^[\t\x20-\x7e]*$/.test(text), 'a header value of ASCII characters in one line')
+  .refine(isHeaderValue, HEADER_VALUE)
   .refine((text) => /^([^%]|%%|%[A-Z_]+(\([^)]*\))?(:\d+)?%)*$/.test(text), '%% for a percent sign');
 
 /** Texts or matches by header name. */
@@ -49,6 +51,14 @@ export const headerOperations = z.strictObject({
   add: headerValues.nullish(),
   remove: z.array(headerName).nullish(),
 });
+
+/** What is expected of a header that a route of another kind writes (`value`) or removes (null); null: that is what it is. */
+export function headerFault(key: string, value: string | null): string | null {
+  if (!isHeaderName(key)) return 'a header name';
+  if (value === null) return null;
+  if (!isHeaderValue(value)) return HEADER_VALUE;
+  return isAuthorityKey(key) && !authority.safeParse(value).success ? AUTHORITY : null;
+}
 
 const PATH = 'a path in ASCII without blanks: other characters are percent-encoded';
 /** Of a request, which has no fragment. */

@@ -121,7 +121,7 @@ function readResource(key: string, document: ResourceDocument): ResourceEntry {
     const findings = [...document.faults, ...slipFindings(group, document)];
     return { key, document, resource: null, supported: false, findings };
   }
-  const faults = [...document.faults, ...document.placeholders()];
+  const faults = [...document.faults, ...document.textFaults()];
   if (faults.length > 0) return { key, document, resource: null, supported: true, findings: faults };
   if (!definition.versions.includes(version)) {
     const expected = definition.versions.map((known) => `${group}/${known}`).join(', ');

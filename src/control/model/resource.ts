@@ -35,8 +35,8 @@ export interface ResourceDocument {
   readonly savedAtMs: number;
   /** Duplicate keys and bad syntax, in a document whose identity is still readable. */
   readonly faults: readonly Finding[];
-  /** `${NAME}` that nobody replaced. */
-  placeholders(): readonly Finding[];
+  /** `${NAME}` that nobody replaced, and text that is no Unicode. */
+  textFaults(): readonly Finding[];
   /** The place of a field, or of its nearest parent that exists. */
   placeOf(path: FieldPath): Place;
 }

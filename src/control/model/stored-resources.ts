@@ -6,7 +6,7 @@ import type { Resource, ResourceDocument } from './resource.ts';
 const FORMAT = 1;
 
 /** Of a document that was accepted: it has no faults, and of its lines only the first is kept. */
-type Stored = Omit<ResourceDocument, 'faults' | 'placeholders' | 'placeOf'>;
+type Stored = Omit<ResourceDocument, 'faults' | 'textFaults' | 'placeOf'>;
 
 export interface StoreLog {
   warn(fields: object, text: string): void;
@@ -55,5 +55,5 @@ function toStored({ apiVersion, kind, namespace, name, place, body, savedAtMs }:
 }
 
 function toDocument(stored: Stored): ResourceDocument {
-  return { ...stored, faults: [], placeholders: () => [], placeOf: () => stored.place };
+  return { ...stored, faults: [], textFaults: () => [], placeOf: () => stored.place };
 }

@@ -9,7 +9,7 @@ function faults(text: string): string[] {
   const content = read(text);
   const all = [
     ...content.faults,
-    ...content.documents.flatMap((document) => [...document.faults, ...document.placeholders()]),
+    ...content.documents.flatMap((document) => [...document.faults, ...document.textFaults()]),
   ];
   return all.map(({ place, path, message }) => `${place.line} ${path}: ${message}`);
 }
@@ -65,6 +65,13 @@ describe('readYamlDocuments', () => {
     ],
   ])('refuses %j', (text, expected) => {
     expect(faults(text)).toContain(expected);
+  });
+
+  it('refuses text that is no Unicode, which no resource could carry', () => {
+    expect(faults(HEAD.concat('spec: { host: "a\\ud800", "\\udc00": x }\n'))).toEqual([
+      '4 spec.host: actual "a\\ud800", expected Unicode: there is half of a surrogate pair',
+      '4 spec: actual the key "\\udc00", expected Unicode: there is half of a surrogate pair',
+    ]);
   });
 
   it('survives what is made to break parsers', () => {

@@ -21,6 +21,7 @@ export interface FileContent {
 
 /** Bounds what a small file with aliases can unfold into. */
 const MAX_ALIASES = 1_000;
+const UNICODE = 'expected Unicode: there is half of a surrogate pair';
 const PLACEHOLDER = /\$\{[A-Za-z_]\w*\}/;
 
 /** `savedAtMs`: wall clock of the file's last change. */
@@ -107,7 +108,7 @@ function addResource(
     body,
     savedAtMs: reader.savedAtMs,
     faults: own,
-    placeholders: () => reader.placeholders(base),
+    textFaults: () => reader.textFaults(base),
     placeOf: (path) => reader.placeOf([...base, ...path]),
   });
 }
@@ -132,11 +133,11 @@ class DocumentReader {
     return told.map((error) => this.#syntaxFault(error));
   }
 
-  /** Variables that somebody's script replaces before the file is applied. */
-  placeholders(base: FieldPath): Finding[] {
+  /** Variables that somebody's script replaces before the file is applied, and what no protobuf text can be. */
+  textFaults(base: FieldPath): Finding[] {
     const faults: Finding[] = [];
     const node = base.length === 0 ? this.#document.contents : this.#document.getIn(base, true);
-    this.#findPlaceholders(node, base, faults);
+    this.#findTextFaults(node, base, faults);
     return faults;
   }
 
@@ -198,17 +199,19 @@ class DocumentReader {
     return key;
   }
 
-  #findPlaceholders(node: unknown, path: FieldPath, faults: Finding[]): void {
+  #findTextFaults(node: unknown, path: FieldPath, faults: Finding[]): void {
     if (isMap(node)) {
       for (const pair of node.items) {
         const key = isScalar(pair.key) ? String(pair.key.value) : '';
         if (key === '__proto__')
           faults.push(this.finding([...path, key], 'actual the key __proto__, expected a field name'));
-        this.#findPlaceholders(pair.value, [...path, key], faults);
+        if (!key.isWellFormed()) faults.push(this.finding(path, `actual the key ${describe(key)}, ${UNICODE}`));
+        this.#findTextFaults(pair.value, [...path, key], faults);
       }
     } else if (isSeq(node)) {
-      for (const [index, item] of node.items.entries()) this.#findPlaceholders(item, [...path, index], faults);
+      for (const [index, item] of node.items.entries()) this.#findTextFaults(item, [...path, index], faults);
     } else if (isScalar(node) && typeof node.value === 'string') {
+      if (!node.value.isWellFormed()) faults.push(this.finding(path, `actual ${describe(node.value)}, ${UNICODE}`));
       const found = PLACEHOLDER.exec(node.value);
       if (found !== null)
         faults.push(this.finding(path, `actual the placeholder ${found[0]}, expected its value: substitute it first`));

@@ -3,6 +3,7 @@ import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { describe } from '../../schema/describe.ts';
 import { findNamesakes, findUnreachableRoutes } from '../analyze/route-findings.ts';
 import { parseDurationMs } from '../model/duration.ts';
+import { headerFault } from '../model/http-text.ts';
 import type { MetaRouterSpec, MetaRouteSpec, StringMatchSpec } from '../model/meta-router.ts';
 import { compare, type FieldPath, type Finding, findingAt, type Resource } from '../model/resource.ts';
 import { type AttributeFault, canonicalKey, immutableKey, mutationFault, unknownKey } from './attributes.ts';
@@ -188,13 +189,18 @@ class RouteCompiler {
     const operations = spec.headers?.[direction];
     const listPath = [...path, `${direction}Mutation`];
     const headerPath = [...path, 'headers', direction];
-    const key = (name: string, at: FieldPath): string => {
+    const key = (name: string, value: string | null, at: FieldPath): string => {
       this.#reportFault(immutableKey(this.#manifest, name), at);
+      const expected = isHttp(this.#protocol) ? headerFault(name, value) : null;
+      if (expected !== null) {
+        const actual = value === null ? describe(name) : `${describe(value)} for ${describe(name)}`;
+        this.#report('error', at, `actual ${actual}, expected ${expected}`);
+      }
       return canonicalKey(this.#manifest, name);
     };
     const set = new Map<string, string>();
     const setOnce = (name: string, value: string, at: FieldPath): void => {
-      const wanted = key(name, at);
+      const wanted = key(name, value, at);
       if (set.has(wanted))
         this.#report('warning', at, `${wanted} is set before to ${describe(set.get(wanted))}: this one is used`);
       set.set(wanted, value);
@@ -205,9 +211,9 @@ class RouteCompiler {
     for (const [name, value] of Object.entries(operations?.set ?? {}))
       setOnce(name, value, [...headerPath, 'set', name]);
     const add = Object.entries(operations?.add ?? {}).map(
-      ([name, value]) => [key(name, [...headerPath, 'add', name]), value] as const,
+      ([name, value]) => [key(name, value, [...headerPath, 'add', name]), value] as const,
     );
-    const remove = (operations?.remove ?? []).map((name, index) => key(name, [...headerPath, 'remove', index]));
+    const remove = (operations?.remove ?? []).map((name, index) => key(name, null, [...headerPath, 'remove', index]));
     if (set.size + add.length + remove.length > 0) {
       this.#reportFault(
         mutationFault(this.#manifest, this.#protocol.options, direction),

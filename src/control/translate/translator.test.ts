@@ -3,6 +3,7 @@ import {
   closedManifest,
   findingsOf,
   HOST,
+  httpManifest,
   RULE,
   router,
   SERVICE,
@@ -152,6 +153,21 @@ describe('references of a MetaRouter', () => {
       'foo is set before to "a": this one is used',
       'foo is set before to "b": this one is used',
     ]);
+  });
+
+  it('refuses headers of HTTP that no message carries', () => {
+    const files = { 's.yaml': SERVICE.replaceAll('tcp-metaprotocol-thrift', 'http'), 'd.yaml': RULE };
+    const said = (route: string): string =>
+      findingsOf(
+        new TestMesh([httpManifest()]).apply({ ...files, 'r.yaml': router(`[{ ${route}, ${to('v1')} }]`) }),
+      ).join();
+    expect(said('requestMutation: [{ key: a, value: "1\\r\\nb: 2" }]')).toBe(
+      'error r.yaml:7 spec.routes[0].requestMutation[0].key: actual "1\\r\\nb: 2" for "a", expected a header value of ASCII characters in one line',
+    );
+    expect(said('headers: { response: { add: { "a b": x } } }')).toContain('for "a b", expected a header name');
+    expect(said('headers: { request: { remove: ["a:"] } }')).toContain('actual "a:", expected a header name');
+    expect(said('requestMutation: [{ key: Host, value: "a/b" }]')).toContain('expected a host, or a host and port');
+    expect(said('requestMutation: [{ key: x-a, value: "50% off" }, { key: host, value: "a:80" }]')).toBe('');
   });
 
   it('finds the service of a short host in its own namespace', () => {
