@@ -219,9 +219,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     const bound = binding === null ? null : route.destinationAt(binding.cluster);
     const destination = bound ?? route.destination(this.connection.core.random);
     this.#destination = destination;
-    // The route has the last word, as in Envoy.
     this.#mutate(this.request, destination.requestMutation);
-    this.#mutate(this.request, route.requestMutation);
+    this.#mutate(this.request, route.requestMutation); // It has the last word, as in Envoy.
     const { cluster } = destination;
     if (cluster === null) {
       this.reply(
