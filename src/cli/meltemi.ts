@@ -78,5 +78,11 @@ function stopSignal(): AbortSignal {
 
 /** Sets the exit code. Not process.exit: what is still being written to a pipe would be lost. */
 export async function meltemi(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    // Who reads only the first lines, as head does, ends nothing: a mesh goes on, and a verdict stays what it is.
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   process.exitCode = await main(process.argv.slice(2));
 }

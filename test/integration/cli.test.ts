@@ -92,6 +92,19 @@ describe('meltemi', () => {
     expect([measuring, loading].map(({ child }) => child.signalCode)).toEqual(['SIGINT', 'SIGINT']);
   });
 
+  it('goes on, and has the same verdict, when nobody reads what it says', async () => {
+    const plugin = fileURLToPath(new URL('../../plugins/echo-rpc', import.meta.url));
+    const { child, said, exited } = start(
+      'codec',
+      'test',
+      join(plugin, 'codec.ts'),
+      '--samples',
+      join(plugin, 'samples'),
+    );
+    child.stdout!.destroy();
+    expect([await exited, said.err]).toEqual([0, '']);
+  });
+
   it('starts a mesh, says where to connect, logs each call, drains and exits with 0', async () => {
     const [backend, port, xds, admin, proxyAdmin] = await Promise.all([
       bench.backend('v1', 300),
