@@ -51,6 +51,10 @@ describe('DnsNames', () => {
     await dns.advance(1_000);
     expect(dns.names.addressesOf('db')).toEqual(['10.0.0.1']);
     expect(dns.log.entries).toHaveLength(1);
+    expect(dns.names.faultOf('db')).toBe('not found');
+    dns.answers.set('db', ['10.0.0.1']);
+    await dns.advance(1_000);
+    expect(dns.names.faultOf('db')).toBeNull();
   });
 
   it('waits 2 s at most, and a late first answer is a change', async () => {

@@ -19,7 +19,8 @@ interface Name {
   addresses: readonly string[];
   refreshMs: number;
   timer: TimerHandle | null;
-  failed: boolean;
+  /** Why it was not found when it was looked up last. */
+  fault: string | null;
   /** The first lookup, whatever comes of it. */
   readonly first: Promise<void>;
 }
@@ -65,6 +66,11 @@ export class DnsNames {
     return isIP(host) === 0 ? (this.#names.get(host)?.addresses ?? []) : [host];
   }
 
+  /** null: it is found, or nobody has looked yet. */
+  faultOf(host: string): string | null {
+    return this.#names.get(host)?.fault ?? null;
+  }
+
   close(): void {
     for (const entry of this.#names.values()) entry.timer?.cancel();
     this.#names.clear();
@@ -72,7 +78,7 @@ export class DnsNames {
 
   #add(name: string, refreshMs: number): void {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const entry: Name = { addresses: [], refreshMs, timer: null, failed: false, first: promise };
+    const entry: Name = { addresses: [], refreshMs, timer: null, fault: null, first: promise };
     this.#names.set(name, entry);
     void this.#look(name, entry).then(resolve);
   }
@@ -82,12 +88,13 @@ export class DnsNames {
       const addresses = [...new Set(await this.#resolve(name))].sort();
       const changed = addresses.join() !== entry.addresses.join();
       entry.addresses = addresses;
-      entry.failed = false;
+      entry.fault = null;
       if (changed && this.#watching === 0 && this.#names.get(name) === entry) this.#options.onChange();
     } catch (error) {
       // The last known addresses go on: a DNS server that is away must not take the endpoints with it.
-      if (!entry.failed) this.#options.log.warn({ name, error: (error as Error).message }, 'name not resolved');
-      entry.failed = true;
+      const { message } = error as Error;
+      if (entry.fault === null) this.#options.log.warn({ name, error: message }, 'name not resolved');
+      entry.fault = message;
     }
     if (this.#names.get(name) !== entry) return;
     entry.timer = this.#options.clock.setTimer(entry.refreshMs, () => void this.#look(name, entry));

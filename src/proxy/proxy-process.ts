@@ -28,6 +28,7 @@ import type { ResourceRemark } from './resource-remark.ts';
 import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { TlsMaterials } from './tls-materials.ts';
+import { unresolvedNames } from './unresolved-names.ts';
 import { unwrittenLogs } from './unwritten-logs.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { WorkerGroups } from './workers/worker-groups.ts';
@@ -281,9 +282,9 @@ export class ProxyProcess {
   }
 
   #notes(): ResourceRemark[] {
-    const { notes, askedLogs, used } = this.#rollout.result;
+    const { notes, askedLogs, askedNames, used } = this.#rollout.result;
     const ofTraffic = [...refusedMutations(this.#totals, used), ...unwrittenLogs(this.#totals, askedLogs)];
-    return [...notes, ...this.#tls.notes(), ...ofTraffic];
+    return [...notes, ...this.#tls.notes(), ...unresolvedNames(this.#names, askedNames), ...ofTraffic];
   }
 
   #notReady(): string {

@@ -17,6 +17,7 @@ import type { EncodeResource } from './describe/virtual-hosts.ts';
 import type { DnsNames } from './dns-names.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
+import { type AskedName, askedNames } from './unresolved-names.ts';
 import { type AskedLog, askedLogs } from './unwritten-logs.ts';
 import type { WorkerGroup } from './workers/worker-group.ts';
 
@@ -39,6 +40,7 @@ export interface RolloutResult {
   readonly refused: readonly ResourceRemark[];
   readonly notes: readonly ResourceRemark[];
   readonly askedLogs: readonly AskedLog[];
+  readonly askedNames: readonly AskedName[];
   /** What runs once `live` resolved. */
   readonly used: Resources;
   /** All workers have swapped. */
@@ -61,7 +63,14 @@ export class Rollout {
   readonly #settler: Settler;
   #wanted: Resources = new Map();
   #accepted: Resources = new Map();
-  #result: RolloutResult = { refused: [], notes: [], askedLogs: [], used: new Map(), live: Promise.resolve() };
+  #result: RolloutResult = {
+    refused: [],
+    notes: [],
+    askedLogs: [],
+    askedNames: [],
+    used: new Map(),
+    live: Promise.resolve(),
+  };
   /** Of the description that was prepared last. */
   #version = '';
   #last: Promise<unknown> = Promise.resolve();
@@ -196,7 +205,8 @@ export class Rollout {
     if (live === before.live && sameResources(used, before.used) && textOf(refused) === textOf(before.refused)) {
       return before;
     }
-    this.#result = { refused, notes, askedLogs: askedLogs(settled.listeners), used, live };
+    const asked = { askedLogs: askedLogs(settled.listeners), askedNames: askedNames(settled.clusters) };
+    this.#result = { refused, notes, ...asked, used, live };
     for (const { typeUrl, name, message } of refused) {
       const rest = settled.used.get(typeUrl)?.has(name) === true ? 'what of it was good goes on' : 'none of it runs';
       this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);

@@ -89,6 +89,14 @@ export function checkServiceEntry(
         );
     }
   }
+  if (resolution === 'STATIC' && endpointsOf(resource, '', false, workloads).length === 0)
+    report(
+      'warning',
+      spec.workloadSelector ? ['workloadSelector'] : [],
+      spec.workloadSelector
+        ? `no WorkloadEntry of the namespace ${resource.metadata.namespace} can be taken: what is sent to the service fails`
+        : 'no endpoints: what is sent to the service fails',
+    );
   reportLoops(spec, report);
   return findings;
 }

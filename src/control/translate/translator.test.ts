@@ -281,6 +281,13 @@ describe('endpoints', () => {
     expect(mesh.services[0]!.endpoints.map((endpoint) => endpoint.address)).toEqual(['10.0.0.1', '10.0.0.3']);
   });
 
+  it('may be none, which is said', () => {
+    const bare = SERVICE.replace(/ {2}endpoints:.*/s, '');
+    expect(findingsOf(new TestMesh().apply({ 's.yaml': bare }))).toEqual([
+      'warning s.yaml:5 spec: no endpoints: what is sent to the service fails',
+    ]);
+  });
+
   it('leave out a name where only addresses will do, and say so', () => {
     const translation = new TestMesh().apply({
       's.yaml': selecting,
@@ -290,6 +297,7 @@ describe('endpoints', () => {
       [],
       [
         'warning s.yaml:11 spec.workloadSelector: WorkloadEntry/shop/a is not used: its address is a name, which needs resolution DNS',
+        'warning s.yaml:11 spec.workloadSelector: no WorkloadEntry of the namespace shop can be taken: what is sent to the service fails',
       ],
     ]);
   });
