@@ -13,7 +13,7 @@ import type { LentChunk } from './lent-chunk.ts';
 import { Expect, type RedisRequest, RedisResponse } from './message.ts';
 import type { RedisOptions } from './options.ts';
 import { HANDSHAKE_REFUSED } from './reply.ts';
-import { ReplyMeter } from './reply-meter.ts';
+import { Part, ReplyMeter } from './reply-meter.ts';
 import { confirmedSubscription, isMonitorLine, Subscriptions } from './subscriptions.ts';
 import { Waiting, type WaitingEntry } from './waiting.ts';
 import { commandBytes, Type } from './wire.ts';
@@ -25,6 +25,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   readonly #upstream: UpstreamSink;
   readonly #meter: ReplyMeter;
   readonly #key: string;
+  readonly #frameLimitBytes: number;
   readonly #waiting = new Waiting();
   readonly #subscriptions = new Subscriptions();
   /** Commands of the handshake whose answers have not come. */
@@ -40,6 +41,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     this.#upstream = sink;
     this.#meter = meter;
     this.#key = connectionKey;
+    this.#frameLimitBytes = options.frameLimitBytes;
     this.#handshake = handshakeOf(stateOf(connectionKey), options);
   }
 
@@ -63,8 +65,9 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
 
   override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
     const chunk = this.chunkOf(bytes, lent);
-    const { type, valueAt } = this.#meter;
-    if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, chunk);
+    const { type, valueAt, part } = this.#meter;
+    if (part !== Part.Whole) this.#onTooLarge(part);
+    else if (this.#meter.opaque) this.#onStreamBytes(bytes, from, to, chunk);
     else if (this.#shaken < this.#handshake.length) this.#onHandshake(type, bytes, from + valueAt, to);
     else if (type === Type.Push || (type === Type.Array && this.#mayBePush())) this.#onPushLike(bytes, from, to, chunk);
     else if (this.#monitoring && isMonitorLine(bytes, from, to)) this.#push(bytes, from, to, chunk);
@@ -74,6 +77,22 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
 
   override onBadFrame(fault: FrameFault): void {
     this.sink.onError(statusOf(fault.status, this.describe(fault)));
+  }
+
+  /** Others share the connection: the answer is left out, and its caller told. Whatever else it is ends the connection. */
+  #onTooLarge(part: Part): void {
+    const { type, droppedBytes } = this.#meter;
+    const said = `an answer of ${droppedBytes} bytes > frameLimitBytes ${this.#frameLimitBytes}`;
+    const isShaking = this.#shaken < this.#handshake.length;
+    if (isShaking || this.#monitoring || type === Type.Push || this.#mayBePush() || this.#waiting.size === 0) {
+      this.framer.stop();
+      this.sink.onError(statusOf(Status.upstream_malformed, `redis: ${said}, or more, that no command asked for`));
+    } else if (part === Part.LastPiece) {
+      const bytes = Buffer.from(`-ERR too_large: ${said}\r\n`);
+      this.#meter.type = Type.Error;
+      this.#meter.valueAt = 0;
+      this.#onAnswer(bytes, 0, bytes.length, null);
+    }
   }
 
   /** What answers SYNC is no value: it is passed on from its first byte. */

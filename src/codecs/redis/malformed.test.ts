@@ -53,7 +53,6 @@ describe('malformed answers', () => {
     ['*1\r\n'.repeat(200), 'values nested deeper than nestingLimit 128'],
     ['|1\r\n'.repeat(200), 'values nested deeper than nestingLimit 128'],
     ['*?\r\n'.repeat(200), 'values nested deeper than nestingLimit 128'],
-    ['$100000000\r\n', 'an answer of 100000014 bytes > frameLimitBytes 67108864'],
     ['.\r\n', '"." ends nothing'],
     [';0\r\n', 'a chunk outside of a streamed string'],
     ['$?x', '"?" is not followed by CRLF'],
@@ -65,6 +64,40 @@ describe('malformed answers', () => {
     feed(codec, Buffer.from(`${text}\r`));
     expect(sink.error).toMatchObject({ name: 'upstream_malformed', detail: expect.stringContaining(detail) });
     expect(sink.heads).toEqual([]);
+  });
+
+  it.each([
+    ['$2000\r\n', `${'x'.repeat(2_000)}\r\n`],
+    ['*3\r\n$900\r\n', `${'x'.repeat(900)}\r\n$900\r\n${'x'.repeat(900)}\r\n:1\r\n`],
+    ['*2\r\n*?\r\n', `${':123456789\r\n'.repeat(200)}.\r\n$?\r\n;3\r\nabc\r\n;0\r\n`],
+    ['|1\r\n+ttl\r\n', `:1\r\n%1\r\n+k\r\n$5000\r\n${'\r\n'.repeat(2_500)}\r\n`],
+  ])('%j over the limit is left out, and what comes behind it reaches who waits for it', (head, rest) => {
+    for (const pieces of [1, 7, 100, 100_000]) {
+      const { sink, codec } = benchClient(redisFactory, { frameLimitBytes: 1_024 });
+      const { sink: server, codec: reader } = benchServer(redisFactory);
+      feed(reader, Buffer.concat([GET, GET]));
+      for (const [index, get] of server.heads.entries()) codec.encode(index + 1, get);
+      const bytes = Buffer.from(`${head}${rest}$1\r\nx\r\n`);
+      for (let at = 0; at < bytes.length; at += pieces) {
+        feed(codec, bytes.subarray(at, at + pieces));
+        expect(parkedBytes(codec)).toBeLessThan(2_048);
+      }
+      const size = bytes.length - 7;
+      expect(sink.heads.map((answer) => answer.raw!.toString())).toEqual([
+        `-ERR too_large: an answer of ${size} bytes > frameLimitBytes 1024\r\n`,
+        '$1\r\nx\r\n',
+      ]);
+      expect([sink.headIds, sink.error]).toEqual([[1, 2], null]);
+    }
+  });
+
+  it('ends a connection that says more than the limit unasked', () => {
+    const { sink, codec } = benchClient(redisFactory, { frameLimitBytes: 1_024 });
+    feed(codec, Buffer.from(`>2\r\n$7\r\nmessage\r\n$2000\r\n`));
+    expect(sink.error).toMatchObject({
+      name: 'upstream_malformed',
+      detail: expect.stringContaining('> frameLimitBytes'),
+    });
   });
 
   it('holds an array of any declared size in what came of it', () => {

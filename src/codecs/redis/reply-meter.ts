@@ -15,6 +15,10 @@ export interface ReplyLimits {
   readonly frameLimitBytes: number;
 }
 
+/** `Piece` and `LastPiece`: of a value over the limit, which is given out as it comes, to be dropped. */
+export const Part = { Whole: 0, Piece: 1, LastPiece: 2 } as const;
+export type Part = (typeof Part)[keyof typeof Part];
+
 export class ReplyMeter implements FrameMeter {
   fault: FrameFault | null = null;
   /** What comes is no longer RESP: whatever is there is one frame. */
@@ -23,6 +27,9 @@ export class ReplyMeter implements FrameMeter {
   type = 0;
   /** Where that value begins. */
   valueAt = 0;
+  part: Part = Part.Whole;
+  /** Of a value over the limit: what was given out of it. */
+  droppedBytes = 0;
   readonly #limits: ReplyLimits;
   readonly #length = new LengthLine();
   /** Values still to come, for each open level. */
@@ -32,6 +39,8 @@ export class ReplyMeter implements FrameMeter {
   #at = 0;
   /** How far the open line was searched for its end. */
   #searched = 0;
+  /** Of the string in a value over the limit. */
+  #stringBytesLeft = 0;
 
   constructor(limits: ReplyLimits) {
     this.#limits = limits;
@@ -39,6 +48,7 @@ export class ReplyMeter implements FrameMeter {
 
   measure(bytes: Buffer, from: number, to: number): number {
     if (this.opaque) return to - from;
+    if (this.#stringBytesLeft > 0) return this.#dropString(to - from);
     for (;;) {
       const at = from + this.#at;
       if (at >= to) return to - from + STRETCH_BYTES;
@@ -60,7 +70,9 @@ export class ReplyMeter implements FrameMeter {
           while (from + newline < to && bytes[from + newline] !== LF) newline++;
           if (from + newline === to) {
             this.#searched = to - from;
-            if (to - from > this.#limits.frameLimitBytes) return this.#tooLarge(to - from);
+            if (to - from > this.#limits.frameLimitBytes) {
+              return this.#at > 0 ? this.#giveOut(this.#at, false) : this.#tooLong(to - from);
+            }
             return to - from + STRETCH_BYTES;
           }
           if (bytes[from + newline - 1] !== CR) return this.#bad('a line ends without CR');
@@ -106,7 +118,10 @@ export class ReplyMeter implements FrameMeter {
               break;
             }
             const end = next - from + length + 2;
-            if (end > this.#limits.frameLimitBytes) return this.#tooLarge(end);
+            if (end > this.#limits.frameLimitBytes || (this.part === Part.Piece && end > to - from)) {
+              this.#stringBytesLeft = length + 2;
+              return this.#giveOut(next - from, false);
+            }
             if (end > to - from) return end;
             if (bytes[from + end - 2] !== CR || bytes[from + end - 1] !== LF) {
               return this.#bad(`a string of ${length} bytes is not followed by CRLF`);
@@ -130,14 +145,32 @@ export class ReplyMeter implements FrameMeter {
         default:
           return this.#bad(`a value begins with byte 0x${type.toString(16).padStart(2, '0')}`);
       }
-      if (this.#at > this.#limits.frameLimitBytes) return this.#tooLarge(this.#at);
-      if (done && this.#count()) {
+      const isComplete = done && this.#count();
+      if (this.part === Part.Piece || this.#at > this.#limits.frameLimitBytes)
+        return this.#giveOut(this.#at, isComplete);
+      if (isComplete) {
         const size = this.#at;
+        this.part = Part.Whole;
         this.#at = 0;
         this.#searched = 0;
         return size;
       }
     }
+  }
+
+  #dropString(available: number): number {
+    const size = Math.min(this.#stringBytesLeft, available);
+    this.#stringBytesLeft -= size;
+    return this.#giveOut(size, this.#stringBytesLeft === 0 && this.#count());
+  }
+
+  /** What is left of a value over the limit is read on, since others wait for what comes behind it. */
+  #giveOut(size: number, isComplete: boolean): number {
+    this.droppedBytes = this.part === Part.Piece ? this.droppedBytes + size : size;
+    this.part = isComplete ? Part.LastPiece : Part.Piece;
+    this.#at = 0;
+    this.#searched = 0;
+    return size;
   }
 
   /** One value is complete: so may be what holds it. True: the frame is. */
@@ -169,8 +202,8 @@ export class ReplyMeter implements FrameMeter {
     return this.#isAttribute[this.#depth]!;
   }
 
-  #tooLarge(size: number): number {
-    return this.#bad(`an answer of ${size} bytes > frameLimitBytes ${this.#limits.frameLimitBytes}`);
+  #tooLong(size: number): number {
+    return this.#bad(`a line of ${size} bytes > frameLimitBytes ${this.#limits.frameLimitBytes}`);
   }
 
   #bad(text: string, status: ProxyStatus = Status.upstream_malformed): number {
