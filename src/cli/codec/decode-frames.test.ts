@@ -82,6 +82,11 @@ request at byte 43, 27 bytes
     expect([half.ok, half.text]).toEqual([false, expect.stringContaining('not read from byte 5, 6 bytes')]);
   });
 
+  it('says of half a message that it is not whole, where servers drop that without a word', () => {
+    const half = decodedText(redisFactory as CodecFactory, Buffer.from('*2\r\n$3\r\nGE'));
+    expect([half.ok, half.text.split('\n').at(-2)]).toEqual([false, 'the last message is not whole']);
+  });
+
   it('shows where it cannot go on, and why', () => {
     const { text, ok } = decoded(request, 'ec0100000000000000000008ffffffff00');
     expect(ok).toBe(false);

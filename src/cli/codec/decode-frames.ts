@@ -171,9 +171,10 @@ function readIn<M extends Message>(
     codec.start();
     codec.decode(Buffer.from(bytes), true);
     for (let count = -1; count !== sink.heads.length && !sink.closed; codec.resume()) count = sink.heads.length;
+    const half = codec.midHead === true ? 'the last message is not whole' : null;
     if (!sink.closed) codec.peerEnded();
     const heads = sink.heads.filter(isPeers);
-    return { heads, error: (sink.error ?? sink.goAwayReason)?.detail ?? null };
+    return { heads, error: (sink.error ?? sink.goAwayReason)?.detail ?? half };
   } catch (error) {
     return { heads: sink.heads, error: `the codec failed: ${(error as Error).message}` };
   }
