@@ -308,6 +308,21 @@ describe('TLS to servers', () => {
     expect(await bench.stat(proxy, 'upstream_tls_handshake_errors_total')).toBe(1);
   });
 
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('says in words that a server of %s wants a certificate', async (version) => {
+    const own = bench.authority.issue({ names: ['s.example'] });
+    const asking = { requestCert: true, ca: bench.authority.certificate, maxVersion: version, minVersion: version };
+    const server = await bench.httpServer('S', { cert: own.certificate, key: own.key, ...asking });
+    const port = await freePort();
+    const proxy = await bench.start([
+      listener('L', port, [http('S')]),
+      ...upstream('S', server, validated([], 's.example') as never),
+    ]);
+    const answer = await request(port, null);
+    expect(answer.status).toBe(503);
+    expect(answer.body).toMatch(/: TLS: [a-z0-9\/ ]*(certificate required|handshake failure)\n$/);
+    expect(await bench.stat(proxy, 'upstream_tls_handshake_errors_total')).toBe(1);
+  });
+
   it('takes any certificate without a CA, and notes that', async () => {
     const { port, proxy } = await start({ sni: 's.example' }, ['t.example'], other);
     expect((await request(port, null)).status).toBe(200);

@@ -25,6 +25,9 @@ import {
   subjectAltNamesText,
 } from './subject-alt-names.ts';
 
+/** Endpoints come and go: of more than these the one that was met longest ago is forgotten. */
+const SESSIONS = 1_000;
+
 export class TlsConnector implements Connector {
   readonly #description: UpstreamTlsDescription;
   readonly #context: SecureContext;
@@ -103,22 +106,30 @@ export class TlsConnector implements Connector {
       isSecure = true;
       this.#handshakes.add();
       if (socket.isSessionReused()) this.#resumed.add();
-      if (unverified !== null) this.#sessions.set(place, unverified);
+      if (unverified !== null) this.#keep(place, unverified);
     });
     // A resumed session is not verified again, so only one of a verified server is kept. TLS 1.2 tells it before that is known.
     socket.on('session', (session) => {
-      if (isSecure) this.#sessions.set(place, session);
+      if (isSecure) this.#keep(place, session);
       else unverified = session;
     });
     // The first to hear of it: what the caller's answer and the access log say is this text.
     socket.on('error', (error) => {
       // Broken records are an error that ends nothing by itself.
       socket.destroy();
-      if (!isConnected || isSecure) return;
+      if (!isConnected) return;
+      // With TLS 1.3 a server says only behind the handshake that it wants a certificate.
+      if (isSecure && !('reason' in error)) return;
       this.#errors.add();
       this.#sessions.delete(place);
       error.message = `TLS: ${faultText(error)}`;
     });
+  }
+
+  #keep(place: string, session: Buffer): void {
+    this.#sessions.delete(place);
+    this.#sessions.set(place, session);
+    if (this.#sessions.size > SESSIONS) this.#sessions.delete(this.#sessions.keys().next().value!);
   }
 
   /** undefined: it is whom we want. Called for certificates of trusted issuers, and for any if none are named. */
