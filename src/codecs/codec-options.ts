@@ -38,6 +38,12 @@ export function parseCodecOptions<const Schemas extends readonly OptionSchema[]>
     if (expected !== null) issues.push({ path: schema.key, message: `${JSON.stringify(value)} is not ${expected}` });
     options[schema.key] = value;
   }
+  for (const { key, needs, default: absent } of schemas) {
+    if (needs === undefined || options[key] === absent || options[needs.option] === needs.value) continue;
+    if (issues.some(({ path }) => path === key)) continue;
+    const actual = JSON.stringify(options[needs.option]);
+    issues.push({ path: key, message: `${options[key]} needs ${needs.option} "${needs.value}", which is ${actual}` });
+  }
   const known = schemas.map((schema) => schema.key).join(', ');
   for (const key of given.keys()) {
     issues.push({ path: key, message: `is not an option of ${protocol}; there are ${known}` });

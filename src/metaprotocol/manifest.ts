@@ -74,6 +74,8 @@ export interface OptionSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default: string | number | boolean;
+  /** What another option must be where this one is not its default. */
+  readonly needs?: { readonly option: string; readonly value: string };
   readonly description: string;
 }
 

@@ -29,6 +29,7 @@ export const manifestSchema = z.object({
       minimum: z.number().exactOptional(),
       maximum: z.number().exactOptional(),
       default: z.union([z.string(), z.number(), z.boolean()], 'a text, a number, true or false'),
+      needs: z.object({ option: z.string(), value: z.string() }).exactOptional(),
       description: z.string(),
     }),
   ),

@@ -1,5 +1,4 @@
 /** What configuration may set on the Thrift codec, checked and defaulted. */
-import { ConfigError } from '../../metaprotocol/config-error.ts';
 import type { OptionSchema } from '../../metaprotocol/manifest.ts';
 import { parseCodecOptions } from '../codec-options.ts';
 import { LENGTH_BYTES, MAX_FRAME_BYTES, MAX_HEADER_BYTES, type ThriftProtocol, type ThriftTransport } from './wire.ts';
@@ -32,6 +31,7 @@ export const THRIFT_OPTIONS: readonly OptionSchema[] = [
     key: 'oldBinary',
     type: 'boolean',
     default: false,
+    needs: { option: 'protocol', value: 'binary' },
     description: 'Accept binary messages without the version word. They carry no magic, so nothing else may be meant.',
   },
   {
@@ -62,11 +62,5 @@ export const THRIFT_OPTIONS: readonly OptionSchema[] = [
 
 /** `raw` is JSON from config or undefined. Throws ConfigError with every bad field. */
 export function parseThriftOptions(raw: unknown): ThriftOptions {
-  const parsed = parseCodecOptions('thrift', THRIFT_OPTIONS, raw) as unknown as ThriftOptions;
-  if (parsed.oldBinary && parsed.protocol !== 'binary') {
-    throw new ConfigError([
-      { path: 'oldBinary', message: `true needs protocol "binary", which is "${parsed.protocol}"` },
-    ]);
-  }
-  return parsed;
+  return parseCodecOptions('thrift', THRIFT_OPTIONS, raw) as unknown as ThriftOptions;
 }

@@ -110,6 +110,20 @@ describe('ApplicationProtocol', () => {
     expect(findings(spec)).toEqual([expected]);
   });
 
+  it('refuses an option without what it needs beside it', () => {
+    const base = testManifest();
+    const needs = { option: 'transport', value: 'framed' };
+    const old = { key: 'old', type: 'boolean', default: false, needs, description: '' } as const;
+    const mesh = new TestMesh([{ ...base, options: [...base.options, old] }]);
+    const said = (options: string) =>
+      findingsOf(mesh.apply({ '0.yaml': text('p', `{ protocol: mine, codec: thrift, options: { ${options} } }`) }));
+    expect(said('old: true')).toEqual([
+      'error 0.yaml:4 spec.options.old: actual true, expected transport: framed beside it',
+    ]);
+    expect(said('old: true, transport: header')).toHaveLength(1);
+    expect([...said('old: true, transport: framed'), ...said('old: false')]).toEqual([]);
+  });
+
   it.each(['http', 'http1'])('that gives options to the codec of %s gives them to each name of that codec', (name) => {
     const table = new ProtocolTable([httpManifest()]);
     const options = { headLimitBytes: 2_048 };

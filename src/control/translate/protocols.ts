@@ -46,8 +46,10 @@ export class ProtocolTable {
       const message = `actual ${describe(spec.codec)}, expected a codec that is built in or that a proxy has: ${known.join(', ')}`;
       return { findings: [findingAt(document, 'error', ['spec', 'codec'], message)], make: bug };
     }
-    const findings = Object.entries(spec.options ?? {}).flatMap(([option, value]) => {
-      const message = optionFault(option, value, manifest.options);
+    const options = spec.options ?? {};
+    const findings = Object.entries(options).flatMap(([option, value]) => {
+      const message =
+        optionFault(option, value, manifest.options) ?? needFault(option, value, options, manifest.options);
       return message === null ? [] : [findingAt(document, 'error', ['spec', 'options', option], message)];
     });
     if (manifest.name === 'tcp' && Object.keys(spec.options ?? {}).length > 0) {
@@ -154,6 +156,20 @@ function optionFault(key: string, value: string | number | boolean, schemas: rea
   return allowed === undefined || allowed.includes(String(value))
     ? null
     : `actual ${describe(value)}, expected one of ${allowed.join(', ')}`;
+}
+
+/** `value` fits by itself. */
+function needFault(
+  key: string,
+  value: string | number | boolean,
+  options: CodecOptions,
+  schemas: readonly OptionSchema[],
+): string | null {
+  const schema = schemas.find((each) => each.key === key);
+  if (schema?.needs === undefined || value === schema.default) return null;
+  const { option, value: needed } = schema.needs;
+  const other = options[option] ?? schemas.find((each) => each.key === option)?.default;
+  return other === needed ? null : `actual ${describe(value)}, expected ${option}: ${needed} beside it`;
 }
 
 function bug(): never {
