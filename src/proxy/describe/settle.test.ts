@@ -132,7 +132,7 @@ group('settling', () => {
         expect(hostsOf(first)).toEqual(['a a C', 'b b C2', 'c c C2']);
         expect(messages(first)).toEqual([
           ...rest.map((text) => expect.stringContaining(text)),
-          'R: virtual host "a" names unknown cluster "D", its last good version goes on',
+          'R: virtual host "a" names unknown cluster "D", its last good version goes on; all other virtual hosts are live',
         ]);
         const used = first.settled.used.get(TypeUrl.RouteConfiguration)!.get('R')!;
         expect(used.version).not.toBe(wanted.get(TypeUrl.RouteConfiguration)!.get('R')!.version);
@@ -156,7 +156,9 @@ group('settling', () => {
     it('lets new ones fail alone', () => {
       const added = describeAll(resources(table(['a', 'C2'], ['b', 'C'], ['c', 'D']), ...all), before);
       expect(hostsOf(added)).toEqual(['a a C2', 'b b C', 'c c D']);
-      expect(messages(added)).toEqual(['R: virtual host "c" names unknown cluster "D", what is sent there fails']);
+      expect(messages(added)).toEqual([
+        'R: virtual host "c" names unknown cluster "D", what is sent there fails; all other virtual hosts are live',
+      ]);
       expect(added.description.clusters.find(({ name }) => name === 'D')).toMatchObject({ endpoints: [] });
       // A refused cluster says enough of itself.
       const refused = describeAll(resources(table(['a', 'C2'], ['b', 'C'], ['c', 'D']), ...all, bad), before);

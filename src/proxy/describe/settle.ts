@@ -83,7 +83,12 @@ export class Settler {
       if (isNew) continue;
       for (const [name, hosts] of faultyHosts) {
         const key = keyOf(TypeUrl.RouteConfiguration, name);
-        const message = [...hosts.values()].map((fault) => fault.message).join('; ');
+        const { virtualHosts } = this.#plan(
+          TypeUrl.RouteConfiguration,
+          used.get(TypeUrl.RouteConfiguration)!.get(name)!,
+        );
+        const rest = virtualHosts.length > hosts.size ? ['all other virtual hosts are live'] : [];
+        const message = [...[...hosts.values()].map((fault) => fault.message), ...rest].join('; ');
         if (!refused.has(key)) refused.set(key, { typeUrl: TypeUrl.RouteConfiguration, name, message });
       }
       return this.#settled(used, [...refused.values()]);
