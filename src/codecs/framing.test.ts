@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Status } from '../metaprotocol/status.ts';
 import { type FrameFault, type FrameReceiver, Framer, LengthPrefix, type LengthPrefixFormat } from './framing.ts';
 
@@ -149,6 +149,23 @@ describe('Framer', () => {
     }
     expect(framers.every((frames) => frames.framer.parkedBytes === 5)).toBe(true);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(500 * 4_096);
+  });
+
+  it('copies a frame that is measured line by line no more than a few times', () => {
+    const total = 1_000_000;
+    const frames: number[] = [];
+    const meter = { fault: null, measure: (_: Buffer, from: number, to: number) => Math.min(to - from + 100, total) };
+    const framer = new Framer(meter, {
+      onFrame: (_, from, to) => frames.push(to - from),
+      onBadFrame() {},
+    });
+    const allocate = vi.spyOn(Buffer, 'allocUnsafe');
+    const chunk = Buffer.alloc(10_000);
+    for (let sent = 0; sent < total; sent += chunk.length) framer.decode(chunk, true);
+    const allocated = allocate.mock.calls.reduce((sum, [size]) => sum + size, 0);
+    allocate.mockRestore();
+    expect(frames).toEqual([total]);
+    expect(allocated).toBeLessThan(5 * total);
   });
 
   it('parks no more than one frame and one chunk, also while held', () => {

@@ -202,7 +202,8 @@ export class Framer {
     const wanted = waiting + to - from;
     if (this.#used + to - from > this.#parked.length) {
       const room = Math.min(frameBytes, Math.max(wanted * ROOM_FACTOR, FIRST_ROOM_BYTES));
-      const parked = Buffer.allocUnsafe(Math.max(wanted, room));
+      // A meter that knows no more than the next line asks for little, again and again: all of it must not be copied each time.
+      const parked = Buffer.allocUnsafe(Math.max(wanted, room, waiting * 2));
       this.#parked.copy(parked, 0, this.#from, this.#used);
       this.#parked = parked;
       this.#from = 0;
