@@ -83,13 +83,11 @@ export class Settler {
       if (isNew) continue;
       for (const [name, hosts] of faultyHosts) {
         const key = keyOf(TypeUrl.RouteConfiguration, name);
-        const { virtualHosts } = this.#plan(
-          TypeUrl.RouteConfiguration,
-          used.get(TypeUrl.RouteConfiguration)!.get(name)!,
-        );
-        const rest = virtualHosts.length > hosts.size ? ['all other virtual hosts are live'] : [];
-        const message = [...[...hosts.values()].map((fault) => fault.message), ...rest].join('; ');
-        if (!refused.has(key)) refused.set(key, { typeUrl: TypeUrl.RouteConfiguration, name, message });
+        if (refused.has(key)) continue;
+        const table = this.#plan(TypeUrl.RouteConfiguration, used.get(TypeUrl.RouteConfiguration)!.get(name)!);
+        const rest = table.virtualHosts.length > hosts.size ? ['all other virtual hosts are live'] : [];
+        const message = [...Array.from(hosts.values(), (fault) => fault.message), ...rest].join('; ');
+        refused.set(key, { typeUrl: TypeUrl.RouteConfiguration, name, message });
       }
       return this.#settled(used, [...refused.values()]);
     }
