@@ -6,7 +6,7 @@ import { feed } from '../../conformance/feed.ts';
 import { RecordingOutput } from '../../conformance/recording-output.ts';
 import { RecordingSink } from '../../conformance/recording-sink.ts';
 import { goOn } from '../../conformance/subject.ts';
-import type { Codec, CodecFactory, FrameField } from '../../metaprotocol/codec.ts';
+import type { Codec, CodecFactory, FrameField, ServerCodec } from '../../metaprotocol/codec.ts';
 import { Flag, type Message, type RequestMessage, type ResponseMessage } from '../../metaprotocol/message.ts';
 import { ExitCode, UsageError } from '../command.ts';
 import { findCodec } from './find-codec.ts';
@@ -162,7 +162,7 @@ function readWith(factory: CodecFactory, bytes: Buffer, side: 'server' | 'client
 }
 
 function readIn<M extends Message>(
-  codec: Codec,
+  codec: Codec & Pick<ServerCodec, 'midHead'>,
   sink: RecordingSink<M>,
   bytes: Buffer,
   isPeers: (head: M) => boolean,

@@ -158,7 +158,7 @@ describe('ServiceEntry', () => {
     [SERVICE.replace('addresses:', 'exportTo: [".", "."]\n  addresses:'), 'expected each namespace once'],
     [
       SERVICE.replaceAll('tcp-metaprotocol-thrift', 'tcp-metaprotocol-thrif'),
-      'expected tcp-metaprotocol-<protocol> with one of tcp, thrift',
+      "expected tcp-metaprotocol-<protocol> with one of tcp, thrift, or of a proxy's --plugin",
     ],
     [
       SERVICE.replaceAll('address: 127.0.0.1, ports: { tcp-metaprotocol-thrift: 7001 }', 'address: 127.0.10.1'),

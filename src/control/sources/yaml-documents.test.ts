@@ -83,6 +83,9 @@ describe('readYamlDocuments', () => {
           .join(',')}]`,
     ).join('\n')}`;
     expect(faults(bomb).join()).toContain('alias');
+    expect(faults('kind: Secret\nspec:\n  a: &a 1\n  b: *a\n  c: *b\n')).toEqual([
+      '5 : YAML: Unresolved alias (the anchor must be set before the alias): b',
+    ]);
     expect(faults('['.repeat(20_000)).length).toBeGreaterThan(0);
     expect(faults('\0\u0001{{{ \ufffd')).not.toEqual([]);
   });

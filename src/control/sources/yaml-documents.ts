@@ -147,7 +147,13 @@ class DocumentReader {
     try {
       body = this.#document.toJS({ maxAliasCount: MAX_ALIASES });
     } catch (error) {
-      faults.push(this.finding([], error instanceof Error ? error.message : String(error)));
+      const message = error instanceof Error ? error.message : String(error);
+      faults.push({
+        level: 'error',
+        place: this.#placeAt(this.#danglingAlias()),
+        path: '',
+        message: `YAML: ${message}`,
+      });
       return null;
     }
     if (isRecord(body)) return body;
@@ -175,6 +181,20 @@ class DocumentReader {
       } else break;
     }
     return this.#placeAt(offset);
+  }
+
+  /** Where the first alias without an anchor is; without any, where the document begins. */
+  #danglingAlias(): number {
+    const document = this.#document;
+    let offset = startOf(document.contents) ?? document.range[0];
+    visit(document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(document) !== undefined) return undefined;
+        offset = startOf(alias) ?? offset;
+        return visit.BREAK;
+      },
+    });
+    return offset;
   }
 
   #placeAt(offset: number): Place {

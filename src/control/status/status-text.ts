@@ -61,7 +61,7 @@ function stateOf({ outcome, proxies, appliedOn, liveAfterMs }: ResourceStatus): 
     case 'accepted':
       return where;
     case 'lastGood':
-      return `INVALID, the last good version stays; that is ${where}`;
+      return `INVALID, the last good version stays: ${where}`;
     case 'refused':
       return 'INVALID, not used: no version of it was valid since the control plane started';
     case 'unsupported':

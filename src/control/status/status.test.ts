@@ -129,7 +129,7 @@ describe('renderStatus', () => {
       'x.yaml:1: error: YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
       'x.yaml:1: warning: nothing of this file is used: no earlier version of it is known',
       'DestinationRule shop/echo (d.yaml:2): applied on 2 of 2 proxies',
-      'MetaRouter shop/echo (r.yaml:2): INVALID, the last good version stays; that is applied on 1 of 2 proxies',
+      'MetaRouter shop/echo (r.yaml:2): INVALID, the last good version stays: applied on 1 of 2 proxies',
       '  r.yaml:7: error: spec.routes[0].route: actual 1, expected a list',
       `  rejected by proxy-1: RouteConfiguration ${HOST}_9090: bad table`,
       'ServiceEntry shop/echo (s.yaml:2): applied on 2 of 2 proxies',

@@ -109,6 +109,12 @@ export class ProtocolTable {
     return OPAQUE.includes(declared) ? this.#opaque(declared) : { kind: 'unsupported', name: declared };
   }
 
+  /** What to do about a port that `ofPort` knows nothing of. */
+  unknownPort(name: string): string {
+    const known = this.names().join(', ');
+    return `actual ${describe(name)}, expected tcp-metaprotocol-<protocol> with one of ${known}, or of a proxy's --plugin`;
+  }
+
   #opaque(meant: string): PortProtocol {
     return this.#names.has('tcp') ? { kind: 'tcp', meant } : { kind: 'unsupported', name: meant || 'opaque TCP' };
   }

@@ -42,11 +42,7 @@ export function checkServiceEntry(
     }
     const protocol = protocols.ofPort(port.name, port.protocol ?? '');
     if (protocol === null) {
-      report(
-        'error',
-        ['ports', index, 'name'],
-        `actual ${describe(port.name)}, expected tcp-metaprotocol-<protocol> with one of ${protocols.names().join(', ')}`,
-      );
+      report('error', ['ports', index, 'name'], protocols.unknownPort(port.name));
     } else if (protocol.kind === 'unsupported') {
       report('notApplied', ['ports', index], `${protocol.name} is not built yet: the port gets no listener`);
     } else if (protocol.kind === 'tcp' && protocol.meant !== '' && !isEncrypted(protocol)) {

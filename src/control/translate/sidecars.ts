@@ -1,5 +1,4 @@
 /** Sidecar -> SidecarPolicy. */
-import { describe } from '../../schema/describe.ts';
 import { type Finding, findingAt, type Resource } from '../model/resource.ts';
 import type { SidecarSpec } from '../model/sidecar.ts';
 import type { IngressPort, SidecarPolicy } from './mesh.ts';
@@ -10,14 +9,7 @@ export function checkSidecar(resource: Resource<SidecarSpec>, protocols: Protoco
     const protocol = protocols.ofPort(port.name, port.protocol ?? '');
     const path = ['spec', 'ingress', index, 'port', 'name'];
     if (protocol === null) {
-      return [
-        findingAt(
-          resource.document,
-          'error',
-          path,
-          `actual ${describe(port.name)}, expected tcp-metaprotocol-<protocol> with one of ${protocols.names().join(', ')}`,
-        ),
-      ];
+      return [findingAt(resource.document, 'error', path, protocols.unknownPort(port.name))];
     }
     return protocol.kind === 'unsupported'
       ? [findingAt(resource.document, 'notApplied', path, `${protocol.name} is not built yet: no inbound listener`)]
