@@ -67,6 +67,10 @@ describe('meltemi', () => {
     const { code, out } = await run('validate', '-f', folder);
     expect(code).toBe(1);
     expect(out).toContain('b.yaml');
+    await save(folder, 'b.yaml', '#'.repeat(4_194_305));
+    expect((await run('validate', '-f', folder)).out).toContain(
+      'b.yaml:1: error: actual "file of 4194305 bytes > the limit',
+    );
     expect((await run('validate', '-f', join(folder, 'no such folder'))).code).toBe(1);
   });
 

@@ -122,9 +122,9 @@ function toStamp(entry: { ino: bigint; size: bigint; mtimeNs: bigint; ctimeNs: b
   return { inode: entry.ino, sizeBytes: entry.size, modifiedNs: entry.mtimeNs, changedNs: entry.ctimeNs };
 }
 
-/** Not YAML on purpose: the file is reported as broken and its last good content stays. */
+/** No resource on purpose: the file is reported as broken, with this text, and its last good content stays. */
 function oversized(sizeBytes: number): string {
-  return `{ file of ${sizeBytes} bytes > the limit of ${MAX_FILE_BYTES} bytes`;
+  return `file of ${sizeBytes} bytes > the limit of ${MAX_FILE_BYTES} bytes`;
 }
 
 function isGone(error: unknown): boolean {
