@@ -10,7 +10,7 @@ import { type ConnectionState, changeState, FIRST_STATE } from './connection-sta
 import { streamOptions } from './keys.ts';
 import { Expect, ownAnswer, type RedisResponse, type RequestExtra } from './message.ts';
 import type { RedisOptions } from './options.ts';
-import { errorAnswer } from './reply.ts';
+import { errorAnswer, helloAnswer } from './reply.ts';
 import { elementOffsets } from './reply-meter.ts';
 import { Transaction } from './transaction.ts';
 import { commandBytes, Type } from './wire.ts';
@@ -322,17 +322,22 @@ export class CallerSession {
   #select(words: CommandArguments): Plan {
     const database = words.count === 2 ? words.natural(1) : -1;
     if (database === -1 || database === this.#state.database) return this.#forward();
-    return this.#change(changeState(this.#state, { database }), null);
+    return this.#change(changeState(this.#state, { database }), { unrouted: ownAnswer('+OK\r\n') });
   }
 
   /** The command goes to a connection that is in the new state, or to the caller's own; if it fails, nothing changed. */
-  #change(next: ConnectionState, bytes: Buffer | null, onDone: () => void = () => {}): Plan {
+  #change(
+    next: ConnectionState,
+    extra: RequestExtra,
+    bytes: Buffer | null = null,
+    onDone: () => void = () => {},
+  ): Plan {
     const effect = (): void => {
       this.#state = next;
       onDone();
     };
     return {
-      ...this.#forward(Flag.Hold, { effect, taints: this.#bound, key: this.#boundKey }),
+      ...this.#forward(Flag.Hold, { ...(this.#bound ? {} : extra), effect, taints: this.#bound, key: this.#boundKey }),
       state: next,
       bytes,
     };
@@ -343,7 +348,7 @@ export class CallerSession {
     const user = words.count === 3 ? words.text(1) : '';
     const password = words.text(words.count - 1);
     const refusal = this.#check(user, password);
-    if (refusal === null) return this.#change(changeState(this.#state, { user, password }), null);
+    if (refusal === null) return this.#change(changeState(this.#state, { user, password }), {});
     if (refusal !== '') return this.#error(refusal);
     this.#known = true;
     return this.#own('+OK\r\n');
@@ -396,8 +401,10 @@ export class CallerSession {
         'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
       );
     }
+    // Only a server can check what it is said.
+    const extra = said.length > 2 ? {} : { unrouted: helloAnswer(version) };
     // The name stays here.
-    return this.#change(next, commandBytes(said), () => {
+    return this.#change(next, extra, commandBytes(said), () => {
       if (name !== null) this.#name = name;
     });
   }

@@ -249,6 +249,26 @@ describe('redis, server side', () => {
     expect(failed.sink.heads[1]!.connectionKey).toBe('');
   });
 
+  it('answers HELLO and SELECT where no route takes what has no key, and believes them', () => {
+    const { sink, out, codec } = benchServer(redisFactory);
+    for (const [text, answer] of [
+      ['HELLO 3 SETNAME app', /^%7\r\n\$6\r\nserver\r\n.*proto\r\n:3\r\n.*\*0\r\n$/s],
+      ['SELECT 5', /^\+OK\r\n$/],
+      ['AUTH bob pw', /^-ERR no_route/],
+    ] as const) {
+      feed(codec, command(text));
+      const head = sink.heads.at(-1)!;
+      codec.encode(sink.headIds.at(-1)!, codec.reply(Status.no_route, head), head);
+      codec.resume();
+      expect(out.take().toString()).toMatch(answer);
+    }
+    feed(codec, command('GET a'));
+    const get = sink.heads.at(-1) as RedisRequest;
+    expect(get.state).toMatchObject({ resp: 3, database: 5, user: '' });
+    feed(codec, command('HELLO 2 AUTH bob pw'));
+    expect(codec.reply(Status.no_route, sink.heads.at(-1)!).outcome!.ok).toBe(false);
+  });
+
   it('sends HELLO without what is kept here, and AUTH to be checked upstream', () => {
     const { sink, codec } = benchServer(redisFactory);
     feed(codec, commands('HELLO 3 AUTH joe secret SETNAME app'));

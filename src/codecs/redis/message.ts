@@ -95,6 +95,8 @@ export interface RequestExtra {
   readonly taints?: boolean;
   /** Giving it up closes the connection: what it would still take must not be lost. */
   readonly blocks?: boolean;
+  /** What it is answered where no route takes it: it is about the caller's connection, and has no key to be routed by. */
+  readonly unrouted?: RedisResponse;
   /** The one that the command belongs to, or ends: it must not run without it. */
   readonly transaction?: Transaction;
   /** The command's own id, where it takes a connection. */

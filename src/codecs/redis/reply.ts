@@ -38,6 +38,22 @@ export function errorReply(status: ProxyStatus): RedisResponse {
   return errorAnswer(`${name} ${status.name}: ${status.detail}`);
 }
 
+/** What HELLO tells of a server, where none is asked. */
+export function helloAnswer(version: 2 | 3): RedisResponse {
+  const fields = [
+    ...['server', 'redis', 'version', '7.0.0'].map(bulkText),
+    `${bulkText('proto')}:${version}\r\n`,
+    `${bulkText('id')}:0\r\n`,
+    ...['mode', 'standalone', 'role', 'master', 'modules'].map(bulkText),
+    '*0\r\n',
+  ];
+  return ownAnswer(`${version === 3 ? '%7' : '*14'}\r\n${fields.join('')}`);
+}
+
+function bulkText(text: string): string {
+  return `$${text.length}\r\n${text}\r\n`;
+}
+
 /** `text` begins with the error's word. A line end in it would be the next answer. */
 export function errorAnswer(text: string): RedisResponse {
   return ownAnswer(`-${text.replace(/[\r\n]+/g, ' ')}\r\n`);

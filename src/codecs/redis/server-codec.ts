@@ -106,8 +106,9 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const command = request as RedisRequest | null;
     const extra = command?.extra;
     if (!extra) return errorReply(status);
-    const { substitute, transaction, bindId } = extra;
+    const { substitute, unrouted, transaction, bindId } = extra;
     if (substitute !== undefined) return substitute;
+    if (unrouted !== undefined && status.name === 'no_route') return unrouted;
     // What it ends ran nothing.
     const aborts = command?.command.action === Action.Exec && transaction?.broken === true;
     if (transaction !== undefined) transaction.broken = true;
