@@ -458,7 +458,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     else this.#deliverTrailers(trailers);
   }
 
-  /** A local reply instead of an upstream's answer. After a head was forwarded nothing can be said: the stream is reset. */
+  /** A local reply instead of an upstream's answer. Where nothing can be said, as after a head was forwarded, the stream is reset. */
   reply(status: ProxyStatus): void {
     if (this.ended) return;
     this.status = status;
@@ -469,7 +469,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       this.#end();
       return;
     }
-    if (this.#headDelivered) {
+    if (this.#headDelivered || !this.chain.factory.manifest.capabilities.errorReply) {
       this.connection.resetStream(this, status);
       this.#end();
       return;

@@ -86,7 +86,7 @@ describe('opaque TCP', () => {
     mesh.upstream().mode = 'refuse';
     const c = newCaller();
     mesh.settle();
-    expect([c.closed, c.text]).toEqual([true, '']);
+    expect([c.closed, c.text, c.wire.resetSent]).toEqual([true, '', true]);
     for (const peer of [b, c]) peer.end();
     mesh.settle();
   });

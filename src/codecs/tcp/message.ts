@@ -43,5 +43,5 @@ export class TcpMessage implements RequestMessage, ResponseMessage {
   }
 }
 
-/** A local reply: opaque bytes have no way to say an error, so the connection just ends. */
+/** In place of a local reply: opaque bytes have no way to say an error, so that the core resets the connection. */
 export const NO_ANSWER = new TcpMessage(Flag.End);
