@@ -134,6 +134,13 @@ describe('meltemi codec', () => {
     expect(code).toBe(0);
   });
 
+  it('prints commands that can be copied, whatever the folder is called', async () => {
+    const { out } = await codec(['new', 'sea-rpc', '--directory', "the sea's/codec"]);
+    expect(out).toContain(
+      `meltemi codec test 'the sea'\\''s/codec/codec.ts' --samples 'the sea'\\''s/codec/samples'\n`,
+    );
+  });
+
   it.each([
     [['new', 'island-rpc'], 'island-rpc exists already'],
     [['new', 'Island'], '"Island": expected lower case letters, digits and dashes'],

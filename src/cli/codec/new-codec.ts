@@ -24,14 +24,20 @@ export async function newCodec(argv: readonly string[]): Promise<number> {
   const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   for (const { parentPath, name: file } of files) await rename(join(parentPath, file), name);
   const here = relative(process.cwd(), directory);
+  const [codec, samples, mesh] = ['codec.ts', 'samples', 'mesh'].map((part) => forShell(join(here, part)));
   process.stdout.write(`${here}: a codec that works, its samples, a server, a client and a mesh for them
 
-  meltemi codec test ${here}/codec.ts --samples ${here}/samples
-  meltemi up -f ${here}/mesh --plugin ${here}/codec.ts --watch
+  meltemi codec test ${codec} --samples ${samples}
+  meltemi up -f ${mesh} --plugin ${codec} --watch
 
 Edit ${here}/codec.ts. ${here}/README.md says what is what.
 `);
   return ExitCode.Ok;
+}
+
+/** As somebody copies it: a space would make two words of it. */
+function forShell(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function rename(file: string, name: string): Promise<void> {

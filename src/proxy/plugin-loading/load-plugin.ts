@@ -11,7 +11,7 @@ import type { PluginModules } from './plugin-modules.ts';
 import { pluginShape } from './plugin-shape.ts';
 import { stripTypes } from './strip-types.ts';
 
-const PRODUCT = new URL('../../', import.meta.url).href;
+const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** `reference`: a path (relative to `directory`) or the name of a package that is installed there. Rejects with what is wrong. */
 export async function loadPlugin(reference: string, directory: string, modules: PluginModules): Promise<Plugin> {
@@ -57,10 +57,13 @@ function textOf(error: unknown, files: Iterable<string>): string {
     const text = headOf(stack);
     return text.startsWith('file:') ? text : (misspelled(files) ?? text);
   }
-  const at = /\((file:[^)]+)\)|at (file:\S+)/g;
+  // A path is what CommonJS has.
+  const at = /\(((?:file:|\/)[^)]+)\)|at (file:\S+)/g;
   const places = [...stack.matchAll(at)].map(([, inCall, bare]) => inCall ?? bare!);
-  const place = places.find((one) => !one.startsWith(PRODUCT));
-  return place === undefined ? message : `${message} (${fileURLToPath(place)})`;
+  const place = places
+    .map((one) => (one.startsWith('/') ? one : fileURLToPath(one)))
+    .find((one) => !one.startsWith(PRODUCT));
+  return place === undefined ? message : `${message} (${place})`;
 }
 
 /** Node tells the place in TypeScript only. JavaScript is read as that. */

@@ -40,6 +40,8 @@ beforeAll(async () => {
   const thrift = "{ ...good.codecs[0], manifest: { ...good.codecs[0].manifest, name: 'thrift' } }";
   await writeFile(join(directory, 'built-in.js'), changed(`codecs: [${thrift}]`));
   await writeFile(join(directory, 'throws.ts'), "// one line\nthrow new Error('no such luck');\n");
+  await mkdir(join(directory, 'rooms with ü'));
+  await writeFile(join(directory, 'rooms with ü', 'throws.cjs'), "throw new Error('no such luck');\n");
   await writeFile(join(directory, 'enum.ts'), 'enum Kind { Request }\nexport default Kind;\n');
   await writeFile(
     join(directory, 'by-hand.ts'),
@@ -87,6 +89,7 @@ describe('an outside plugin', () => {
     ['later-api.js', /plugin later-api\.js: .* was written for codec API \^9\.0\.0, this is /],
     ['built-in.js', /plugin built-in\.js: .*protocol thrift is already provided by plugin /],
     ['throws.ts', /plugin throws\.ts: no such luck \(.*throws\.ts:2:\d+\)/],
+    ['rooms with ü/throws.cjs', /no such luck \(.*rooms with ü\/throws\.cjs:1:\d+\)/],
     ['enum.ts', /plugin enum\.ts: .*TypeScript enum is not supported/s],
     [
       'by-hand.ts',
