@@ -58,7 +58,7 @@ async function route(name: string, expectation: () => Promise<void>) {
   const source = join(example, 'routes', name);
   if (name.endsWith('.yaml')) await cp(source, config.routeFile);
   else for (const file of await readdir(source)) await cp(join(source, file), join(dirname(config.routeFile), file));
-  await vi.waitFor(expectation, { timeout: 5000, interval: 20 });
+  await vi.waitFor(expectation, { timeout: 20_000, interval: 20 });
 }
 
 it('sends everything to v1 at first, over both wires', async () => {
