@@ -98,12 +98,13 @@ describe('rule 6: bind', () => {
     const mesh = watchLeaks(
       new OrderMesh({ clusters: { main: 1, other: 1 }, routes: [{ clusters }], upstreamPeer: LinePeer.echo }),
     );
-    for (let round = 0; round < 10; round++) {
-      const caller = mesh.newCaller();
-      caller.sendLines('MULTI', 'SET a', 'SET b', 'EXEC');
+    const caller = mesh.newCaller();
+    for (const [index, line] of ['MULTI', 'SET a', 'SET b', 'EXEC'].entries()) {
+      mesh.random = index % 2 === 0 ? 0.9 : 0.1;
+      caller.sendLines(line);
       mesh.settle();
-      expect(caller.takeLines()).toEqual(['+OK', '+v-a', '+v-b', '+']);
     }
+    expect(caller.takeLines()).toEqual(['+OK', '+v-a', '+v-b', '+']);
   });
 
   it('ends a binding whose Unbind got no further than here, behind what is on its way', () => {
