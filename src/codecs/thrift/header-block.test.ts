@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ClientRig, ServerRig } from '../../../test/harness/thrift/rigs.ts';
 import { readStock, writeStock } from '../../../test/harness/thrift/stock-thrift.ts';
 import { feed } from '../../conformance/feed.ts';
+import { HeaderCursor } from './header-block.ts';
 import type { ThriftRequest } from './message.ts';
 import type { ThriftProtocol } from './wire.ts';
 
@@ -44,6 +45,15 @@ describe('headers of a THeader call', () => {
     expect(message.get('x-unit')).toBeUndefined();
     expect(message.get('use')).toBeUndefined();
     expect(message.get('users')).toBeUndefined();
+  });
+
+  it('are walked a few times only, however many routes ask for one', () => {
+    const [message] = heads(callWithBlock(`0000 01 03 0161 0131 0161 0132 01ff 0133`.replaceAll(' ', ''))).sink.heads;
+    const next = vi.spyOn(HeaderCursor.prototype, 'next');
+    const asked = Array.from({ length: 200 }, (_, at) => message!.get(['a', '\ufffd', 'b'][at % 3]!));
+    expect(new Set(asked.map((value, at) => `${at % 3} ${value}`))).toEqual(new Set(['0 1', '1 3', '2 undefined']));
+    expect(next.mock.calls.length).toBeLessThan(100);
+    next.mockRestore();
   });
 
   it('never hide a fixed attribute', () => {

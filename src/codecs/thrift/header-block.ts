@@ -84,6 +84,17 @@ export function findHeader(bytes: Buffer, from: number, to: number, key: string)
   return undefined;
 }
 
+/** The first value of each name. */
+export function readHeaders(bytes: Buffer, from: number, to: number): Map<string, string> {
+  const headers = new Map<string, string>();
+  const cursor = new HeaderCursor().start(bytes, from, to);
+  while (cursor.next()) {
+    const key = bytes.toString('utf8', cursor.keyAt, cursor.keyEnd);
+    if (!headers.has(key)) headers.set(key, bytes.toString('utf8', cursor.valueAt, cursor.valueEnd));
+  }
+  return headers;
+}
+
 function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
   for (let at = from; at < to; at++) {
     const byte = bytes[at]!;

@@ -7,7 +7,7 @@ import {
   type ResponseMessage,
 } from '../../metaprotocol/message.ts';
 import { WholeFrame } from '../whole-frame.ts';
-import { findHeader, HeaderCursor, HeaderEdits } from './header-block.ts';
+import { findHeader, HeaderCursor, HeaderEdits, readHeaders } from './header-block.ts';
 import { type MethodName, type MethodNames, serviceBytes } from './method-names.ts';
 import { outcomeOf } from './outcome.ts';
 import {
@@ -21,6 +21,9 @@ import {
 /** Attributes of every message, which win over a THeader header of the same name. None can be changed. */
 const FIXED_KEYS = ['service', 'method', 'message-type', 'transport', 'protocol'] as const;
 type FixedKey = (typeof FIXED_KEYS)[number];
+
+/** Lookups that walk the headers. Behind them are tables of many routes, for which thousands of headers are walked but once. */
+const FEW_LOOKUPS = 16;
 
 abstract class ThriftMessage extends WholeFrame implements Message, MessageHead {
   readonly family = 'thrift';
@@ -42,6 +45,8 @@ abstract class ThriftMessage extends WholeFrame implements Message, MessageHead 
   edits: HeaderEdits | null = null;
   protected readonly names: MethodNames;
   #name: MethodName | null = null;
+  #lookups = 0;
+  #headers: ReadonlyMap<string, string> | null = null;
 
   /** `head`: what was read of `bytes[from, to)`, or of another message's bytes that this one shares. */
   constructor(
@@ -90,7 +95,12 @@ abstract class ThriftMessage extends WholeFrame implements Message, MessageHead 
     if (isFixed(key)) return this.#fixed(key);
     if (this.edits !== null) return this.edits.get(key);
     if (this.transport !== 'theader') return undefined;
-    return findHeader(this.bytes, this.from + this.infosAt, this.from + this.innerAt, key);
+    if (this.#lookups < FEW_LOOKUPS) {
+      this.#lookups++;
+      return findHeader(this.bytes, this.from + this.infosAt, this.from + this.innerAt, key);
+    }
+    this.#headers ??= readHeaders(this.bytes, this.from + this.infosAt, this.from + this.innerAt);
+    return this.#headers.get(key);
   }
 
   entries(visit: (key: string, value: string) => void): void {
