@@ -118,14 +118,16 @@ spec:
   });
 
   it('loses what it may not keep: a refused AUTH changes nothing, RESET gives nothing to the next one', async () => {
-    const reader = connect(port, { username: 'reader', password: 'reader-word' });
-    const [ann, nobody] = [connect(port, { username: 'ann', password: 'ann-word' }), connect(port)];
     const whoami = (client: Redis) => client.call('ACL', 'WHOAMI').catch((error: Error) => error.message);
+    const reader = connect(port, { username: 'reader', password: 'reader-word' });
+    const [ann, bob] = ['ann', 'bob'].map((user) => connect(port, { username: user, password: `${user}-word` }));
+    const nobody = connect(port);
+    expect(await whoami(bob!)).toBe('bob');
     for (let round = 0; round < 20; round++) {
       const refused = reader.call('AUTH', 'ann', 'guessed').catch((error: Error) => error.message);
       expect(await refused).toContain('WRONGPASS');
       await expect(reader.set('where', 'x')).rejects.toThrow('NOPERM');
-      expect(await whoami(ann)).toBe('ann');
+      expect(await whoami(ann!)).toBe('ann');
       expect(await whoami(nobody)).toBe('default');
       const bound = connect(port);
       await bound.call('AUTH', 'bob', 'bob-word');
@@ -135,6 +137,7 @@ spec:
       expect(await bound.call('RESET')).toBe('RESET');
       expect(await whoami(bound)).toBe('default');
       bound.disconnect();
+      expect(await whoami(bob!)).toBe('bob');
     }
     // A user that is gone is so for callers on connections that were opened before.
     const admin = connect(server.port);

@@ -120,7 +120,9 @@ export class CallerSession {
         return this.#client(id, words);
       case Action.Multi:
         return this.#startMulti(id, words);
+      // Without a word of what, the server refuses both.
       case Action.Watch:
+        if (words.count === 1) break;
         this.#takeConnection(id, key());
         this.#watching = true;
         return this.#forward(Flag.Bind, { bindId: id, mayUnbind: !this.#subscribed && !this.#stays });
@@ -129,6 +131,7 @@ export class CallerSession {
         this.#watching = false;
         return this.#forward(this.#mayUnbind ? Flag.Unbind : 0, { key: this.#boundKey });
       case Action.Subscribe:
+        if (words.count === 1) break;
         this.#takeConnection(id, key());
         this.#subscribed = true;
         return this.#forward(Flag.Bind, { ...this.#confirmations(words.count - 1), bindId: id });

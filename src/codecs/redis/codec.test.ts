@@ -197,6 +197,7 @@ describe('redis, server side', () => {
     expect(flagsOf('MONITOR', 'BLPOP a 0', 'RESET')).toEqual([Bind, 0, Unbind | Flag.Hold]);
     expect(flagsOf('CLIENT TRACKING on', 'MULTI', 'EXEC')).toEqual([Bind, Bind, 0]);
     expect(flagsOf('SYNC')).toEqual([Bind | Flag.Tunnel | Flag.Hold]);
+    expect(flagsOf('WATCH', 'SUBSCRIBE', 'SSUBSCRIBE')).toEqual([0, 0, 0]);
   });
 
   it('leaves what a subscriber of RESP2 may say to the server, and believes a MULTI there only when it was answered', () => {
