@@ -79,7 +79,7 @@ export class ThriftMeter implements FrameMeter {
   #detect(bytes: Buffer, from: number, to: number): number {
     if (to - from < 2) return 2;
     if (bytes[from]! >= 0x80) {
-      if (!isMessage(bytes, from)) return this.#unknown(bytes, from, 2);
+      if (!isMessage(bytes, from)) return this.#unknown(bytes.toString('hex', from, from + 2));
       this.#walker = new StructWalker(this.#options);
       return 0;
     }
@@ -91,12 +91,14 @@ export class ThriftMeter implements FrameMeter {
       if (bytes[at] !== 0) this.#walker = new StructWalker(this.#options);
       return 0;
     }
-    return this.#unknown(bytes, from, DETECT_BYTES);
+    // A length, and that of a name behind it.
+    const seemsOld = readInt32(bytes, from) > 0 && bytes[from] === 0 && bytes[at] === 0;
+    const hint = seemsOld ? ' (binary without a version has to be configured: oldBinary)' : '';
+    return this.#unknown(bytes.toString('hex', from, from + DETECT_BYTES), hint);
   }
 
-  #unknown(bytes: Buffer, from: number, length: number): number {
-    const found = bytes.toString('hex', from, from + length);
-    this.#fault = { status: Status.malformed, text: `first bytes ${found} are no Thrift transport`, at: 0 };
+  #unknown(found: string, hint = ''): number {
+    this.#fault = { status: Status.malformed, text: `first bytes ${found} are no Thrift transport${hint}`, at: 0 };
     return BAD_FRAME;
   }
 }

@@ -28,7 +28,7 @@ const BAD: [string, Buffer, string, [ThriftTransport, ThriftProtocol] | null][] 
   [
     'old binary where it is not configured',
     framed('00000004 70696e67 01 00000007 00'),
-    'first bytes 0000000e0000 are no Thrift transport at byte 0',
+    'first bytes 0000000e0000 are no Thrift transport (binary without a version has to be configured: oldBinary) at byte 0',
     null,
   ],
   [
