@@ -52,6 +52,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const controlPlane = await createControlPlane({
     directories: options.directories,
     manifests,
+    awaitsManifests: (options.proxy.plugins ?? []).length > 0,
     listen: options.xdsListen,
     adminListen: options.controlAdminListen,
     insecure: false,

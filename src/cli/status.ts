@@ -4,6 +4,9 @@ import { renderStatus } from '../control/status/status-text.ts';
 import { type Command, ExitCode } from './command.ts';
 import { readAddress, readOptions, writeAddress } from './options.ts';
 
+/** What listens there may be no control plane. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
 export const statusCommand: Command = {
   name: 'status',
   summary: 'say for each resource whether it runs, where and why not, and where to connect',
@@ -30,13 +33,14 @@ Examples:
 };
 
 async function fetchStatus(url: string): Promise<StatusReport> {
-  let response: Response;
   try {
-    response = await fetch(url);
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    if (response.ok) return (await response.json()) as StatusReport;
+    throw new Error(`actual status ${response.status}, expected 200`);
   } catch (error) {
-    const { cause } = error as { cause?: Error };
-    throw new Error(`no control plane answers at ${url}: ${cause?.message ?? (error as Error).message}`);
+    const { cause, name, message } = error as Error & { cause?: Error };
+    const reason =
+      name === 'TimeoutError' ? `nothing came within ${ANSWER_TIMEOUT_MS} ms` : (cause?.message ?? message);
+    throw new Error(`no control plane answers at ${url}: ${reason}`, { cause: error });
   }
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as StatusReport;
 }

@@ -24,6 +24,8 @@ export interface ControlPlaneOptions {
   readonly directories: readonly string[];
   /** Protocols that are known without a proxy: the built-in ones and the operator's own. */
   readonly manifests: readonly ProtocolManifest[];
+  /** A proxy is about to tell of more of them: what is not used before that is no fault yet. */
+  readonly awaitsManifests?: boolean;
   /** Where ADS listens; port 0: any free one. */
   readonly listen: { readonly host: string; readonly port: number };
   /** null: no admin API. */
@@ -68,6 +70,7 @@ export class ControlPlane {
   readonly #stored: StoredResources | null;
   readonly #translator: Translator;
   readonly #manifests: KnownManifests;
+  #awaitsManifests: boolean;
   readonly #binds = new BindAllocator();
   readonly #metrics = new ControlMetrics();
   readonly #source: DirectorySource;
@@ -87,6 +90,7 @@ export class ControlPlane {
     this.#stored = stateDirectory === undefined ? null : new StoredResources(stateDirectory, log);
     this.#translator = new Translator(options.rootNamespace ?? DEFAULT_ROOT_NAMESPACE);
     this.#manifests = new KnownManifests(options.manifests);
+    this.#awaitsManifests = options.awaitsManifests === true;
     this.#translation = this.#translate();
     this.#source = new DirectorySource({
       reader: new DiskFolderReader(options.directories),
@@ -169,6 +173,7 @@ export class ControlPlane {
     }
     const isNews = this.#manifests.learn(node, (message) => this.#options.log.warn({ node: node.id }, message));
     if (isNews) {
+      this.#awaitsManifests = false;
       this.#retranslate();
       this.#ads.changed();
     }
@@ -187,7 +192,8 @@ export class ControlPlane {
     for (const { outcome } of this.#translation.verdicts.values()) counts[outcome]++;
     const { log } = this.#options;
     const fields = { ...counts, faults: this.#translation.faults.length };
-    if (counts.lastGood + counts.refused + fields.faults === 0) log.info(fields, 'configuration read');
+    if (this.#awaitsManifests || counts.lastGood + counts.refused + fields.faults === 0)
+      log.info(fields, 'configuration read');
     else log.warn(fields, 'configuration read, not all of it is used: see meltemi status');
   }
 

@@ -80,6 +80,20 @@ describe('meltemi', () => {
     expect(err).toContain('no control plane answers');
   });
 
+  it('has nothing to complain of when a plugin brings the protocol of the folder', async () => {
+    const plugin = fileURLToPath(new URL('../../plugins/echo-rpc', import.meta.url));
+    const folder = await bench.folder();
+    const service = await readFile(join(plugin, 'mesh/service.yaml'), 'utf8');
+    await save(folder, 'service.yaml', service.replaceAll('9300', `${await freePort()}`));
+    const [listen, admin, proxyAdmin] = await Promise.all([freePort(), freePort(), freePort()]);
+    const options = ['--listen', `${listen}`, '--admin', `${admin}`, '--proxy-admin', `${proxyAdmin}`];
+    const { child, said, exited } = start('up', '-f', folder, '--plugin', join(plugin, 'codec.ts'), ...options);
+    await until(() => said.out.includes('Ctrl-C ends'));
+    child.kill('SIGTERM');
+    expect([await exited, said.err]).toEqual([0, '']);
+    expect(said.out).toContain('applied on 1 of 1 proxy');
+  });
+
   it('ends at the first signal where nothing has to end in order', async () => {
     const folder = await bench.folder();
     const samples = fileURLToPath(new URL('../../plugins/echo-rpc/samples', import.meta.url));
