@@ -432,7 +432,8 @@ export class CallerSession {
     if (wasBound) {
       return this.#forward(Flag.Unbind | Flag.Hold, { taints: true, key, loud, needsBinding: true, substitute });
     }
-    return { ...this.#own(substitute), extra: { loud } };
+    // What follows waits for the answers before: it would go over a connection that is about to be given back, in its state.
+    return { ...this.#own(substitute), flags: Flag.End | Flag.Hold, extra: { loud } };
   }
 
   #client(id: number, words: CommandArguments): Plan {

@@ -88,6 +88,7 @@ describe('redis, server side', () => {
   it('answers what needs no upstream, and says QUIT', () => {
     const { sink, codec } = benchServer(redisFactory);
     feed(codec, commands('PING', 'PING hi', 'ECHO yo', 'RESET', 'ping a b', 'QUIT', 'GET ignored'));
+    codec.resume();
     const answers = sink.heads.map((head) => rawText(head.answer));
     expect(answers).toEqual(['+PONG\r\n', '$2\r\nhi\r\n', '$2\r\nyo\r\n', '+RESET\r\n', undefined, '+OK\r\n']);
     expect(sink.events.at(-1)).toEqual({ kind: 'go-away' });
@@ -145,6 +146,14 @@ describe('redis, server side', () => {
       codec.encode(2, ownAnswer('+a\r\n'), sink.heads[1]!);
       expect(out.take().toString()).toBe('+a\r\n');
     }
+  });
+
+  it('says nothing of a CLIENT REPLY ON that the server refuses', () => {
+    const { sink, out, codec } = benchServer(redisFactory);
+    feed(codec, commands('CLIENT REPLY OFF', 'SUBSCRIBE a', 'CLIENT REPLY ON'));
+    codec.encode(2, ownAnswer('+subscribed\r\n'), sink.heads[1]!);
+    codec.encode(3, ownAnswer("-ERR Can't execute 'client|reply'\r\n"), sink.heads[2]!);
+    expect(out.take().toString()).toBe('+subscribed\r\n');
   });
 
   it('ends a connection that wants no answers without one', () => {

@@ -90,7 +90,8 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     const isLast = (answer.flags & Flag.Informational) === 0;
     // Confirmations are pushes to Redis, and CLIENT REPLY is about answers.
     const isMuted = this.#muted.size > 0 && this.#muted.has(id);
-    const mutes = isMuted && !(extra?.expect === Expect.Confirmations && !answer.isError);
+    const passes = (extra?.loud === true || extra?.expect === Expect.Confirmations) && !answer.isError;
+    const mutes = isMuted && !passes;
     const isQuiet = extra?.quiet === true && !answer.isError;
     if (!mutes && !isQuiet) answer.writeTo(this.out);
     if (answer.isOwn && extra?.transaction !== undefined) extra.transaction.broken = true;
@@ -171,7 +172,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       const [index] = keyIndexes(command, words);
       return index === undefined ? undefined : words.text(index);
     });
-    if (muted && plan.extra?.loud !== true) this.#muted.add(id);
+    if (muted) this.#muted.add(id);
     this.#emit(id, command, place, bytes, from, to, chunk, plan);
   }
 

@@ -25,6 +25,8 @@ function session(...texts: string[]) {
     say: (...more: string[]) => {
       const from = heads().length;
       feed(codec, commands(...more));
+      // Whatever held it is over.
+      codec.resume();
       return heads()
         .slice(from)
         .map((head) => rawText(head.answer) ?? rawText(head));
@@ -123,6 +125,12 @@ describe('redis transactions', () => {
     const caller = session('WATCH a', 'RESET');
     expect(caller.at(1).needsBinding).toBe(true);
     expect(caller.fail(Status.upstream_reset)).toBe('+RESET\r\n');
+  });
+
+  it('holds what follows RESET until all before it is answered, or it would be said in the state of their connection', () => {
+    for (const before of [['EVAL x 0'], ['MULTI', 'SET a 1', 'EXEC'], ['WATCH a', 'UNWATCH'], ['WATCH a'], ['GET a']]) {
+      expect(session(...before, 'RESET', 'GET b').at(-1).flags & Flag.Hold).toBe(Flag.Hold);
+    }
   });
 
   it('has nothing bound for a command that reached nobody', () => {
