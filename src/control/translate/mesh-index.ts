@@ -15,6 +15,7 @@ export class MeshIndex {
   readonly #wildcards: readonly DestinationPolicy[];
   readonly #tables: ReadonlyMap<string, readonly RouteTable[]>;
   readonly #connections: ReadonlyMap<string, readonly ConnectionTable[]>;
+  #hosts: readonly string[] | null = null;
 
   constructor({ services, policies, tables, connections }: Indexed) {
     this.#services = Map.groupBy(services, (service) => service.host);
@@ -24,8 +25,10 @@ export class MeshIndex {
     this.#connections = Map.groupBy(connections, (table) => table.host);
   }
 
-  hosts(): string[] {
-    return [...this.#services.keys()].sort();
+  /** Sorted. */
+  hosts(): readonly string[] {
+    this.#hosts ??= [...this.#services.keys()].sort();
+    return this.#hosts;
   }
 
   /** A name without a dot is a service of the given namespace, unless a service is called just that. */
