@@ -106,7 +106,15 @@ spec:
                 say(`${other}`, 'GET', 'where');
                 say('OK', 'SELECT', `${db}`);
               },
-            ][draw(9)]!();
+              () => {
+                say(text, 'EVAL', 'return ARGV[1]', '0', text);
+                say('RESET', 'RESET');
+                say('default', 'ACL', 'WHOAMI');
+                say('0', 'GET', 'where');
+                say('OK', 'AUTH', user, `${user}-word`);
+                say('OK', 'SELECT', `${db}`);
+              },
+            ][draw(10)]!();
           }
           const answers = await pipeline.exec();
           expect(answers!.map(([error, value]) => error?.message ?? value)).toEqual(expected);
