@@ -204,7 +204,11 @@ export class ProxyProcess {
 
   #watchPlugins(): void {
     for (const { reference } of this.#groups.loaded) {
-      const watch = new PluginWatch({ clock: this.#clock, onChange: () => this.#reload(reference, watch) });
+      const watch = new PluginWatch({
+        clock: this.#clock,
+        log: this.#options.log,
+        onChange: () => this.#reload(reference, watch),
+      });
       watch.follow(this.#groups.filesOf(reference));
       this.#pluginWatches.push(watch);
     }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -294,6 +294,23 @@ describe('outside plugins', () => {
     await one.until(async () => one.log.entries.some(([, , text]) => text.startsWith('plugin not reloaded')));
     await writeFile(imported, "export const server = 'mine';\n");
     await one.until(async () => one.log.entries.some(([, , text]) => text === 'plugin reloaded'));
+    expect((await one.echo(port)).headers.server).toBe('v1');
+  });
+
+  it('are swapped when a folder that the saved one imports from goes and comes again', async () => {
+    const one = bench();
+    const file = await one.plugin();
+    const parts = join(dirname(file), 'parts');
+    const { port } = await one.mesh(file, true);
+    const lastReload = () => one.log.entries.findLast(([, , text]) => text.includes('reloaded'))?.[2];
+    await writeFile(file, `import './parts/one.ts';\n${await readFile(file, 'utf8')}`);
+    for (let round = 0; round < 2; round++) {
+      await one.until(async () => lastReload() === 'plugin not reloaded, the one before goes on');
+      await mkdir(parts);
+      await writeFile(join(parts, 'one.ts'), 'export {};\n');
+      await one.until(async () => lastReload() === 'plugin reloaded');
+      await rm(parts, { recursive: true });
+    }
     expect((await one.echo(port)).headers.server).toBe('v1');
   });
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../../test/harness/fake-clock.ts';
+import { recordingLog } from '../testing/recording-log.ts';
 import { PluginWatch } from './plugin-watch.ts';
 
 const FOLDER = import.meta.dirname;
@@ -10,16 +11,21 @@ function bench() {
   const running: (() => void)[] = [];
   let save: (name: string | null) => void = () => {};
   let closed = 0;
+  const folders: string[] = [];
+  const log = recordingLog();
   const watch = new PluginWatch({
     clock,
+    log,
     onChange: () => new Promise((resolve) => running.push(resolve)),
-    watchFolder: (_folder, onEvent) => {
+    watchFolder: (folder, onEvent) => {
+      if (folder === '/') throw new Error('no watches left');
+      folders.push(folder);
       save = onEvent;
       return { close: () => closed++ };
     },
   });
   watch.follow([`${FOLDER}/codec.ts`]);
-  return { clock, running, watch, save: (name: string | null) => save(name), closed: () => closed };
+  return { clock, running, watch, log, folders, save: (name: string | null) => save(name), closed: () => closed };
 }
 
 it('tells once of several events, when they are over, and of no other file', () => {
@@ -68,4 +74,24 @@ it('is over when it is closed, also where a reload is not', async () => {
   save('codec.ts');
   clock.advance(1_000);
   expect([running.length, closed(), clock.pendingTimers]).toEqual([1, 1, 0]);
+});
+
+it('waits for a folder that is missing where it would appear', () => {
+  const { clock, running, watch, save, folders } = bench();
+  watch.follow([`${FOLDER}/no/such/part.ts`]);
+  expect(folders).toEqual([FOLDER]);
+  save('part.ts');
+  clock.advance(50);
+  expect(running).toHaveLength(0);
+  save('no');
+  clock.advance(50);
+  expect(running).toHaveLength(1);
+});
+
+it('says which folder cannot be watched', () => {
+  const { watch, log } = bench();
+  watch.follow(['/codec.ts']);
+  expect(log.entries).toEqual([
+    ['warn', { folder: '/', reason: 'no watches left' }, expect.stringContaining('not watched')],
+  ]);
 });
