@@ -1,5 +1,5 @@
 /**
- * Departures: connections whose callers are asked to go. Where the protocol has a word for it, it is said at once; closed they are in
+ * Departures: connections whose callers are asked to go. Where the protocol has a word for it, it is said soon; closed they are in
  * a quiet moment, since a request may be on its way that would be lost. Knows nothing of why they shall go.
  */
 import type { Clock, TimerHandle } from './clock.ts';
@@ -15,15 +15,27 @@ export interface Departing {
   drain(): void;
 }
 
-/** Longer than a request is on its way. */
-const QUIET_MS = 200;
-/** Who is never quiet and does not go by itself. */
-export const PATIENCE_MS = 1_000;
 const LOOK_MS = 20;
+// Counted in looks: between two of them the event loop has read what came, however long that took on a busy machine.
+/**
+ * Who is told to go comes back at once, and what the kernel accepts for a socket that closes in that moment is reset: by then all
+ * workers have closed theirs.
+ */
+const TOLD_LOOKS = 5;
+/** Longer than a request is on its way. */
+const QUIET_LOOKS = 10;
+/** Who is never quiet and does not go by itself. */
+const PATIENCE_LOOKS = 50;
+export const PATIENCE_MS = PATIENCE_LOOKS * LOOK_MS;
+
+interface Waiting {
+  looks: number;
+  quietLooks: number;
+}
 
 export class Departures {
   readonly #clock: Clock;
-  readonly #sinceMs = new Map<Departing, number>();
+  readonly #waiting = new Map<Departing, Waiting>();
   #timer: TimerHandle | null = null;
 
   constructor(clock: Clock) {
@@ -31,26 +43,25 @@ export class Departures {
   }
 
   add(caller: Departing): void {
-    if (this.#sinceMs.has(caller)) return;
-    this.#sinceMs.set(caller, this.#clock.nowMs());
-    caller.announceDrain();
+    if (this.#waiting.has(caller)) return;
+    this.#waiting.set(caller, { looks: 0, quietLooks: 0 });
     this.#arm();
   }
 
   /** Forgets them all. */
   close(): void {
-    this.#sinceMs.clear();
+    this.#waiting.clear();
     this.#timer?.cancel();
     this.#timer = null;
   }
 
   #look(): void {
-    const nowMs = this.#clock.nowMs();
-    for (const [caller, sinceMs] of this.#sinceMs) {
-      const goesMs = nowMs - sinceMs;
-      const isDue = goesMs >= PATIENCE_MS || Math.min(goesMs, caller.quietMs) >= QUIET_MS;
-      if (!caller.closed && !isDue) continue;
-      this.#sinceMs.delete(caller);
+    for (const [caller, waiting] of this.#waiting) {
+      waiting.looks++;
+      waiting.quietLooks = caller.quietMs >= LOOK_MS ? waiting.quietLooks + 1 : 0;
+      if (waiting.looks >= TOLD_LOOKS) caller.announceDrain();
+      if (!caller.closed && waiting.quietLooks < QUIET_LOOKS && waiting.looks < PATIENCE_LOOKS) continue;
+      this.#waiting.delete(caller);
       caller.drain();
     }
     this.#timer = null;
@@ -58,7 +69,7 @@ export class Departures {
   }
 
   #arm(): void {
-    if (this.#sinceMs.size === 0) return;
+    if (this.#waiting.size === 0) return;
     this.#timer ??= this.#clock.setTimer(LOOK_MS, () => this.#look());
   }
 }

@@ -138,7 +138,8 @@ describe('drain', () => {
     const drained = mesh.plane.drain(10_000).then(() => {
       done = true;
     });
-    mesh.settle();
+    expect(caller.sink.goneAway).toBe(false);
+    mesh.advance(120);
     expect(caller.sink.goneAway).toBe(true);
     const refused = mesh.newCaller();
     expect(refused.closed).toBe(true);

@@ -83,6 +83,11 @@ const DRAIN_POLL_MS = 20;
 /** Before the deadline of a drain, for the calls that run then. */
 const LAST_CALLS_MS = 1_000;
 
+/** Closing a socket resets what the kernel has accepted for it: that is taken in first, in two polls of the event loop. */
+async function acceptQueued(): Promise<void> {
+  for (let poll = 0; poll < 2; poll++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 export class DataPlane implements DownstreamOwner, AdmissionOwner {
   readonly #options: DataPlaneOptions;
   readonly #core: Core;
@@ -95,6 +100,9 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   readonly #sockets = new Map<string, BoundSocket>();
   #current: Runtime = EMPTY_RUNTIME;
   #draining = false;
+  /** Of the configuration before, while their sockets close. */
+  #leaving: Runtime['listeners'] = EMPTY_RUNTIME.listeners;
+  #closings: Promise<void> | null = null;
   readonly #departures: Departures;
 
   constructor(options: DataPlaneOptions) {
@@ -115,6 +123,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
 
   /** Any issue: `prepared` is null and nothing was kept open. */
   async prepare(description: RuntimeDescription): Promise<{ prepared: Prepared | null; issues: RuntimeIssue[] }> {
+    await this.#closings;
     const { runtime, issues } = this.#compile(description);
     const opened = new Map<string, BoundSocket>();
     for (const { description: listener } of runtime.listeners.values()) {
@@ -136,18 +145,29 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   /** The one assignment. Never fails. */
   commit(prepared: Prepared): void {
     for (const [address, socket] of prepared.opened) this.#sockets.set(address, socket);
+    const before = this.#current.listeners;
     this.#swap(prepared.runtime);
+    const leaving: BoundSocket[] = [];
     const byAddress = new Map<string, string>();
     for (const [name, { description }] of prepared.runtime.listeners) byAddress.set(addressOf(description.bind), name);
     for (const [address, socket] of this.#sockets) {
       const name = byAddress.get(address);
       if (name === undefined) {
         this.#sockets.delete(address);
-        socket.close();
+        leaving.push(socket);
       } else {
         socket.serve((wire, context) => this.accept(name, wire, context));
       }
     }
+    if (leaving.length > 0) this.#closings = this.#closeLast(leaving, before);
+  }
+
+  /** `listeners`: those of before, for whom the kernel has accepted already. */
+  async #closeLast(sockets: readonly BoundSocket[], listeners: Runtime['listeners']): Promise<void> {
+    this.#leaving = listeners;
+    await acceptQueued();
+    if (this.#leaving === listeners) this.#leaving = EMPTY_RUNTIME.listeners;
+    for (const socket of sockets) socket.close();
   }
 
   abandon(prepared: Prepared): void {
@@ -163,7 +183,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
 
   /** Every connection enters here, whatever brought it. */
   accept(listenerName: string, wire: Wire, context: AcceptContext): void {
-    const listener = this.#current.listeners.get(listenerName);
+    const listener = this.#current.listeners.get(listenerName) ?? this.#leaving.get(listenerName);
     if (listener === undefined || this.#draining) {
       wire.destroy();
       return;
@@ -230,9 +250,8 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
    * before it was quiet for that long, or a moment before the deadline: somebody else takes over, one by one.
    */
   async drain(deadlineMs: number, quietMs = 0): Promise<void> {
-    // Closing a socket resets what the kernel has accepted for it: that is taken in first.
-    for (let poll = 0; poll < 2 && this.#sockets.size > 0; poll++)
-      await new Promise((resolve) => setImmediate(resolve));
+    if (this.#closings !== null) await this.#closings;
+    if (this.#sockets.size > 0) await acceptQueued();
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();

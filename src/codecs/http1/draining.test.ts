@@ -18,11 +18,11 @@ describe.each([
     busy.send(GET);
     mesh.settle();
     stop(mesh);
-    mesh.settle();
+    mesh.advance(120);
     mesh.upstream().connection.send(answer());
     mesh.settle();
     expect([busy.text, busy.closed]).toEqual([LAST, true]);
-    mesh.advance(100);
+    mesh.advance(20);
     late.send(GET);
     half.send(GET.slice(0, 20));
     mesh.settle();
