@@ -17,7 +17,7 @@ import { Admission, type AdmissionOwner } from './listener/admission.ts';
 import { bindFault } from './listener/bind-fault.ts';
 import { type ConnectionFacts, chooseChain } from './listener/chain-match.ts';
 import type { AcceptContext } from './listener/listener.ts';
-import { BoundSocket, ConnectionInfos } from './listener/listener.ts';
+import { acceptQueued, BoundSocket, ConnectionInfos } from './listener/listener.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Registry } from './registry.ts';
 import type { StatsScope } from './stats.ts';
@@ -82,11 +82,6 @@ export const TICKET_KEY_BYTES = 48;
 const DRAIN_POLL_MS = 20;
 /** Before the deadline of a drain, for the calls that run then. */
 const LAST_CALLS_MS = 1_000;
-
-/** Closing a socket resets what the kernel has accepted for it: that is taken in first, in two polls of the event loop. */
-async function acceptQueued(): Promise<void> {
-  for (let poll = 0; poll < 2; poll++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 export class DataPlane implements DownstreamOwner, AdmissionOwner {
   readonly #options: DataPlaneOptions;
@@ -165,7 +160,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
   /** `listeners`: those of before, for whom the kernel has accepted already. */
   async #closeLast(sockets: readonly BoundSocket[], listeners: Runtime['listeners']): Promise<void> {
     this.#leaving = listeners;
-    await acceptQueued();
+    await acceptQueued(sockets);
     if (this.#leaving === listeners) this.#leaving = EMPTY_RUNTIME.listeners;
     for (const socket of sockets) socket.close();
   }
@@ -251,7 +246,7 @@ export class DataPlane implements DownstreamOwner, AdmissionOwner {
    */
   async drain(deadlineMs: number, quietMs = 0): Promise<void> {
     if (this.#closings !== null) await this.#closings;
-    if (this.#sockets.size > 0) await acceptQueued();
+    if (this.#sockets.size > 0) await acceptQueued([...this.#sockets.values()]);
     this.#draining = true;
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();

@@ -155,6 +155,24 @@ describe('createProxy', () => {
     });
   });
 
+  it('answers whom the kernel has accepted as it closes', async () => {
+    const { proxy } = await start({ upstreams: { main: [await server('main')] }, routes: [{ to: 'main' }] });
+    const answers = Array.from({ length: 40 }, () => {
+      const socket = net.connect(proxy.address.port, '127.0.0.1', () =>
+        socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'),
+      );
+      const answer = once(socket, 'data').then(
+        ([data]) => String(data).slice(0, 15),
+        (error) => error.code,
+      );
+      return { answer, connected: once(socket, 'connect') };
+    });
+    await Promise.race(answers.map(({ connected }) => connected));
+    const closed = proxy.close();
+    expect(new Set(await Promise.all(answers.map(({ answer }) => answer)))).toEqual(new Set(['HTTP/1.1 200 OK']));
+    await closed;
+  });
+
   it('names every fault', async () => {
     const bad = createProxy({
       listen: { host: '127.0.0.1', port: 0 },

@@ -17,9 +17,23 @@ export interface AcceptContext {
 
 export type AcceptHandler = (wire: Wire, context: AcceptContext) => void;
 
+const BACKLOG = 4_096;
+
+/** Closing a socket resets what the kernel has accepted for it: that is taken in first. Each poll of the event loop takes one. */
+export async function acceptQueued(sockets: readonly BoundSocket[]): Promise<void> {
+  const accepted = () => sockets.reduce((sum, socket) => sum + socket.accepted, 0);
+  for (let polls = 0, idle = 0; idle < 2 && polls < BACKLOG; polls++) {
+    const before = accepted();
+    await new Promise((resolve) => setImmediate(resolve));
+    idle = accepted() === before ? idle + 1 : 0;
+  }
+}
+
 /** A bound address. Connections that come before `serve` wait in order. */
 export class BoundSocket {
   readonly bind: Address;
+  /** Connections so far. */
+  accepted = 0;
   readonly #server: net.Server;
   readonly #buffer: ReadBuffer;
   #handler: AcceptHandler | null = null;
@@ -30,6 +44,7 @@ export class BoundSocket {
     this.#server = server;
     this.#buffer = buffer;
     server.on('connection', (socket: net.Socket) => {
+      this.accepted++;
       if (this.#handler === null) this.#early.push(socket);
       else this.#accept(socket);
     });
@@ -40,7 +55,7 @@ export class BoundSocket {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: bind.host, port: bind.port, backlog: 4_096, reusePort }, () => {
+      server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG, reusePort }, () => {
         server.off('error', reject);
         resolve(new BoundSocket(bind, server, buffer));
       });
