@@ -4,9 +4,6 @@
 export const ExitCode = { Ok: 0, Failure: 1, Usage: 2 } as const;
 
 export interface Command {
-  readonly name: string;
-  /** One line for `meltemi --help`. */
-  readonly summary: string;
   /** Whole help text: usage, options, examples. */
   readonly help: string;
   /** Commands that end in order ask for `stopSignal` as soon as they have something to end. Gives the exit code. */

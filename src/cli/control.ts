@@ -6,8 +6,6 @@ import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress }
 import { builtInManifests } from './proxy-options.ts';
 
 export const controlCommand: Command = {
-  name: 'control',
-  summary: 'start a control plane that serves a folder over xDS',
   help: `Usage: meltemi control -f DIR [options]
 
 Reads the folder, watches it, and serves every proxy that connects.

@@ -16,8 +16,6 @@ const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const LISTENER_TIMEOUT_MS = 10_000;
 
 export const demoCommand: Command = {
-  name: 'demo',
-  summary: 'show a mesh at work: servers, callers, and a route to edit',
   help: `Usage: meltemi demo thrift [--check]
 
 Starts two versions of a Thrift service, callers and a mesh between them, says which file to edit, and shows who answers.

@@ -1,24 +1,53 @@
 /** The command line: finds the command, runs it, and turns what comes of it into an exit code. */
 
 import { nearMiss } from '../schema/near-miss.ts';
-import { codecCommand } from './codec/codec-command.ts';
 import { type Command, ExitCode, UsageError } from './command.ts';
-import { controlCommand } from './control.ts';
-import { demoCommand } from './demo.ts';
 import { productVersion } from './product-version.ts';
-import { proxyCommand } from './proxy.ts';
-import { statusCommand } from './status.ts';
-import { upCommand } from './up.ts';
-import { validateCommand } from './validate.ts';
 
-const COMMANDS: readonly Command[] = [
-  upCommand,
-  controlCommand,
-  proxyCommand,
-  statusCommand,
-  validateCommand,
-  codecCommand,
-  demoCommand,
+interface CommandEntry {
+  readonly name: string;
+  /** One line for `meltemi --help`. */
+  readonly summary: string;
+  /** Nobody waits for the code of other commands, nor keeps it: a proxy is 14 MB smaller without. */
+  load(): Promise<Command>;
+}
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'up',
+    summary: 'start a control plane and one proxy for a folder of configuration',
+    load: async () => (await import('./up.ts')).upCommand,
+  },
+  {
+    name: 'control',
+    summary: 'start a control plane that serves a folder over xDS',
+    load: async () => (await import('./control.ts')).controlCommand,
+  },
+  {
+    name: 'proxy',
+    summary: 'start a proxy that asks a control plane for its configuration',
+    load: async () => (await import('./proxy.ts')).proxyCommand,
+  },
+  {
+    name: 'status',
+    summary: 'say for each resource whether it runs, where and why not, and where to connect',
+    load: async () => (await import('./status.ts')).statusCommand,
+  },
+  {
+    name: 'validate',
+    summary: 'check a folder of configuration and change nothing',
+    load: async () => (await import('./validate.ts')).validateCommand,
+  },
+  {
+    name: 'codec',
+    summary: 'write, test, decode with and measure a codec for a protocol of your own',
+    load: async () => (await import('./codec/codec-command.ts')).codecCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'show a mesh at work: servers, callers, and a route to edit',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
 ];
 
 const HELP = `Usage: meltemi COMMAND [options]
@@ -41,24 +70,29 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
   }
   const isHelp = name === undefined || name === 'help' || name === '--help' || name === '-h';
   const wanted = isHelp ? argv[0] : name;
-  const command = COMMANDS.find((candidate) => candidate.name === wanted);
-  if (wanted !== undefined && command === undefined) {
+  const entry = COMMANDS.find((candidate) => candidate.name === wanted);
+  if (wanted !== undefined && entry === undefined) {
     const names = COMMANDS.map((one) => one.name);
     const meant = nearMiss(wanted, names);
     const hint = meant === null ? '' : ` (did you mean ${meant}?)`;
     process.stderr.write(`meltemi: unknown command ${wanted}; expected one of ${names.join(', ')}${hint}\n`);
     return ExitCode.Usage;
   }
-  if (command === undefined || isHelp || argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(command?.help ?? HELP);
+  if (entry === undefined) {
+    process.stdout.write(HELP);
     return name === undefined ? ExitCode.Usage : ExitCode.Ok;
+  }
+  const command = await entry.load();
+  if (isHelp || argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(command.help);
+    return ExitCode.Ok;
   }
   try {
     return await command.run(argv, stopSignal);
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    process.stderr.write(`meltemi ${command.name}: ${(error as Error).message}\n`);
-    if (isUsage) process.stderr.write(`see: meltemi ${command.name} --help\n`);
+    process.stderr.write(`meltemi ${entry.name}: ${(error as Error).message}\n`);
+    if (isUsage) process.stderr.write(`see: meltemi ${entry.name} --help\n`);
     return isUsage ? ExitCode.Usage : ExitCode.Failure;
   }
 }

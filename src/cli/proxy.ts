@@ -8,8 +8,6 @@ import { productVersion } from './product-version.ts';
 import { builtInManifests, PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
 export const proxyCommand: Command = {
-  name: 'proxy',
-  summary: 'start a proxy that asks a control plane for its configuration',
   help: `Usage: meltemi proxy --xds HOST:PORT [options]
 
 Runs until SIGTERM or SIGINT, then takes no new connections, lets running calls finish, and exits with 0.

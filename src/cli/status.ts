@@ -8,8 +8,6 @@ import { readAddress, readOptions, writeAddress } from './options.ts';
 const ANSWER_TIMEOUT_MS = 10_000;
 
 export const statusCommand: Command = {
-  name: 'status',
-  summary: 'say for each resource whether it runs, where and why not, and where to connect',
   help: `Usage: meltemi status [options]
 
 Asks a running control plane. Exits with 1 when it cannot be reached.

@@ -7,8 +7,6 @@ import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress }
 import { PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
 export const upCommand: Command = {
-  name: 'up',
-  summary: 'start a control plane and one proxy for a folder of configuration',
   help: `Usage: meltemi up -f DIR [options]
 
 Starts a control plane and one proxy in this process and serves the folder's services. A saved file is live at once.

@@ -7,8 +7,6 @@ import { readDirectories, readOptions } from './options.ts';
 import { builtInManifests, readPlugins } from './proxy-options.ts';
 
 export const validateCommand: Command = {
-  name: 'validate',
-  summary: 'check a folder of configuration and change nothing',
   help: `Usage: meltemi validate -f DIR [options]
 
 Exits with 0 when every resource could be used, with 1 when some could not.

