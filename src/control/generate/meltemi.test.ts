@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   HOST,
+  httpManifest,
   RULE,
   router,
   SERVICE,
@@ -151,4 +152,24 @@ describe('routes on the wire', () => {
       responseHeadersToAdd: [{ header: { key: 'r', value: 's' }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }],
     });
   });
+});
+
+it('says of services that share an HTTP listener whose options count', () => {
+  const http = { ...httpManifest(), options: testManifest().options };
+  const protocol = (name: string, limit: number) =>
+    `apiVersion: metaprotocol.aeraki.io/v1alpha1\nkind: ApplicationProtocol\nmetadata: { name: ${name} }\nspec: { protocol: ${name}, codec: http1, options: { frameLimitBytes: ${limit} } }\n`;
+  const service = (host: string, name: string) =>
+    `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: { name: ${host} }\nspec: { hosts: [${host}.example], addresses: [127.0.10.1], resolution: STATIC, ports: [{ name: tcp-metaprotocol-${name}, number: 80, protocol: TCP }], endpoints: [{ address: 127.0.0.1 }] }\n`;
+  const { mesh } = new TestMesh([http]).apply({
+    'p.yaml': [protocol('small', 2_048), protocol('large', 4_096)].join('---\n'),
+    's.yaml': [service('a', 'small'), service('b', 'large'), service('c', 'small')].join('---\n'),
+  });
+  const { notes } = generateFor(mesh, { manifests: [http] as unknown as NodeInfo['manifests'] });
+  expect(notes).toEqual([
+    {
+      source: expect.stringContaining('/b'),
+      message:
+        'a.example has the listener of port 80: the options of its protocol small count for callers, not those of large',
+    },
+  ]);
 });

@@ -1,4 +1,5 @@
 /** Services -> the listeners and routes by which one sidecar's workloads call them. */
+import { isDeepStrictEqual } from 'node:util';
 import { TypeUrl } from '../../xds/type-urls.ts';
 import {
   type CodecProtocol,
@@ -168,6 +169,14 @@ export class OutboundListeners {
   }
 
   #routes(name: string, members: readonly ServedPort<CodecProtocol>[]): void {
+    const [first, ...others] = members;
+    for (const { service, port, protocol } of others) {
+      if (isDeepStrictEqual(protocol.options, first!.protocol.options)) continue;
+      this.#site.note(
+        service.source,
+        `${first!.service.host} has the listener of port ${port.number}: the options of its protocol ${first!.protocol.name} count for callers, not those of ${protocol.name}`,
+      );
+    }
     const sources: string[] = [];
     const taken = new Set<string>();
     // Every full name before any short one.
