@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Flag } from '../../metaprotocol/message.ts';
 import type { CommandArguments } from './arguments.ts';
+import { Claim } from './claim.ts';
 import { Action, type Command } from './commands.ts';
 import { type ConnectionState, changeState, FIRST_STATE } from './connection-state.ts';
 import { streamOptions } from './keys.ts';
@@ -34,16 +35,6 @@ export const EXEC_ABORT = 'EXECABORT Transaction discarded because of previous e
 /** Keep their meaning in the connection that they are said on. */
 const STAYING_CLIENT_WORDS = ['ID', 'TRACKING', 'TRACKINGINFO', 'CACHING', 'GETREDIR', 'NO-EVICT', 'NO-TOUCH'];
 
-/** What decides over a caller's own connection. */
-interface BoundState {
-  readonly watching: boolean;
-  readonly subscribed: boolean;
-  readonly stays: boolean;
-  readonly boundKey: string | undefined;
-  readonly lastBindId: number;
-  readonly transaction: Transaction | null;
-}
-
 export class CallerSession {
   readonly #options: RedisOptions;
   #state = FIRST_STATE;
@@ -51,15 +42,9 @@ export class CallerSession {
   /** No password is asked for, or the caller said it. */
   #known: boolean;
   #transaction: Transaction | null = null;
-  #watching = false;
-  #subscribed = false;
-  /** The connection is the caller's own until RESET. */
-  #stays = false;
-  /** Key of the command that last took the connection. */
-  #boundKey: string | undefined;
-  #lastBindId = 0;
-  /** What was before the command `#lastBindId`, which may reach nobody. */
-  #before: BoundState | null = null;
+  #claim = new Claim();
+  /** What was before the command that last took the connection, which may reach nobody. */
+  #before: { readonly claim: Claim; readonly transaction: Transaction | null } | null = null;
   #replies: 'on' | 'off' | 'skip' = 'on';
   /** The command at hand is the one that SKIP was about. */
   #skipped = false;
@@ -103,10 +88,10 @@ export class CallerSession {
     switch (action) {
       // On a connection of its own the caller learns by these that all that the server pushed before has come.
       case Action.Ping:
-        if (this.#bound || words.count > 2) break;
+        if (this.#claim.bound || words.count > 2) break;
         return this.#own(words.count === 1 ? '+PONG\r\n' : bulk(words.bytes(1)));
       case Action.Echo:
-        if (this.#bound) break;
+        if (this.#claim.bound) break;
         return words.count === 2 ? this.#own(bulk(words.bytes(1))) : this.#forward();
       case Action.Reset:
         return this.#reset(words);
@@ -124,19 +109,19 @@ export class CallerSession {
       case Action.Watch:
         if (words.count === 1) break;
         this.#takeConnection(id, key());
-        this.#watching = true;
-        return this.#forward(Flag.Bind, { bindId: id, mayUnbind: !this.#subscribed && !this.#stays });
+        this.#claim.watching = true;
+        return this.#forward(Flag.Bind, { bindId: id, mayUnbind: !this.#claim.subscribed && !this.#claim.stays });
       case Action.Unwatch:
-        if (!this.#watching) break;
-        this.#watching = false;
-        return this.#forward(this.#mayUnbind ? Flag.Unbind : 0, { key: this.#boundKey });
+        if (!this.#claim.watching) break;
+        this.#claim.watching = false;
+        return this.#forward(this.#claim.bound ? 0 : Flag.Unbind, { key: this.#claim.key });
       case Action.Subscribe:
         if (words.count === 1) break;
         this.#takeConnection(id, key());
-        this.#subscribed = true;
+        this.#claim.subscribed = true;
         return this.#forward(Flag.Bind, { ...this.#confirmations(words.count - 1), bindId: id });
       case Action.Unsubscribe:
-        return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#boundKey });
+        return this.#forward(0, { ...this.#confirmations(words.count - 1), key: this.#claim.key });
       case Action.BlockIfAsked:
         if (!streamOptions(words).blocks) break;
         return this.#block(id, true);
@@ -146,48 +131,37 @@ export class CallerSession {
         return this.#block(id, false);
       case Action.Replicate:
         this.#takeConnection(id, undefined);
-        this.#stays = true;
+        this.#claim.stays = true;
         return this.#forward(Flag.Bind | Flag.Tunnel | Flag.Hold, { bindId: id, expect: Expect.Stream });
       case Action.Stay:
       case Action.Monitor:
         return this.#stay(id, key(), action === Action.Monitor ? { expect: Expect.Monitor } : {});
     }
-    return this.#forward(0, this.#bound && this.#boundKey !== undefined ? { key: this.#boundKey } : null);
+    return this.#forward(0, this.#claim.bound && this.#claim.key !== undefined ? { key: this.#claim.key } : null);
   }
 
   /** The command that was to take a connection reached nobody, so nothing is bound for it. */
   onNotBound(id: number): void {
     const before = this.#before;
-    if (id !== this.#lastBindId || before === null) return;
+    if (id !== this.#claim.lastBindId || before === null) return;
     this.#before = null;
-    this.#watching = before.watching;
-    this.#subscribed = before.subscribed;
-    this.#stays = before.stays;
-    this.#boundKey = before.boundKey;
-    this.#lastBindId = before.lastBindId;
+    this.#claim = before.claim;
     // It was MULTI itself.
     if (before.transaction === null) this.#transaction = null;
   }
 
   /** An answer that ended the binding was written, and nothing took the connection since. */
   onUnbound(id: number): void {
-    if (id < this.#lastBindId) return;
-    this.#watching = false;
-    this.#subscribed = false;
-    if (!this.#stays) this.#boundKey = undefined;
-  }
-
-  get #bound(): boolean {
-    return this.#watching || this.#subscribed || this.#stays;
+    const claim = this.#claim;
+    if (id < claim.lastBindId) return;
+    claim.watching = false;
+    claim.subscribed = false;
+    if (!claim.stays) claim.key = undefined;
   }
 
   /** A subscriber of RESP2: the server refuses nearly everything, unless an UNSUBSCRIBE is on its way. */
   get #listens(): boolean {
-    return this.#subscribed && this.#state.resp === 2;
-  }
-
-  get #mayUnbind(): boolean {
-    return !this.#bound;
+    return this.#claim.subscribed && this.#state.resp === 2;
   }
 
   #forward(flags = 0, extra: RequestExtra | null = null): Plan {
@@ -204,36 +178,30 @@ export class CallerSession {
   }
 
   #takeConnection(id: number, key: string | undefined): void {
-    this.#before = {
-      watching: this.#watching,
-      subscribed: this.#subscribed,
-      stays: this.#stays,
-      boundKey: this.#boundKey,
-      lastBindId: this.#lastBindId,
-      transaction: this.#transaction,
-    };
-    this.#lastBindId = id;
-    if (!this.#bound || this.#boundKey === undefined) this.#boundKey = key;
+    const claim = this.#claim;
+    this.#before = { claim: claim.copy(), transaction: this.#transaction };
+    claim.lastBindId = id;
+    if (!claim.bound || claim.key === undefined) claim.key = key;
   }
 
   #confirmations(count: number): RequestExtra {
     return {
       expect: Expect.Confirmations,
       confirmations: count,
-      mayUnbind: !this.#watching && !this.#stays,
+      mayUnbind: !this.#claim.watching && !this.#claim.stays,
     };
   }
 
   /** Has a connection of its own until it is answered. `takes`: what it takes would be lost without its caller. */
   #block(id: number, takes: boolean): Plan {
-    if (this.#bound) return this.#forward(0, { blocks: takes });
-    this.#lastBindId = id;
+    if (this.#claim.bound) return this.#forward(0, { blocks: takes });
+    this.#claim.lastBindId = id;
     return this.#forward(Flag.Bind | Flag.Unbind, { blocks: takes });
   }
 
   #stay(id: number, key: string | undefined, extra: RequestExtra): Plan {
     this.#takeConnection(id, key);
-    this.#stays = true;
+    this.#claim.stays = true;
     return this.#forward(Flag.Bind, { ...extra, bindId: id });
   }
 
@@ -242,12 +210,12 @@ export class CallerSession {
   #startMulti(id: number, words: CommandArguments): Plan {
     if (words.count !== 1) return this.#forward();
     const transaction = new Transaction();
-    if (!this.#bound) {
+    if (!this.#claim.bound) {
       this.#transaction = transaction;
       return this.#own('+OK\r\n');
     }
     transaction.sent = true;
-    const key = this.#boundKey;
+    const key = this.#claim.key;
     this.#takeConnection(id, key);
     if (!this.#listens) {
       this.#transaction = transaction;
@@ -256,7 +224,11 @@ export class CallerSession {
     const effect = (): void => {
       this.#transaction = transaction;
     };
-    return this.#forward(Flag.Bind | Flag.Hold, { key, effect, mayUnbind: !this.#watching && !this.#stays });
+    return this.#forward(Flag.Bind | Flag.Hold, {
+      key,
+      effect,
+      mayUnbind: !this.#claim.watching && !this.#claim.stays,
+    });
   }
 
   #inMulti(
@@ -285,7 +257,7 @@ export class CallerSession {
     }
     if (isQueued) transaction.queued++;
     const taints = action === Action.Select || action === Action.Client;
-    if (transaction.sent) return this.#forward(0, { key: this.#boundKey, taints, transaction, needsBinding: true });
+    if (transaction.sent) return this.#forward(0, { key: this.#claim.key, taints, transaction, needsBinding: true });
     transaction.sent = true;
     this.#takeConnection(id, key());
     return this.#forward(Flag.Bind, { bindId: id, prefix: MULTI, taints, transaction });
@@ -298,9 +270,9 @@ export class CallerSession {
       if (action === Action.Discard) return this.#own('+OK\r\n');
       return broken ? this.#error(EXEC_ABORT) : this.#own('*0\r\n');
     }
-    this.#watching = false;
-    const unbind = this.#mayUnbind ? Flag.Unbind : 0;
-    const extra = { key: this.#boundKey, transaction, needsBinding: true };
+    this.#claim.watching = false;
+    const unbind = this.#claim.bound ? 0 : Flag.Unbind;
+    const extra = { key: this.#claim.key, transaction, needsBinding: true };
     if (broken) {
       const substitute = action === Action.Exec ? errorAnswer(EXEC_ABORT) : ownAnswer('+OK\r\n');
       return { ...this.#forward(unbind, { ...extra, substitute }), bytes: DISCARD };
@@ -340,7 +312,12 @@ export class CallerSession {
       onDone();
     };
     return {
-      ...this.#forward(Flag.Hold, { ...(this.#bound ? {} : extra), effect, taints: this.#bound, key: this.#boundKey }),
+      ...this.#forward(Flag.Hold, {
+        ...(this.#claim.bound ? {} : extra),
+        effect,
+        taints: this.#claim.bound,
+        key: this.#claim.key,
+      }),
       state: next,
       bytes,
     };
@@ -414,16 +391,13 @@ export class CallerSession {
 
   #reset(words: CommandArguments): Plan {
     if (words.count !== 1) return this.#forward();
-    const wasBound = this.#bound || this.#transaction?.sent === true;
-    const key = this.#boundKey;
+    const wasBound = this.#claim.bound || this.#transaction?.sent === true;
+    const key = this.#claim.key;
     this.#state = FIRST_STATE;
     this.#name = '';
     this.#known = this.#options.downstreamPassword === '';
     this.#transaction = null;
-    this.#watching = false;
-    this.#subscribed = false;
-    this.#stays = false;
-    this.#boundKey = undefined;
+    this.#claim.drop();
     this.#replies = 'on';
     // It ends OFF before it is answered, and is itself what SKIP is about.
     const loud = !this.#skipped;
@@ -439,7 +413,7 @@ export class CallerSession {
   #client(id: number, words: CommandArguments): Plan {
     const word = words.count > 1 ? words.word(1) : '';
     if (this.#listens) {
-      return word === 'REPLY' ? this.#askForReplies(words) : this.#forward(0, { key: this.#boundKey, taints: true });
+      return word === 'REPLY' ? this.#askForReplies(words) : this.#forward(0, { key: this.#claim.key, taints: true });
     }
     if (word === 'SETNAME' && words.count === 3) {
       const name = words.text(2);
@@ -465,7 +439,7 @@ export class CallerSession {
 
   /** A server that is told to be silent leaves every later answer a place too early: it is asked with a word that it answers. */
   #askForReplies(words: CommandArguments): Plan {
-    const key = this.#boundKey;
+    const key = this.#claim.key;
     const mode = words.count === 3 ? replyMode(words) : null;
     if (mode === null) return this.#forward(0, { key, taints: true });
     const effect = (): void => {
