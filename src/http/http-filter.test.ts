@@ -50,6 +50,11 @@ describe('every request', () => {
     expect(named).toBe(GET('/', 'X-Request-Id: mine\r\nX-Forwarded-Proto: https\r\n'));
   });
 
+  it('that names no host, as in HTTP/1.0, is for the address that its caller connected to', () => {
+    const head = forwarded(undefined, 'GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    expect(head).toMatch(/^GET \/health HTTP\/1\.1\r\n(.*\r\n)*host: 10\.0\.0\.1:80\r\n/);
+  });
+
   it('that is CONNECT is refused', () => {
     expect(answered(undefined, 'CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n')).toMatch(/^HTTP\/1.1 404 /);
   });

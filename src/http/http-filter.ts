@@ -6,6 +6,7 @@ import type { Filter, FilterContext, FilterFactory, Stream } from '../metaprotoc
 import { FilterStatus } from '../metaprotocol/filter.ts';
 import type { ByteRange, RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
 import { Status, statusOf } from '../metaprotocol/status.ts';
+import { addressOf } from '../metaprotocol/upstream/endpoint.ts';
 import { type HttpRouteOptions, parseHttpRouteOptions } from './http-route-options.ts';
 import { rewritePath } from './path-rewrite.ts';
 import { redirectLocation } from './redirect-location.ts';
@@ -50,12 +51,14 @@ class HttpFilter implements Filter {
       return FilterStatus.Stop;
     }
     if (redirect !== null) {
-      stream.slots[this.#index] = redirectLocation(redirect, request, scheme, downstream.originalDestination.port);
+      stream.slots[this.#index] = redirectLocation(redirect, request, scheme, downstream.originalDestination);
       stream.reply({ ...statusOf(Status.no_error, 'redirect', redirect.status), body: NO_BODY });
       return FilterStatus.Stop;
     }
     if (path !== null) request.set(':path', rewritePath(request.get(':path') ?? '/', path));
     if (authority !== null) request.set(':authority', authority);
+    // Nobody is named, as in HTTP/1.0: servers refuse an empty Host in HTTP/1.1.
+    else if (request.get(':authority') === '') request.set(':authority', addressOf(downstream.originalDestination));
     return FilterStatus.Continue;
   }
 

@@ -19,7 +19,9 @@ it.each([
   // HTTP/1.0 without Host.
   ['', {}, 80, '/a'],
   ['', { authority: 'h' }, 80, 'http://h/a'],
+  ['', { scheme: 'https' }, 80, 'https://10.0.0.1/a'],
+  ['', { port: 81 }, 80, 'http://10.0.0.1:81/a'],
 ] as const)('from %s with %j at port %d: %s', (host, redirect, port, location) => {
   const request = { get: (key: string) => (key === ':authority' ? host : '/a') } as RequestMessage;
-  expect(redirectLocation({ ...NOTHING, ...redirect }, request, 'http', port)).toBe(location);
+  expect(redirectLocation({ ...NOTHING, ...redirect }, request, 'http', { host: '10.0.0.1', port })).toBe(location);
 });
