@@ -541,3 +541,21 @@ stringData: { ca.crt: "-----BEGIN CERTIFICATE-----" }
     expect(encrypted.map(({ name }) => name)).toEqual([`outbound|443||${HOST}`]);
   });
 });
+
+it('says of TLS that passes through where a DestinationRule begins TLS once more', () => {
+  const files = [
+    gateway('g', server('TLS', 443, 'tls', 'site.test', 'tls: { mode: PASSTHROUGH }')),
+    resource(
+      'VirtualService',
+      'v',
+      `{ hosts: [site.test], gateways: [g, mesh], tls: [{ match: [{ sniHosts: [site.test] }], ${to(443)} }] }`,
+    ),
+  ];
+  const rule = (mode: string) =>
+    resource('DestinationRule', 'd', `{ host: site, trafficPolicy: { tls: { mode: ${mode} } } }`);
+  const notes = (mode: string) => generate([...files, rule(mode)]).notes.map(({ message }) => message);
+  expect(notes('SIMPLE')).toEqual([
+    `a tls route passes TLS on as it is, and DestinationRule/shop/d begins TLS to ${HOST} once more: it gets TLS in TLS`,
+  ]);
+  expect(notes('DISABLE')).toEqual([]);
+});

@@ -170,6 +170,7 @@ class GatewayPort {
         if (!isForCaller(route, this.#site.node)) return [];
         const serverNames = this.#claimNames(gateway, route.sniHosts.length === 0 ? [''] : route.sniHosts);
         if (serverNames === null) return [];
+        this.#clusters.checkPassedTls(route.destinations, source);
         const chain = this.#connectionChain(`${server.portName}.${source}.${at}`, route, [gateway.source, source]);
         return [{ ...chain, spec: { ...chain.spec, serverNames } }];
       });

@@ -128,6 +128,7 @@ export class OutboundListeners {
     const isOpen = routes.every(({ sniHosts }) => sniHosts.length > 0);
     if (isOpen) routes.push({ sniHosts: [], destinations: defaultRoute(service.host, port.number).destinations });
     return routes.map(({ sniHosts, destinations }, at): ChainSpec => {
+      if (sniHosts.length > 0) this.#clusters.checkPassedTls(destinations, source);
       const clusters = toWeightedClusters(destinations, this.#clusters.upstreamsOf(null, source));
       const ownName = at === routes.length - 1 ? name : `${name}.${at}`;
       return { name: ownName, serverNames: sniHosts, statPrefix, serves: { kind: 'connections', clusters } };

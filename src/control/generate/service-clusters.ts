@@ -1,6 +1,13 @@
 /** ServiceClusters: the clusters of one proxy for the services it sees, and what the destinations of routes are there. */
 import { TypeUrl } from '../../xds/type-urls.ts';
-import type { ClusterPolicy, CodecProtocol, Destination, DestinationPolicy, Subset } from '../translate/mesh.ts';
+import type {
+  ClusterPolicy,
+  CodecProtocol,
+  Destination,
+  DestinationPolicy,
+  Subset,
+  WeightedDestination,
+} from '../translate/mesh.ts';
 import { clusterPolicy } from '../translate/policies.ts';
 import { clusterResources } from './clusters.ts';
 import { outboundCluster, routeConfigName } from './names.ts';
@@ -44,6 +51,21 @@ export class ServiceClusters {
         return clusterPolicy(policy, subset, destination.port, null, placement).hashKey;
       },
     };
+  }
+
+  /** Notes destinations of TLS that passes through to which a DestinationRule begins TLS again: servers get TLS in TLS. */
+  checkPassedTls(destinations: readonly WeightedDestination[], source: string): void {
+    for (const destination of destinations) {
+      const policy = this.#destinationPolicy(destination, source);
+      const { host, port } = destination;
+      const service = this.#site.visible.get(routeConfigName(host, port)) ?? null;
+      const subset = policy?.subsets.get(destination.subset) ?? null;
+      if (clusterPolicy(policy, subset, port, service).tls === null) continue;
+      this.#site.note(
+        source,
+        `a tls route passes TLS on as it is, and ${policy!.sources.join(', ')} begins TLS to ${host} once more: it gets TLS in TLS`,
+      );
+    }
   }
 
   #clusterPolicy(policy: DestinationPolicy | null, subset: Subset | null, served: ServedPort): ClusterPolicy {

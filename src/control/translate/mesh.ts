@@ -238,7 +238,7 @@ export interface Destination {
 
 export interface WeightedDestination extends Destination {
   readonly weight: number;
-  /** After those of the route; absent: none. */
+  /** Before those of the route, as in Envoy; absent: none. */
   readonly requestMutation?: Mutation;
   readonly responseMutation?: Mutation;
   /** Of HTTP requests; absent: the route's. */
