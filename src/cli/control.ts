@@ -1,8 +1,10 @@
 /** `meltemi control`: a control plane for proxies that run elsewhere. */
+
 import { createControlPlane } from '../control/control-plane.ts';
+import { addressOf } from '../metaprotocol/address.ts';
 import { processLog } from '../proxy/process-log.ts';
 import { type Command, ExitCode, untilAborted } from './command.ts';
-import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress } from './options.ts';
+import { readAddress, readDirectories, readLogLevel, readOptions } from './options.ts';
 import { builtInManifests } from './proxy-options.ts';
 
 export const controlCommand: Command = {
@@ -44,9 +46,7 @@ Examples:
     });
     const stopped = stopSignal();
     const { xdsAddress, adminAddress } = controlPlane;
-    process.stdout.write(
-      `control plane: xDS ${writeAddress(xdsAddress)}, admin http://${writeAddress(adminAddress!)}\n`,
-    );
+    process.stdout.write(`control plane: xDS ${addressOf(xdsAddress)}, admin http://${addressOf(adminAddress!)}\n`);
     await untilAborted(stopped);
     await controlPlane.close();
     return ExitCode.Ok;

@@ -1,14 +1,16 @@
 /** `meltemi demo`: a mesh with servers and callers to look at and to change. */
+
 import { relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusReport } from '../control/status/status-report.ts';
 import { findingLine } from '../control/status/status-text.ts';
+import { addressOf } from '../metaprotocol/address.ts';
 import { processLog } from '../proxy/process-log.ts';
 import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, UsageError } from './command.ts';
 import { type DemoMesh, runThriftDemo } from './demo/thrift-demo.ts';
 import { type Mesh, startMesh } from './mesh.ts';
-import { readOptions, writeAddress } from './options.ts';
+import { readOptions } from './options.ts';
 import { productVersion } from './product-version.ts';
 import { builtInManifests, PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
 
@@ -52,7 +54,7 @@ export async function startDemoMesh(configDirectory: string, routerLabels: reado
     const options = { ...optionsOf('demo-router'), type: 'router', label: routerLabels, bind: 'loopback' };
     const router = await createProxyProcess({
       ...readProxyOptions(options),
-      xds: writeAddress(mesh.controlPlane.xdsAddress),
+      xds: addressOf(mesh.controlPlane.xdsAddress),
       version: productVersion(),
       manifests: builtInManifests(),
       adminListen: null,
@@ -80,7 +82,7 @@ async function whereToConnect(mesh: Mesh, host: string, port: number): Promise<s
   for (const startedAt = performance.now(); performance.now() - startedAt < LISTENER_TIMEOUT_MS; await sleep(20)) {
     for (const { addresses } of mesh.controlPlane.status().proxies) {
       const found = addresses.find((address) => address.host === host && address.port === port);
-      if (found !== undefined) return writeAddress({ host: found.bind.address, port: found.bind.port });
+      if (found !== undefined) return addressOf({ host: found.bind.address, port: found.bind.port });
     }
   }
   throw new Error(`no proxy serves ${host}:${port} after ${LISTENER_TIMEOUT_MS} ms`);

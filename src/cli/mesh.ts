@@ -1,10 +1,11 @@
 /** A mesh on one machine: a control plane and one proxy in this process. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ControlPlane, createControlPlane } from '../control/control-plane.ts';
+import { addressOf } from '../metaprotocol/address.ts';
 import type { Log } from '../metaprotocol/core.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import { createProxyProcess, type ProxyProcess } from '../proxy/proxy-process.ts';
-import { writeAddress } from './options.ts';
 import { productVersion } from './product-version.ts';
 import { builtInManifests, type OwnProxyOptions } from './proxy-options.ts';
 
@@ -63,7 +64,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   try {
     const proxy = await createProxyProcess({
       ...options.proxy,
-      xds: writeAddress(controlPlane.xdsAddress),
+      xds: addressOf(controlPlane.xdsAddress),
       version: productVersion(),
       manifests,
       adminListen: options.proxyAdminListen,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { addressOf } from '../metaprotocol/address.ts';
 import { UsageError } from './command.ts';
-import { readAddress, readDirectories, readInteger, readOptions, writeAddress } from './options.ts';
+import { readAddress, readDirectories, readInteger, readOptions } from './options.ts';
 import { PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
 
 describe('addresses', () => {
@@ -11,7 +12,7 @@ describe('addresses', () => {
     ['15000', { host: '127.0.0.1', port: 15_000 }],
   ])('reads %s', (text, address) => {
     expect(readAddress(text, '--admin')).toEqual(address);
-    expect(readAddress(writeAddress(address), '--admin')).toEqual(address);
+    expect(readAddress(addressOf(address), '--admin')).toEqual(address);
   });
 
   it.each(['', 'host', 'host:', 'host:70000', '::1:80', 'a:b:c'])('refuses %j and names the option', (text) => {

@@ -55,10 +55,6 @@ export function readAddress(text: string, option: string): Address {
   return { host: match.groups?.v6 ?? match.groups?.host ?? '127.0.0.1', port };
 }
 
-export function writeAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 export function readInteger(text: string, option: string, minimum: number, maximum: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < minimum || value > maximum) {

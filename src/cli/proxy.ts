@@ -1,9 +1,10 @@
 /** `meltemi proxy`: a proxy that gets its configuration from a control plane. */
 
+import { addressOf } from '../metaprotocol/address.ts';
 import { processLog } from '../proxy/process-log.ts';
 import { createProxyProcess } from '../proxy/proxy-process.ts';
 import { type Command, ExitCode, UsageError, untilAborted } from './command.ts';
-import { readAddress, readLogLevel, readOptions, writeAddress } from './options.ts';
+import { readAddress, readLogLevel, readOptions } from './options.ts';
 import { productVersion } from './product-version.ts';
 import { builtInManifests, PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
@@ -32,14 +33,14 @@ Examples:
     if (values.xds === undefined) throw new UsageError('--xds HOST:PORT is missing: where the control plane listens');
     const proxy = await createProxyProcess({
       ...readProxyOptions(values),
-      xds: writeAddress(readAddress(values.xds, '--xds')),
+      xds: addressOf(readAddress(values.xds, '--xds')),
       version: productVersion(),
       manifests: builtInManifests(),
       adminListen: readAddress(values.admin, '--admin'),
       log: processLog(readLogLevel(values['log-level'])),
     });
     const stopped = stopSignal();
-    process.stdout.write(`proxy admin: http://${writeAddress(proxy.adminAddress!)}\n`);
+    process.stdout.write(`proxy admin: http://${addressOf(proxy.adminAddress!)}\n`);
     void proxy.ready.then(() => process.stdout.write('ready: the configuration runs on every worker\n'));
     await untilAborted(stopped);
     await proxy.drain();

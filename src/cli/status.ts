@@ -1,8 +1,10 @@
 /** `meltemi status`: what became of each resource, and where to connect. */
+
 import type { StatusReport } from '../control/status/status-report.ts';
 import { renderStatus } from '../control/status/status-text.ts';
+import { addressOf } from '../metaprotocol/address.ts';
 import { type Command, ExitCode } from './command.ts';
-import { readAddress, readOptions, writeAddress } from './options.ts';
+import { readAddress, readOptions } from './options.ts';
 
 /** What listens there may be no control plane. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -24,7 +26,7 @@ Examples:
       admin: { type: 'string', default: '127.0.0.1:15014' },
       json: { type: 'boolean', default: false },
     });
-    const report = await fetchStatus(`http://${writeAddress(readAddress(values.admin, '--admin'))}/status`);
+    const report = await fetchStatus(`http://${addressOf(readAddress(values.admin, '--admin'))}/status`);
     process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : renderStatus(report));
     return ExitCode.Ok;
   },

@@ -1,9 +1,11 @@
 /** `meltemi up`: a mesh on this machine, the way to start. */
+
 import { renderStatus } from '../control/status/status-text.ts';
+import { addressOf } from '../metaprotocol/address.ts';
 import { processLog } from '../proxy/process-log.ts';
 import { type Command, ExitCode, untilAborted } from './command.ts';
 import { startMesh } from './mesh.ts';
-import { readAddress, readDirectories, readLogLevel, readOptions, writeAddress } from './options.ts';
+import { readAddress, readDirectories, readLogLevel, readOptions } from './options.ts';
 import { PROXY_OPTIONS, PROXY_OPTIONS_HELP, readProxyOptions } from './proxy-options.ts';
 
 export const upCommand: Command = {
@@ -47,8 +49,8 @@ Examples:
     await mesh.settled();
     process.stdout.write(
       `${renderStatus(controlPlane.status())}
-control plane: xDS ${writeAddress(controlPlane.xdsAddress)}, admin http://${writeAddress(controlPlane.adminAddress!)}
-proxy admin:   http://${writeAddress(proxy.adminAddress!)}
+control plane: xDS ${addressOf(controlPlane.xdsAddress)}, admin http://${addressOf(controlPlane.adminAddress!)}
+proxy admin:   http://${addressOf(proxy.adminAddress!)}
 Edit the files in ${values.file!.join(', ')} and save; \`meltemi status\` says what became of them. Ctrl-C ends.
 `,
     );

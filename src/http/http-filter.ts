@@ -2,11 +2,12 @@
  * The HTTP filter: what every HTTP request gets (x-request-id, x-forwarded-*), and what its route asks for (rewrite, redirect,
  * direct response). It stands in every HTTP chain, next to the router.
  */
+
+import { addressOf } from '../metaprotocol/address.ts';
 import type { Filter, FilterContext, FilterFactory, Stream } from '../metaprotocol/filter.ts';
 import { FilterStatus } from '../metaprotocol/filter.ts';
 import type { ByteRange, RequestMessage, ResponseMessage } from '../metaprotocol/message.ts';
 import { Status, statusOf } from '../metaprotocol/status.ts';
-import { addressOf } from '../metaprotocol/upstream/endpoint.ts';
 import { type HttpRouteOptions, parseHttpRouteOptions } from './http-route-options.ts';
 import { rewritePath } from './path-rewrite.ts';
 import { redirectLocation } from './redirect-location.ts';

@@ -1,4 +1,5 @@
 /** redirectLocation: where a redirect sends its caller. A port that a scheme implies is not added, one of the request's own stays. */
+import { hostOf } from '../metaprotocol/address.ts';
 import type { Address } from '../metaprotocol/filter.ts';
 import type { RequestMessage } from '../metaprotocol/message.ts';
 import type { Redirect } from './http-route-options.ts';
@@ -29,10 +30,6 @@ function portFor(wanted: Redirect['port'], scheme: 'http' | 'https', listenerPor
   const isImplied = `${wanted === 'listener' ? listenerPort : wanted}` === portOf(scheme);
   if (wanted === 'listener') return isImplied ? null : `${listenerPort}`;
   return isImplied ? '' : `${wanted}`;
-}
-
-function hostOf({ host }: Address): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 function portOf(scheme: 'http' | 'https'): string {

@@ -3,6 +3,7 @@
  * `commit` swaps by one assignment; streams that run end on the runtime they began with.
  */
 import { randomBytes } from 'node:crypto';
+import { addressOf } from './address.ts';
 import type { FilterChain } from './chain.ts';
 import { type Clock, EventClock } from './clock.ts';
 import type { CompiledChain, CompiledListener, Runtime, RuntimeIssue } from './compile.ts';
@@ -25,7 +26,6 @@ import { Status } from './status.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TlsTable } from './tls/tls-table.ts';
 import type { ClusterState } from './upstream/cluster-state.ts';
-import { addressOf } from './upstream/endpoint.ts';
 import { Flusher, SlabPool } from './wire/output.ts';
 import { ReadBuffer } from './wire/read-buffer.ts';
 import { SocketConnector } from './wire/socket-wire.ts';

@@ -3,13 +3,13 @@
  * inspected, a chain is chosen, TLS is ended. All of it is bounded in time and bytes; what fails is closed, counted and logged once.
  */
 import type { Duplex } from 'node:stream';
+import { addressOf } from '../address.ts';
 import type { CompiledChain, CompiledListener } from '../compile.ts';
 import type { Core } from '../core.ts';
 import type { TlsPeer } from '../filter.ts';
 import { type TimerOwner, WheelTimer } from '../timer-wheel.ts';
 import type { ClientHello } from '../tls/client-hello.ts';
 import type { HandshakeOwner, ServerTls } from '../tls/server-tls.ts';
-import { addressOf } from '../upstream/endpoint.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { ConnectionFacts } from './chain-match.ts';
 import { type FirstBytes, InspectedWire, type Inspection, type InspectionOwner } from './inspected-wire.ts';

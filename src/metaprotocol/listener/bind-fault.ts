@@ -1,7 +1,8 @@
 /** Why an address cannot be bound, in words for who chose it. */
+
+import { addressOf } from '../address.ts';
 import { textOf } from '../error-text.ts';
 import type { Address } from '../filter.ts';
-import { addressOf } from '../upstream/endpoint.ts';
 
 export function bindFault(bind: Address, error: unknown): string {
   return `cannot listen on ${addressOf(bind)}: ${reasonOf(error)}`;

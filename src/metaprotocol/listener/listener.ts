@@ -1,7 +1,7 @@
 /** Listener: an open socket and the connections that came in by it. Which listener description it serves is the runtime's to say. */
 import net from 'node:net';
+import { addressOf } from '../address.ts';
 import type { Address, ConnectionInfo, Direction, TlsPeer } from '../filter.ts';
-import { addressOf } from '../upstream/endpoint.ts';
 import type { ReadBuffer } from '../wire/read-buffer.ts';
 import { acceptedWire } from '../wire/socket-wire.ts';
 import type { Wire } from '../wire/wire.ts';

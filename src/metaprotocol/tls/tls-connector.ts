@@ -7,12 +7,12 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
+import { addressOf } from '../address.ts';
 import { ConfigError, type ConfigIssue } from '../config-error.ts';
 import type { SubjectAltNameMatch, UpstreamTlsDescription } from '../description.ts';
 import type { Address } from '../filter.ts';
 import { collect } from '../router/route-table.ts';
 import type { Counter, StatsScope } from '../stats.ts';
-import { addressOf } from '../upstream/endpoint.ts';
 import type { ReadBuffer } from '../wire/read-buffer.ts';
 import { readsInto, SharedReadWire } from '../wire/socket-wire.ts';
 import { surviveFailedWrites } from '../wire/survive-failed-writes.ts';

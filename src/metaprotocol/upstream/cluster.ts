@@ -1,10 +1,12 @@
 /** Cluster: one version of a cluster: its endpoints and a balancer over them. */
+
+import { addressOf } from '../address.ts';
 import type { Balancer } from '../balancer/balancer.ts';
 import { createBalancer, usableEndpoints } from '../balancer/create-balancer.ts';
 import type { ClusterDescription } from '../description.ts';
 import type { Connector } from '../wire/wire.ts';
 import type { ClusterState } from './cluster-state.ts';
-import { addressOf, Endpoint } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
 
 export class Cluster {
   readonly name: string;

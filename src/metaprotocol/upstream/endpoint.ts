@@ -1,4 +1,5 @@
 /** Endpoint: one address of a cluster with its pools. Weight and labels may change with an update; the pools live on. */
+import { addressOf } from '../address.ts';
 import type { EndpointDescription } from '../description.ts';
 import type { EndpointPools } from './endpoint-pools.ts';
 
@@ -30,8 +31,4 @@ export class Endpoint {
   get outstanding(): number {
     return this.pools.outstanding;
   }
-}
-
-export function addressOf(endpoint: { readonly host: string; readonly port: number }): string {
-  return endpoint.host.includes(':') ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
 }
