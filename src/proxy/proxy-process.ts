@@ -286,8 +286,8 @@ export class ProxyProcess {
   }
 
   #notes(): ResourceRemark[] {
-    const { notes, askedLogs, askedNames, used } = this.#rollout.result;
-    const ofTraffic = [...refusedMutations(this.#totals, used), ...unwrittenLogs(this.#totals, askedLogs)];
+    const { notes, askedLogs, askedNames, tables } = this.#rollout.result;
+    const ofTraffic = [...refusedMutations(this.#totals, tables), ...unwrittenLogs(this.#totals, askedLogs)];
     return [...notes, ...this.#tls.notes(), ...unresolvedNames(this.#names, askedNames), ...ofTraffic];
   }
 

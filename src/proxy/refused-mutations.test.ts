@@ -3,9 +3,11 @@ import { StatsStore } from '../metaprotocol/stats.ts';
 import type { JsonObject } from '../xds/json.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { Xds } from '../xds/xds.ts';
+import { Reader, Report } from './describe/reader.ts';
+import { readRouteTable } from './describe/route-table.ts';
 import { refusedMutations } from './refused-mutations.ts';
 import { StatTotals } from './stat-totals.ts';
-import { resources, wired } from './testing/resources.ts';
+import { wired } from './testing/resources.ts';
 
 const xds = Xds.load();
 const SET = { responseHeadersToAdd: [{ header: { key: 'by', value: 'us' } }] };
@@ -18,8 +20,8 @@ it('tells of changes that were not applied while a route of that name makes some
   const messages = (route: JsonObject) => {
     const routes = [{ name: 'gold', match: { prefix: '/' }, ...route }];
     const value = { name: 'wind', virtualHosts: [{ name: '*', domains: ['*'], routes }] };
-    const used = resources(wired(xds, TypeUrl.RouteConfiguration, value));
-    return refusedMutations(totals, used).map(({ name, message }) => `${name} ${message}`);
+    const table = readRouteTable(new Reader(wired(xds, TypeUrl.RouteConfiguration, value).value, '', new Report()));
+    return refusedMutations(totals, new Map([['wind', table]])).map(({ name, message }) => `${name} ${message}`);
   };
   const said = ['wind route "gold": 3 changes to messages not applied: their transport cannot carry them'];
   expect(messages({ route: { cluster: 'v1' }, ...SET })).toEqual(said);

@@ -41,6 +41,8 @@ export interface RolloutResult {
   readonly notes: readonly ResourceRemark[];
   readonly askedLogs: readonly AskedLog[];
   readonly askedNames: readonly AskedName[];
+  /** Route tables by name. */
+  readonly tables: Settled['tables'];
   /** What runs once `live` resolved. */
   readonly used: Resources;
   /** All workers have swapped. */
@@ -68,6 +70,7 @@ export class Rollout {
     notes: [],
     askedLogs: [],
     askedNames: [],
+    tables: new Map(),
     used: new Map(),
     live: Promise.resolve(),
   };
@@ -206,7 +209,7 @@ export class Rollout {
       return before;
     }
     const asked = { askedLogs: askedLogs(settled.listeners), askedNames: askedNames(settled.clusters) };
-    this.#result = { refused, notes, ...asked, used, live };
+    this.#result = { refused, notes, ...asked, tables: settled.tables, used, live };
     for (const { typeUrl, name, message } of refused) {
       const rest = settled.used.get(typeUrl)?.has(name) === true ? 'what of it was good goes on' : 'none of it runs';
       this.#options.log.warn({ typeUrl, name, reason: message }, `resource refused, ${rest}`);
