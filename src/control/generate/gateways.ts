@@ -39,8 +39,7 @@ interface Chain {
 const ANY_ADDRESS = '0.0.0.0';
 
 export function generateGateways(site: ProxySite, clusters: ServiceClusters): void {
-  const labels = new Map(Object.entries(site.node.labels));
-  const gateways = site.mesh.gateways.filter((gateway) => labelsMatch(gateway.selector, labels));
+  const gateways = site.mesh.gateways.filter((gateway) => labelsMatch(gateway.selector, site.labels));
   const members = claimSockets(site, gateways);
   for (const sharing of Map.groupBy(members, ({ server }) => `${server.bind ?? ''} ${server.port}`).values())
     new GatewayPort(site, clusters, sharing).generate();

@@ -70,8 +70,7 @@ function generateIngress(
 }
 
 /** The own namespace's with a matching selector, then its one without, then the root namespace's without. */
-function sidecarOf({ mesh, node }: ProxySite): SidecarPolicy | null {
-  const labels = new Map(Object.entries(node.labels));
+function sidecarOf({ mesh, node, labels }: ProxySite): SidecarPolicy | null {
   const inNamespace = mesh.sidecars.filter((sidecar) => sidecar.namespace === node.namespace);
   return (
     inNamespace.find((sidecar) => sidecar.selector !== null && labelsMatch(sidecar.selector, labels)) ??

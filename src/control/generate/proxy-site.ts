@@ -37,6 +37,7 @@ export interface SocketOwner {
 export class ProxySite {
   readonly mesh: Mesh;
   readonly node: NodeInfo;
+  readonly labels: ReadonlyMap<string, string>;
   readonly binds: BindAllocator;
   readonly accessLogFile: string;
   readonly index: MeshIndex;
@@ -52,6 +53,7 @@ export class ProxySite {
   constructor({ mesh, binds, accessLogFile }: GeneratorContext, node: NodeInfo) {
     this.mesh = mesh;
     this.node = node;
+    this.labels = new Map(Object.entries(node.labels));
     this.binds = binds;
     this.accessLogFile = accessLogFile;
     this.index = new MeshIndex(mesh);
@@ -155,12 +157,11 @@ export class ProxySite {
 
   #isWorkloadOf(service: Service): boolean {
     if (service.endpoints.some((endpoint) => this.node.ips.includes(endpoint.address))) return true;
-    const labels = new Map(Object.entries(this.node.labels));
     return (
       service.selector !== null &&
       service.selector.size > 0 &&
       service.namespace === this.node.namespace &&
-      labelsMatch(service.selector, labels)
+      labelsMatch(service.selector, this.labels)
     );
   }
 }

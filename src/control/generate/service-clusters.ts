@@ -16,6 +16,8 @@ import { blackHole, type Upstreams } from './routes.ts';
 
 export class ServiceClusters {
   readonly #site: ProxySite;
+  /** Clusters to which the proxy begins TLS: the DestinationRules that say so. */
+  readonly #encrypted = new Map<string, readonly string[]>();
 
   constructor(site: ProxySite) {
     this.#site = site;
@@ -34,6 +36,7 @@ export class ServiceClusters {
     for (const subset of [null, ...(policy?.subsets.values() ?? [])]) {
       const name = outboundCluster(port.number, subset?.name ?? '', service.host);
       const settings = this.#clusterPolicy(policy, subset, served);
+      if (settings.tls !== null) this.#encrypted.set(name, policy?.sources ?? []);
       const { ca, from } = this.#credentialOf(settings, policy);
       for (const resource of clusterResources(name, service, port, subset, settings, ca))
         this.#site.add(resource, [...sources, ...from]);
@@ -55,15 +58,12 @@ export class ServiceClusters {
 
   /** Notes destinations of TLS that passes through to which a DestinationRule begins TLS again: servers get TLS in TLS. */
   checkPassedTls(destinations: readonly WeightedDestination[], source: string): void {
-    for (const destination of destinations) {
-      const policy = this.#destinationPolicy(destination, source);
-      const { host, port } = destination;
-      const service = this.#site.visible.get(routeConfigName(host, port)) ?? null;
-      const subset = policy?.subsets.get(destination.subset) ?? null;
-      if (clusterPolicy(policy, subset, port, service).tls === null) continue;
+    for (const { host, port, subset } of destinations) {
+      const rules = this.#encrypted.get(outboundCluster(port, subset, host));
+      if (rules === undefined) continue;
       this.#site.note(
         source,
-        `a tls route passes TLS on as it is, and ${policy!.sources.join(', ')} begins TLS to ${host} once more: it gets TLS in TLS`,
+        `a tls route passes TLS on as it is, and ${rules.join(', ')} begins TLS to ${host} once more: it gets TLS in TLS`,
       );
     }
   }
