@@ -14,7 +14,7 @@ import type { RedisOptions } from './options.ts';
 import { errorAnswer, helloAnswer } from './reply.ts';
 import { elementOffsets } from './reply-meter.ts';
 import { Transaction } from './transaction.ts';
-import { commandBytes, Type } from './wire.ts';
+import { bulk, commandBytes, Type } from './wire.ts';
 
 /** What becomes of one command. */
 export interface Plan {
@@ -423,7 +423,7 @@ export class CallerSession {
     }
     if (word === 'SETINFO' && words.count === 4) return this.#own('+OK\r\n');
     if (word === 'GETNAME' && words.count === 2) {
-      if (this.#name !== '') return this.#own(bulk(Buffer.from(this.#name)));
+      if (this.#name !== '') return this.#own(bulk(this.#name));
       return this.#own(this.#state.resp === 3 ? '_\r\n' : '$-1\r\n');
     }
     if (word === 'REPLY' && words.count === 3) {
@@ -487,10 +487,6 @@ function refusedInMulti(command: Command, words: CommandArguments): string | nul
     default:
       return null;
   }
-}
-
-function bulk(bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')]);
 }
 
 /** In a time that tells nothing of where they differ. */

@@ -2,6 +2,7 @@
 import type { ProxyStatus, StatusName } from '../../metaprotocol/status.ts';
 import { ErrorCode, errorName } from './codes.ts';
 import { ownAnswer, type RedisResponse } from './message.ts';
+import { bulk } from './wire.ts';
 
 /** ProxyStatus to the error's first word, where the status carries no code of its own. docs/codecs/redis.md shows it. */
 export const ERROR_OF_STATUS: Readonly<Record<StatusName, number>> = {
@@ -40,18 +41,16 @@ export function errorReply(status: ProxyStatus): RedisResponse {
 
 /** What HELLO tells of a server, where none is asked. */
 export function helloAnswer(version: 2 | 3): RedisResponse {
+  const head = version === 3 ? '%7\r\n' : '*14\r\n';
   const fields = [
-    ...['server', 'redis', 'version', '7.0.0'].map(bulkText),
-    `${bulkText('proto')}:${version}\r\n`,
-    `${bulkText('id')}:0\r\n`,
-    ...['mode', 'standalone', 'role', 'master', 'modules'].map(bulkText),
+    ...['server', 'redis', 'version', '7.0.0', 'proto'].map((text) => bulk(text)),
+    `:${version}\r\n`,
+    bulk('id'),
+    ':0\r\n',
+    ...['mode', 'standalone', 'role', 'master', 'modules'].map((text) => bulk(text)),
     '*0\r\n',
   ];
-  return ownAnswer(`${version === 3 ? '%7' : '*14'}\r\n${fields.join('')}`);
-}
-
-function bulkText(text: string): string {
-  return `$${text.length}\r\n${text}\r\n`;
+  return ownAnswer(`${head}${fields.join('')}`);
 }
 
 /** `text` begins with the error's word. A line end in it would be the next answer. */

@@ -71,11 +71,18 @@ export class LengthLine {
 /** A command as a client library writes it. */
 export function commandBytes(words: readonly (string | Buffer)[]): Buffer {
   const parts: Buffer[] = [Buffer.from(`*${words.length}\r\n`)];
-  for (const word of words) {
-    const bytes = typeof word === 'string' ? Buffer.from(word) : word;
-    parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
-  }
+  for (const word of words) parts.push(...bulkParts(word));
   return Buffer.concat(parts);
+}
+
+/** A string with its length. */
+export function bulk(text: string | Buffer): Buffer {
+  return Buffer.concat(bulkParts(text));
+}
+
+function bulkParts(text: string | Buffer): [Buffer, Buffer, Buffer] {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  return [Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF];
 }
 
 const CRLF = Buffer.from('\r\n');
