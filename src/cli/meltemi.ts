@@ -1,6 +1,6 @@
 /** The command line: finds the command, runs it, and turns what comes of it into an exit code. */
 
-import { nearMiss } from '../schema/near-miss.ts';
+import { nearMissHint } from '../schema/near-miss.ts';
 import { type Command, ExitCode, UsageError } from './command.ts';
 import { productVersion } from './product-version.ts';
 
@@ -73,9 +73,8 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
   const entry = COMMANDS.find((candidate) => candidate.name === wanted);
   if (wanted !== undefined && entry === undefined) {
     const names = COMMANDS.map((one) => one.name);
-    const meant = nearMiss(wanted, names);
-    const hint = meant === null ? '' : ` (did you mean ${meant}?)`;
-    process.stderr.write(`meltemi: unknown command ${wanted}; expected one of ${names.join(', ')}${hint}\n`);
+    const expected = `${names.join(', ')}${nearMissHint(wanted, names)}`;
+    process.stderr.write(`meltemi: unknown command ${wanted}; expected one of ${expected}\n`);
     return ExitCode.Usage;
   }
   if (entry === undefined) {

@@ -1,4 +1,4 @@
-/** nearMiss: the known name that a mistyped one probably meant. */
+/** nearMiss: the known name that a mistyped one probably meant. nearMissHint: the same as a text behind a fault, or none. */
 
 export function nearMiss(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name);
@@ -10,6 +10,11 @@ export function nearMiss(name: string, known: Iterable<string>): string | null {
     if (distance < bestDistance && distance * 3 <= candidate.length) [best, bestDistance] = [candidate, distance];
   }
   return best;
+}
+
+export function nearMissHint(name: string, known: Iterable<string>): string {
+  const meant = nearMiss(name, known);
+  return meant === null ? '' : ` (did you mean ${meant}?)`;
 }
 
 function fold(name: string): string {

@@ -1,6 +1,6 @@
 /** Checks attribute keys against a protocol's schema: what routes, hash policies and mutations may name. */
 import type { ProtocolManifest } from '../../metaprotocol/manifest.ts';
-import { nearMiss } from '../../schema/near-miss.ts';
+import { nearMiss, nearMissHint } from '../../schema/near-miss.ts';
 import type { CodecOptions } from './mesh.ts';
 
 export interface AttributeFault {
@@ -19,13 +19,14 @@ export function unknownKey(manifest: ProtocolManifest, key: string): AttributeFa
   const known = fixed.map((attribute) => attribute.key);
   const wanted = canonicalKey(manifest, key);
   if (known.some((each) => canonicalKey(manifest, each) === wanted)) return null;
-  const meant = nearMiss(key, known);
   if (open === null) {
-    const hint = meant === null ? '' : ` (did you mean ${meant}?)`;
     const expected =
-      known.length === 0 ? 'it has none that routes may name' : `expected one of ${known.join(', ')}${hint}`;
+      known.length === 0
+        ? 'it has none that routes may name'
+        : `expected one of ${known.join(', ')}${nearMissHint(key, known)}`;
     return { level: 'error', message: `${manifest.name} has no attribute ${key}, ${expected}` };
   }
+  const meant = nearMiss(key, known);
   if (meant === null) return null;
   return {
     level: 'warning',

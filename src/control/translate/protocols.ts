@@ -1,7 +1,7 @@
 /** ProtocolTable: every protocol name that a port may carry, and the codec with its options behind it. */
 import type { OptionSchema, ProtocolManifest } from '../../metaprotocol/manifest.ts';
 import { describe } from '../../schema/describe.ts';
-import { nearMiss } from '../../schema/near-miss.ts';
+import { nearMissHint } from '../../schema/near-miss.ts';
 import type { ApplicationProtocolSpec } from '../model/application-protocol.ts';
 import { findingAt, type Resource } from '../model/resource.ts';
 import type { CodecOptions, PortProtocol } from './mesh.ts';
@@ -148,9 +148,8 @@ function optionFault(key: string, value: string | number | boolean, schemas: rea
   const schema = schemas.find((each) => each.key === key);
   if (schema === undefined) {
     const names = schemas.map((each) => each.key);
-    const meant = nearMiss(key, names);
     if (names.length === 0) return 'actual an unknown option, expected none: the codec has no options';
-    return `actual an unknown option, expected one of ${names.join(', ')}${meant === null ? '' : ` (did you mean ${meant}?)`}`;
+    return `actual an unknown option, expected one of ${names.join(', ')}${nearMissHint(key, names)}`;
   }
   if (schema.type === 'integer') {
     const [least, most] = [schema.minimum ?? Number.MIN_SAFE_INTEGER, schema.maximum ?? Number.MAX_SAFE_INTEGER];
