@@ -22,6 +22,7 @@ import type { Address } from '../metaprotocol/filter.ts';
 import { compileTest } from '../metaprotocol/router/matcher.ts';
 import { collect } from '../metaprotocol/router/route-table.ts';
 import { describeKind } from '../schema/describe.ts';
+import { isRequestPath, isTargetText } from '../schema/request-path.ts';
 import { schemaFaults } from '../schema/schema-faults.ts';
 import { TypeUrl } from '../xds/type-urls.ts';
 import { fillTls, type TextsOf, type UpstreamTlsPlan } from './describe/tls.ts';
@@ -40,9 +41,6 @@ const TIMEOUTS: CallerTimeouts = Object.freeze({
   streamIdleMs: 300_000,
   tunnelIdleMs: 3_600_000,
 });
-/** Prefixes may be empty. */
-const PATH = /^(\*|\/[!"$->@-~]*)?$/;
-const REWRITE = /^[!"$-~]*$/;
 const OF_THE_CODEC = new Set(http1Manifest.attributes.fixed.filter(({ mutable }) => !mutable).map(({ key }) => key));
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
@@ -174,12 +172,12 @@ function checkRoute(
   if (/:\d*$/.test(host)) fault('host', `${JSON.stringify(host)} has a port, expected a name`);
   else if (host !== '*' && !isHost(host)) fault('host', `${JSON.stringify(host)} is no name, *.suffix or *`);
   const text = typeof path === 'object' && 'exact' in path ? path.exact : path;
-  if (typeof text === 'string' && !PATH.test(text))
+  if (typeof text === 'string' && !isRequestPath(text))
     fault(
       'path',
       `${JSON.stringify(text)} is no path as requests have it: / and ASCII, percent-encoded, without its query`,
     );
-  if (!REWRITE.test(rewrite)) fault('rewrite', `${JSON.stringify(rewrite)} is no path of visible ASCII`);
+  if (!isTargetText(rewrite)) fault('rewrite', `${JSON.stringify(rewrite)} is no path of visible ASCII`);
   const upper = method.toUpperCase();
   if (method !== upper) fault('method', `${method}: the case of methods counts, expected ${upper}`);
   for (const [name, value] of Object.entries(setHeaders)) {

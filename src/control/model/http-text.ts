@@ -1,6 +1,7 @@
 /** The schemas of texts that go into HTTP messages: what no message could carry is refused here, not dropped per request. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import { isTargetText } from '../../schema/request-path.ts';
 import { regexFault } from './regex-fault.ts';
 
 /** RFC 9110 §5.6.2. */
@@ -62,7 +63,7 @@ export function headerFault(key: string, value: string | null): string | null {
 
 const PATH = 'a path in ASCII without blanks: other characters are percent-encoded';
 /** Of a request, which has no fragment. */
-export const requestPath = z.string().refine((text) => /^[!"$-~]*$/.test(text), `${PATH}, and there is no #`);
+export const requestPath = z.string().refine(isTargetText, `${PATH}, and there is no #`);
 /** Of a Location. */
 export const locationPath = z.string().refine((text) => /^[!-~]*$/.test(text), PATH);
 export const regex = z

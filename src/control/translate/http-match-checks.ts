@@ -1,4 +1,5 @@
 /** What a match block asks for in vain: no request says so, and whoever reads the YAML takes it for a condition that works. */
+import { isRequestPath } from '../../schema/request-path.ts';
 import type { FieldPath } from '../model/resource.ts';
 import type { HttpMatchSpec, HttpStringMatchSpec } from '../model/virtual-service.ts';
 
@@ -10,8 +11,6 @@ export interface Vain {
 
 /** Taken out before a route is looked for (RFC 9110 §7.6.1). The `upgrade` of an upgrade stays. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding']);
-/** `*` is that of OPTIONS. */
-const PATH = /^(\*|\/[!"$->@-~]*)?$/;
 const PARAMETER_NAME = /^[!"$%'-<>-~]+$/;
 const PARAMETER_VALUE = /^[!"$%'-~]*$/;
 const AROUND = { exact: /^[ \t]|[ \t]$/, prefix: /^[ \t]/ } as const;
@@ -21,7 +20,7 @@ export function vainConditions(match: HttpMatchSpec): Vain[] {
   const found: Vain[] = [];
   const note = (path: FieldPath, message: string): void => void found.push({ path, message });
   for (const [kind, text] of textsOf(uri)) {
-    if (PATH.test(text)) continue;
+    if (isRequestPath(text)) continue;
     const why = text.startsWith('/')
       ? 'is no path as requests have it: ASCII, other characters percent-encoded, without its query'
       : 'begins no path: they begin with /';
