@@ -22,11 +22,14 @@ label: [app=wind, version=2]
 workers: 4
 watch: true
 state-dir: state
+access-log-max-size: 16MiB
+access-log-max-files: 3
 plugin: [./codec.ts, codecs/other.js, /abs/one.ts, some-package]
 `);
-    const { node, workers, watchPlugins, stateDirectory, plugins } = readProxyOptions(values);
+    const { node, workers, watchPlugins, stateDirectory, plugins, accessLogLimits } = readProxyOptions(values);
     expect(node).toMatchObject({ id: 'wind-1', ips: ['10.0.0.7'], labels: { app: 'wind', version: '2' } });
     expect([workers, watchPlugins, stateDirectory]).toEqual([4, true, join(folder, 'state')]);
+    expect(accessLogLimits).toEqual({ maxBytes: 16_777_216, maxFiles: 3 });
     expect(plugins?.map(({ reference }) => reference)).toEqual([
       join(folder, 'codec.ts'),
       join(folder, 'codecs/other.js'),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressOf } from '../metaprotocol/address.ts';
 import { UsageError } from './command.ts';
-import { readAddress, readDirectories, readInteger, readOptions } from './options.ts';
+import { readAddress, readDirectories, readInteger, readOptions, readSize } from './options.ts';
 import { PROXY_OPTIONS, readProxyOptions } from './proxy-options.ts';
 
 describe('addresses', () => {
@@ -29,6 +29,30 @@ describe('options', () => {
     expect(() => readDirectories(['src', '/no/such'])).toThrow('-f /no/such: there is no such folder or file');
     expect(() => readInteger('0', '--workers', 1, 256)).toThrow('--workers 0');
     expect(() => readInteger('1.5', '--workers', 1, 256)).toThrow(UsageError);
+  });
+
+  it.each([
+    ['64MiB', 67_108_864],
+    ['512KiB', 524_288],
+    ['1GiB', 1_073_741_824],
+    ['100000', 100_000],
+  ])('have sizes: %s', (text, bytes) => {
+    expect(readSize(text, '--size', 65_536, 2 ** 40)).toBe(bytes);
+  });
+
+  it.each(['', 'MiB', '64 MiB', '64mib', '64m', '-1', '1.5MiB', '1KiB', '2000GiB'])('refuse the size %j', (text) => {
+    const expected = 'expected a size such as 64MiB, from 65536 to 1099511627776 bytes';
+    expect(() => readSize(text, '--size', 65_536, 2 ** 40)).toThrow(new UsageError(`--size ${text}: ${expected}`));
+  });
+
+  it('say how far access logs may grow', () => {
+    const limits = (...argv: string[]) => readProxyOptions(readOptions(argv, PROXY_OPTIONS)).accessLogLimits;
+    const [size, files] = ['--access-log-max-size=16MiB', '--access-log-max-files=3'];
+    expect(limits()).toBe(null);
+    expect(limits(size)).toEqual({ maxBytes: 16_777_216, maxFiles: 5 });
+    expect(limits(size, files)).toEqual({ maxBytes: 16_777_216, maxFiles: 3 });
+    expect(() => limits(files)).toThrow('--access-log-max-files 3: without --access-log-max-size');
+    expect(() => limits(size, '--access-log-max-files=1')).toThrow('expected a whole number from 2 to 1000');
   });
 
   it.each([

@@ -63,6 +63,18 @@ export function readInteger(text: string, option: string, minimum: number, maxim
   return value;
 }
 
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1 << 10, MiB: 1 << 20, GiB: 1 << 30 };
+
+/** Bytes: `64MiB`; a number alone is bytes. */
+export function readSize(text: string, option: string, minimum: number, maximum: number): number {
+  const match = /^(\d+)([KMG]iB)?$/.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2] ?? '']!;
+  if (!(bytes >= minimum && bytes <= maximum)) {
+    throw new UsageError(`${option} ${text}: expected a size such as 64MiB, from ${minimum} to ${maximum} bytes`);
+  }
+  return bytes;
+}
+
 export function readChoice<const T extends string>(text: string, option: string, choices: readonly T[]): T {
   const choice = choices.find((candidate) => candidate === text);
   if (choice === undefined) throw new UsageError(`${option} ${text}: expected ${choices.join(' or ')}`);

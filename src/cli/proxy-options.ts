@@ -3,11 +3,12 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces, platform } from 'node:os';
 import type { ProtocolManifest } from '../metaprotocol/manifest.ts';
 import { Registry } from '../metaprotocol/registry.ts';
+import type { LogLimits } from '../proxy/log-rotation.ts';
 import { builtInPlugins } from '../proxy/plugins.ts';
 import type { ProxyProcessOptions } from '../proxy/proxy-process.ts';
 import type { PluginReference } from '../proxy/workers/worker-messages.ts';
 import { UsageError } from './command.ts';
-import { readChoice, readInteger } from './options.ts';
+import { readChoice, readInteger, readSize } from './options.ts';
 
 export const PROXY_OPTIONS = {
   config: { type: 'string' },
@@ -22,6 +23,8 @@ export const PROXY_OPTIONS = {
   bind: { type: 'string', default: 'direct' },
   'state-dir': { type: 'string' },
   'drain-time': { type: 'string', default: '10' },
+  'access-log-max-size': { type: 'string' },
+  'access-log-max-files': { type: 'string' },
   plugin: { type: 'string', multiple: true },
   watch: { type: 'boolean', default: false },
 } as const;
@@ -38,8 +41,14 @@ export const PROXY_OPTIONS_HELP = `  --config FILE           a YAML file with an
   --bind direct|loopback  listen at a service's own address where that is local, or always on loopback (direct)
   --state-dir DIR         keep the last good configuration here and start from it when the control plane is away
   --drain-time SECONDS    how long running calls may go on after SIGTERM (10)
+  --access-log-max-size SIZE  rename an access log that has grown so far, such as 64MiB, and begin a new one (never)
+  --access-log-max-files N    and keep so many, the current one included (5)
   --plugin PATH|PACKAGE   a codec of your own, TypeScript or JavaScript; may be given again
   --watch                 a saved plugin takes the place of the one before`;
+
+const MIN_LOG_BYTES = 65_536;
+const MAX_LOG_BYTES = 2 ** 40;
+const DEFAULT_LOG_FILES = '5';
 
 /** As `readOptions` gives them. */
 export interface ProxyOptionValues {
@@ -54,6 +63,8 @@ export interface ProxyOptionValues {
   readonly bind: string;
   readonly 'state-dir'?: string | undefined;
   readonly 'drain-time': string;
+  readonly 'access-log-max-size'?: string | undefined;
+  readonly 'access-log-max-files'?: string | undefined;
   readonly plugin?: readonly string[] | undefined;
   readonly watch: boolean;
 }
@@ -61,7 +72,7 @@ export interface ProxyOptionValues {
 /** What the operator says of a proxy. */
 export type OwnProxyOptions = Pick<
   ProxyProcessOptions,
-  'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs' | 'plugins' | 'watchPlugins'
+  'node' | 'workers' | 'stateDirectory' | 'drainDeadlineMs' | 'accessLogLimits' | 'plugins' | 'watchPlugins'
 >;
 
 export function readProxyOptions(values: ProxyOptionValues): OwnProxyOptions {
@@ -81,6 +92,7 @@ export function readProxyOptions(values: ProxyOptionValues): OwnProxyOptions {
     workers: readInteger(values.workers, '--workers', 1, 256),
     stateDirectory: values['state-dir'] ?? null,
     drainDeadlineMs: readInteger(values['drain-time'], '--drain-time', 0, 86_400) * 1_000,
+    accessLogLimits: readLogLimits(values['access-log-max-size'], values['access-log-max-files']),
     plugins: readPlugins(values.plugin),
     watchPlugins: values.watch,
   };
@@ -94,6 +106,18 @@ export function builtInManifests(): ProtocolManifest[] {
 /** Paths and packages as seen from where the command was called. */
 export function readPlugins(references: readonly string[] = []): PluginReference[] {
   return references.map((reference) => ({ reference, directory: process.cwd() }));
+}
+
+function readLogLimits(maxSize: string | undefined, maxFiles: string | undefined): LogLimits | null {
+  const [size, files] = ['--access-log-max-size', '--access-log-max-files'];
+  if (maxSize === undefined) {
+    if (maxFiles === undefined) return null;
+    throw new UsageError(`${files} ${maxFiles}: without ${size} an access log is one file; expected both`);
+  }
+  return {
+    maxBytes: readSize(maxSize, size, MIN_LOG_BYTES, MAX_LOG_BYTES),
+    maxFiles: readInteger(maxFiles ?? DEFAULT_LOG_FILES, files, 2, 1_000),
+  };
 }
 
 function readIp(text: string): string {

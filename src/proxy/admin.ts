@@ -11,6 +11,8 @@ export interface AdminSubject {
   statsText(): string;
   configDump(): object;
   clusters(): Promise<object>;
+  /** Resolves when nothing is written any more to access logs that were renamed or deleted. */
+  reopenLogs(): Promise<void>;
   /** Resolves when nothing runs any more, at the latest at the deadline. */
   drain(): Promise<void>;
 }
@@ -67,6 +69,18 @@ export class ProxyAdmin {
           method: 'GET',
           description: 'endpoints with their connections and outstanding requests, by worker',
           answer: async () => json(200, await subject.clusters()),
+        },
+      ],
+      [
+        '/reopen_logs',
+        {
+          method: 'POST',
+          description:
+            'opens access logs anew that were renamed or deleted and answers when nothing goes to the old ones',
+          answer: async () => {
+            await subject.reopenLogs();
+            return json(200, { reopened: true });
+          },
         },
       ],
       [

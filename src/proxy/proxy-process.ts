@@ -18,8 +18,10 @@ import type { Resources } from './ads-resources.ts';
 import { grpcTransport } from './ads-transport.ts';
 import { configDump } from './config-dump.ts';
 import { DnsNames, type Resolve } from './dns-names.ts';
+import { failingLogs } from './failing-logs.ts';
 import { LastGood } from './last-good.ts';
 import { LogFiles } from './log-files.ts';
+import { type LogLimits, LogRotation } from './log-rotation.ts';
 import { PluginWatch } from './plugin-loading/plugin-watch.ts';
 import { probeBind } from './probe-bind.ts';
 import { prometheusText } from './prometheus-text.ts';
@@ -29,7 +31,6 @@ import { Rollout, type RolloutResult } from './rollout.ts';
 import { StatTotals } from './stat-totals.ts';
 import { TlsMaterials } from './tls-materials.ts';
 import { unresolvedNames } from './unresolved-names.ts';
-import { unwrittenLogs } from './unwritten-logs.ts';
 import { WorkerGroup } from './workers/worker-group.ts';
 import { WorkerGroups } from './workers/worker-groups.ts';
 import { type SpawnWorker, spawnThread } from './workers/worker-handle.ts';
@@ -53,6 +54,8 @@ export interface ProxyProcessOptions {
   readonly stateDirectory: string | null;
   /** How long running streams may go on after a drain began. */
   readonly drainDeadlineMs: number;
+  /** How far access logs may grow. Default: as far as they like. */
+  readonly accessLogLimits?: LogLimits | null;
   readonly log: Log;
   /** Default: threads. `spawnInProcess` for the library and for tests. */
   readonly spawn?: SpawnWorker;
@@ -81,6 +84,7 @@ export class ProxyProcess {
   readonly #totals = new StatTotals();
   readonly #stats = new StatsStore((definition) => this.#totals.define('main', definition));
   readonly #logFiles: LogFiles;
+  readonly #logRotation: LogRotation | null;
   readonly #ticketKeys = randomBytes(TICKET_KEY_BYTES);
   readonly #names: DnsNames;
   readonly #tls: TlsMaterials;
@@ -98,9 +102,19 @@ export class ProxyProcess {
   #draining: Promise<void> | null = null;
 
   constructor(options: ProxyProcessOptions) {
-    const { log } = options;
+    const { log, accessLogLimits: limits = null } = options;
     this.#options = options;
-    this.#logFiles = new LogFiles({ log, stats: this.#stats });
+    const ofLogs = { clock: this.#clock, log, stats: this.#stats };
+    this.#logFiles = new LogFiles(ofLogs);
+    this.#logRotation =
+      limits === null
+        ? null
+        : new LogRotation({
+            ...ofLogs,
+            limits,
+            paths: () => this.#rollout.result.askedLogs.map(({ path }) => path),
+            reopen: () => this.#groups.reopenLogs(),
+          });
     this.#names = new DnsNames({
       clock: this.#clock,
       log,
@@ -140,6 +154,7 @@ export class ProxyProcess {
             statsText: () => prometheusText(this.#totals.series()),
             configDump: () => this.#configDump(),
             clusters: () => this.#groups.clusters(),
+            reopenLogs: () => this.#groups.reopenLogs(),
             drain: () => this.drain(),
           });
   }
@@ -178,6 +193,7 @@ export class ProxyProcess {
     this.#names.close();
     this.#tls.close();
     await this.#groups.close();
+    await this.#logRotation?.close();
     await this.#logFiles.close();
     await this.#saved;
     await this.#admin?.close();
@@ -287,7 +303,7 @@ export class ProxyProcess {
 
   #notes(): ResourceRemark[] {
     const { notes, askedLogs, askedNames, tables } = this.#rollout.result;
-    const ofTraffic = [...refusedMutations(this.#totals, tables), ...unwrittenLogs(this.#totals, askedLogs)];
+    const ofTraffic = [...refusedMutations(this.#totals, tables), ...failingLogs(this.#totals, askedLogs)];
     return [...notes, ...this.#tls.notes(), ...unresolvedNames(this.#names, askedNames), ...ofTraffic];
   }
 

@@ -15,10 +15,10 @@ import type { ListenerPlan } from './describe/listener-plan.ts';
 import { type Settled, Settler } from './describe/settle.ts';
 import type { EncodeResource } from './describe/virtual-hosts.ts';
 import type { DnsNames } from './dns-names.ts';
+import { type AskedLog, askedLogs } from './failing-logs.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { OwnedTls, TlsMaterials } from './tls-materials.ts';
 import { type AskedName, askedNames } from './unresolved-names.ts';
-import { type AskedLog, askedLogs } from './unwritten-logs.ts';
 import type { WorkerGroup } from './workers/worker-group.ts';
 
 export interface RolloutOptions {

@@ -65,6 +65,9 @@ class FakeWorker {
       case 'drain':
         this.#events.onMessage({ type: 'drained' });
         break;
+      case 'reopen_logs':
+        this.#events.onMessage({ type: 'logs_reopened', question: message.question });
+        break;
       case 'status':
         this.#events.onMessage({ type: 'status', question: message.question, clusters: [] });
         break;
@@ -234,6 +237,23 @@ describe('WorkerGroup', () => {
     const alone = new Bench(1);
     await alone.roll('1');
     expect(alone.probed).toEqual([]);
+  });
+
+  it('says that logs are reopened when every worker that lives has done it', async () => {
+    const bench = new Bench(3);
+    await bench.roll('1');
+    for (const worker of bench.workers) worker.silent = true;
+    let isDone = false;
+    const reopened = bench.group.reopenLogs().then(() => {
+      isDone = true;
+    });
+    const [message] = bench.workers[0]!.got.slice(-1);
+    const question = message?.type === 'reopen_logs' ? message.question : -1;
+    for (const worker of bench.workers.slice(0, 2)) worker.say({ type: 'logs_reopened', question });
+    await turn();
+    expect(isDone).toBe(false);
+    bench.workers[2]!.die();
+    await reopened;
   });
 
   it('drains all and starts none again', async () => {

@@ -167,6 +167,13 @@ export class WorkerGroup {
     return (await Promise.all(answers)).flat();
   }
 
+  /** Resolves when no worker writes any more to access logs that were renamed or deleted. */
+  async reopenLogs(): Promise<void> {
+    const question = ++this.#questions;
+    const message = { type: 'reopen_logs', question } as const;
+    await Promise.all(this.#joined().map((member) => this.#ask(member, message, `logs_reopened ${question}`)));
+  }
+
   /** Ends every worker at once. */
   async close(): Promise<void> {
     this.#ending = true;
@@ -261,6 +268,9 @@ export class WorkerGroup {
         break;
       case 'drained':
         this.#answer(member, 'drained', message);
+        break;
+      case 'logs_reopened':
+        this.#answer(member, `logs_reopened ${message.question}`, message);
         break;
       case 'status':
         this.#answer(member, `status ${message.question}`, message);

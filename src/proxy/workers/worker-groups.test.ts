@@ -19,6 +19,7 @@ class FakeGroup {
   issues: RuntimeIssue[] = [];
   failure: Error | null = null;
   isServing = true;
+  drained = Promise.resolve();
   readonly #load = Promise.withResolvers<LoadedPlugin>();
   readonly loaded = this.#load.promise;
 
@@ -49,8 +50,13 @@ class FakeGroup {
     this.said.push(`adopt ${listeners.map(({ name }) => name)}`);
   }
 
-  async drain(deadlineMs: number, quietMs = 0): Promise<void> {
+  drain(deadlineMs: number, quietMs = 0): Promise<void> {
     this.said.push(`drain ${deadlineMs} ${quietMs}`);
+    return this.drained;
+  }
+
+  async reopenLogs(): Promise<void> {
+    this.said.push('reopen logs');
   }
 
   async close(): Promise<void> {
@@ -162,6 +168,14 @@ describe('WorkerGroups', () => {
     expect(made[1]!.said.slice(2)).toEqual(['drain 5000 1000', 'close']);
     await groups.prepare(DESCRIPTION);
     expect(made[2]!.said.at(-1)).toBe('prepare echo,alias,a,b,spare,spare-echo');
+  });
+
+  it('reopens the logs of those that still leave, too', async () => {
+    const { groups, made } = await bench('echo-rpc');
+    made[1]!.drained = new Promise(() => {});
+    expect(await groups.replace(groups.loaded[0]!.reference)).toBe(true);
+    await groups.reopenLogs();
+    expect(made.map(({ said }) => said.at(-1))).toEqual(['reopen logs', 'reopen logs', 'reopen logs']);
   });
 
   it('keeps the plugin that runs when the new one cannot be loaded', async () => {

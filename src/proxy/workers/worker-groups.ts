@@ -163,6 +163,11 @@ export class WorkerGroups {
     return (await Promise.all(answers)).flat();
   }
 
+  /** Resolves when no worker writes any more to access logs that were renamed or deleted. */
+  async reopenLogs(): Promise<void> {
+    await Promise.all([...this.#groups(), ...this.#leaving].map((group) => group.reopenLogs()));
+  }
+
   async close(): Promise<void> {
     this.#ending = true;
     await Promise.all([...this.#groups(), ...this.#leaving, ...this.#starting].map((group) => group.close()));

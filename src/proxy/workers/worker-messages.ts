@@ -43,6 +43,8 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly deadlineMs: number; readonly quietMs: number }
   /** Answered with `pong` at once. */
   | { readonly type: 'ping' }
+  /** Open access logs anew that were renamed or deleted. Answered with `logs_reopened`. */
+  | { readonly type: 'reopen_logs'; readonly question: number }
   /** Answered with `status`. */
   | { readonly type: 'status'; readonly question: number };
 
@@ -57,6 +59,7 @@ export type FromWorker =
   | { readonly type: 'prepared'; readonly round: number; readonly issues: readonly RuntimeIssue[] }
   | { readonly type: 'committed'; readonly round: number }
   | { readonly type: 'drained' }
+  | { readonly type: 'logs_reopened'; readonly question: number }
   | { readonly type: 'status'; readonly question: number; readonly clusters: readonly ClusterStatus[] }
   /** A statistic that it will write to from now on. */
   | { readonly type: 'defined'; readonly definition: StatDefinition }

@@ -30,6 +30,7 @@ export class WorkerSession {
     const stats = new StatsStore((definition) => post({ type: 'defined', definition }));
     this.#post = post;
     this.#logFiles = new LogFiles({
+      clock: options.clock,
       log,
       stats,
       onDone: (bytes) => this.#lines.reuse(bytes),
@@ -70,6 +71,9 @@ export class WorkerSession {
       case 'ping':
         this.#post({ type: 'pong' });
         return;
+      case 'reopen_logs':
+        void this.#reopenLogs(message.question);
+        return;
       case 'status':
         this.#post({ type: 'status', question: message.question, clusters: this.#dataPlane.clusters() });
         return;
@@ -108,6 +112,11 @@ export class WorkerSession {
     if (this.#prepared?.round !== round) return;
     this.#dataPlane.abandon(this.#prepared.prepared);
     this.#prepared = null;
+  }
+
+  async #reopenLogs(question: number): Promise<void> {
+    await this.#logFiles.reopen();
+    this.#post({ type: 'logs_reopened', question });
   }
 
   async #drain(deadlineMs: number, quietMs: number): Promise<void> {

@@ -1,6 +1,7 @@
-/** Access logs that cannot be written now, as remarks on the listeners that ask for them. */
+/** Access logs with which something is wrong now, as remarks on the listeners that ask for them. */
 import { TypeUrl } from '../xds/type-urls.ts';
 import type { ListenerPlan } from './describe/listener-plan.ts';
+import { LOG_FAILURES, type LogFailureKind } from './log-failure.ts';
 import type { ResourceRemark } from './resource-remark.ts';
 import type { StatTotals } from './stat-totals.ts';
 
@@ -21,10 +22,10 @@ export function askedLogs(listeners: readonly ListenerPlan[]): AskedLog[] {
   });
 }
 
-export function unwrittenLogs(totals: StatTotals, asked: readonly AskedLog[]): ResourceRemark[] {
-  return totals.series(FAILING).flatMap(({ labels: { path, reason }, values: [failing = 0] }) => {
+export function failingLogs(totals: StatTotals, asked: readonly AskedLog[]): ResourceRemark[] {
+  return totals.series(FAILING).flatMap(({ labels: { path, failure, reason }, values: [failing = 0] }) => {
     if (failing === 0) return [];
-    const message = `access log ${path} is not written, its lines are lost: ${reason}`;
+    const message = `access log ${path} ${LOG_FAILURES[failure as LogFailureKind]}: ${reason}`;
     const listeners = asked.filter((log) => log.path === path).map(({ listener }) => listener);
     return listeners.map((name) => ({ typeUrl: TypeUrl.Listener, name, message }));
   });
