@@ -145,6 +145,7 @@ export class DownstreamConnection
       return;
     }
     if (this.closed) return;
+    this.core.flusher.noteRead();
     this.core.clock.stop();
     try {
       this.#codec.decode(chunk, lent);

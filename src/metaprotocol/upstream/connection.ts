@@ -24,6 +24,8 @@ import { failAttempts } from './replay.ts';
 const LAST_ID = 0x7fff_ffff;
 /** A given-up answer that does not come within this closes the connection: its slot would be lost for ever. */
 const OWED_LIMIT_MS = 30_000;
+/** A write of so many costs little beside them. */
+const GATHERED_BYTES = 16_384;
 const CHECK_INTERVAL_MS = 15_000;
 
 /** An answer that is still to come and that nobody wants any more. Its slot stays taken. */
@@ -109,6 +111,10 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
 
   get idle(): boolean {
     return this.#ready && this.outstanding === 0;
+  }
+
+  get gathers(): boolean {
+    return this.#ready && this.#capacity > 1 && this.output.queuedBytes < GATHERED_BYTES;
   }
 
   get draining(): boolean {

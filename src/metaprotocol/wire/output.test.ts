@@ -181,4 +181,32 @@ describe('Flusher', () => {
     turns.shift()!();
     expect(turns).toHaveLength(1);
   });
+
+  test('lets connections gather for some turns while callers are read', () => {
+    const turns: (() => void)[] = [];
+    const flusher = new Flusher((run) => turns.push(run));
+    const log: string[] = [];
+    const upstream = { gathers: true, flush: () => log.push('upstream') };
+    const turn = (reads: number): readonly string[] => {
+      for (let read = 0; read < reads; read++) flusher.noteRead();
+      turns.shift()!();
+      return log.splice(0);
+    };
+    flusher.add(upstream);
+    flusher.add({ flush: () => log.push('answer') });
+    expect(turn(2)).toEqual(['answer']);
+    expect([turn(3), turn(1)]).toEqual([[], ['upstream']]);
+    expect(turns).toHaveLength(0);
+    // Callers that never pause.
+    flusher.add(upstream);
+    expect([1, 2, 3, 4, 5].map(() => turn(2))).toEqual([[], [], [], [], ['upstream']]);
+    // Enough is there.
+    upstream.gathers = false;
+    flusher.add(upstream);
+    expect(turn(2)).toEqual(['upstream']);
+    // A caller alone waits for nothing.
+    upstream.gathers = true;
+    flusher.add(upstream);
+    expect(turn(1)).toEqual(['upstream']);
+  });
 });

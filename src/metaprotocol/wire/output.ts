@@ -274,9 +274,19 @@ export class SlabOutput implements Output {
 /** Something with work to do at the end of a turn. */
 export interface Flushable {
   flush(): void;
+  /** True: it carries what many callers ask, and would rather be written to when more of it is there. Absent: no. */
+  readonly gathers?: boolean;
 }
 
-/** Runs every dirty connection once at the end of the turn, those that became dirty meanwhile included. */
+/** A turn that read so many callers is followed by others that do. */
+const BUSY_READS = 2;
+/** For so many turns a connection may gather. */
+const GATHERING_TURNS = 4;
+
+/**
+ * Runs every dirty connection once at the end of the turn, those that became dirty meanwhile included. While callers are busy,
+ * connections that gather wait for some turns: one write for all costs what one for each does.
+ */
 export class Flusher {
   readonly #schedule: (run: () => void) => void;
   readonly #run = (): void => this.#flushAll();
@@ -284,6 +294,8 @@ export class Flusher {
   readonly #dirty: (Flushable | null)[] = [];
   #count = 0;
   #scheduled = false;
+  #reads = 0;
+  #turns = 0;
 
   /** `schedule` defers to the end of the turn: setImmediate (17.8 µs a call against 23.5 of a microtask, DESIGN §7). */
   constructor(schedule: (run: () => void) => void = setImmediate) {
@@ -299,18 +311,28 @@ export class Flusher {
     }
   }
 
+  /** A caller was read in this turn. */
+  noteRead(): void {
+    this.#reads++;
+  }
+
   #flushAll(): void {
+    const isBusy = this.#reads >= BUSY_READS && this.#turns < GATHERING_TURNS;
+    this.#reads = 0;
+    this.#turns = isBusy ? this.#turns + 1 : 0;
     const dirty = this.#dirty;
     // Work that flushing makes is done in the same turn, up to a bound that keeps reads from starving.
     const bound = this.#count * 4 + 64;
     let index = 0;
+    let gathering = 0;
     for (; index < this.#count && index < bound; index++) {
       const connection = dirty[index]!;
       dirty[index] = null;
-      connection.flush();
+      if (isBusy && connection.gathers === true) dirty[gathering++] = connection;
+      else connection.flush();
     }
-    dirty.copyWithin(0, index, this.#count);
-    this.#count -= index;
+    dirty.copyWithin(gathering, index, this.#count);
+    this.#count -= index - gathering;
     this.#scheduled = this.#count > 0;
     if (this.#scheduled) this.#schedule(this.#run);
   }
