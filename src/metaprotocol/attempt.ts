@@ -30,6 +30,7 @@ export interface AttemptOwner {
   onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void;
 }
 
+const NONE_ANSWERED = { answered: 0, failed: 0 } as const;
 const NOBODY: readonly LiveAttempt[] = [];
 
 export class LiveAttempt implements Attempt {
@@ -54,6 +55,8 @@ export class LiveAttempt implements Attempt {
   #sentAtFlush = 0;
   #wasFlushed = false;
   #startMs = 0;
+  /** How many calls it carries. */
+  #calls: number;
   readonly #cluster: ClusterState;
   readonly #pool: Pool;
 
@@ -64,6 +67,7 @@ export class LiveAttempt implements Attempt {
     this.endpoint = endpoint;
     this.request = request;
     this.replayed = replayed;
+    this.#calls = request.run?.calls ?? 1;
     this.#pool = endpoint.pools.pool(request.connectionKey);
   }
 
@@ -95,8 +99,8 @@ export class LiveAttempt implements Attempt {
   start(nowMs: number): void {
     this.#startMs = nowMs;
     const state = this.#cluster;
-    state.stats.requests.add();
-    this.endpoint.pools.outstanding++;
+    state.stats.requests.add(this.#calls);
+    this.endpoint.pools.outstanding += this.#calls;
     this.#pool.attempts++;
     const { caller } = this;
     if (caller.binding !== null) {
@@ -113,6 +117,15 @@ export class LiveAttempt implements Attempt {
     } else {
       this.#pool.acquire(this);
     }
+  }
+
+  /** One more call of a run. False: this one waits, or something was sent behind it. */
+  join(next: RequestMessage): boolean {
+    if (this.#binding !== null || this.#connection?.sendMore(this, next) !== true) return false;
+    this.#calls++;
+    this.#cluster.stats.requests.add();
+    this.endpoint.pools.outstanding++;
+    return true;
   }
 
   /** The binding that it waited for is gone; this one takes its place. */
@@ -163,7 +176,7 @@ export class LiveAttempt implements Attempt {
   /** It ended without an answer, sent or not. */
   fail(status: ProxyStatus): void {
     if (this.ended) return;
-    this.#cluster.stats.failures.add();
+    this.#countFailed();
     const { sent } = this;
     this.#end();
     // What waited behind it for the same connection fails with it, in order: trying on would let it overtake a retry.
@@ -180,7 +193,7 @@ export class LiveAttempt implements Attempt {
 
   /** The owner's next attempt takes its place in the queue before this one lets go of it. */
   replay(status: ProxyStatus): void {
-    this.#cluster.stats.failures.add();
+    this.#countFailed();
     this.owner.replay(this, status);
     this.#end();
   }
@@ -242,12 +255,24 @@ export class LiveAttempt implements Attempt {
     else this.fail(status);
   }
 
+  /** The calls of a run that were answered did not fail. */
+  #countFailed(): void {
+    const { answered, failed } = this.request.run ?? NONE_ANSWERED;
+    this.#cluster.stats.failures.add(this.#calls - answered);
+    this.#countAnswers(answered, failed);
+  }
+
+  #countAnswers(answered: number, failed: number): void {
+    const { stats } = this.#cluster;
+    stats.responsesOk.add(answered - failed);
+    stats.responsesError.add(failed);
+  }
+
   #onResponseEnded(ok: boolean): void {
     this.#responseEnded = true;
     const { stats } = this.#cluster;
-    if (ok) stats.responsesOk.add();
-    else stats.responsesError.add();
-    stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs);
+    this.#countAnswers(this.#calls, this.request.run?.failed ?? (ok ? 0 : 1));
+    stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs, this.#calls);
   }
 
   #endIfComplete(): void {
@@ -258,7 +283,7 @@ export class LiveAttempt implements Attempt {
     if (this.ended) return;
     this.#wasFlushed = this.flushed;
     this.ended = true;
-    this.endpoint.pools.outstanding--;
+    this.endpoint.pools.outstanding -= this.#calls;
     this.#pool.attempts--;
     const connection = this.#connection;
     if (connection === null) return;

@@ -1,6 +1,8 @@
 /** FilterChain: what connections of one chain run: codec, routes and filters, split by hook so that absent hooks cost nothing. */
 import type { CodecFactory } from './codec.ts';
+import type { Log } from './core.ts';
 import type { CallerTimeouts } from './description.ts';
+import { textOf } from './error-text.ts';
 import type { Attempt, Filter, FilterStatus, Stream } from './filter.ts';
 import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
 import type { RouteTable } from './router/route-table.ts';
@@ -47,8 +49,10 @@ export class FilterChain {
   readonly request: DirectionHooks<RequestMessage>;
   readonly response: DirectionHooks<ResponseMessage>;
   readonly attempt: readonly ((stream: Stream, attempt: Attempt) => void)[];
-  readonly end: readonly ((stream: Stream) => void)[];
+  /** Pipelined calls may go through it as one stream. */
+  readonly takesRuns: boolean;
   readonly stats: ChainStats;
+  readonly #end: readonly ((stream: Stream) => void)[];
 
   constructor(parts: {
     name: string;
@@ -73,6 +77,7 @@ export class FilterChain {
     this.filterCount = parts.filters.length;
     this.stats = parts.stats;
     const { filters } = parts;
+    this.takesRuns = filters.every((filter) => filter.knowsRuns === true);
     const reversed = [...filters].reverse();
     this.request = direction(
       hooks(filters, (filter) => filter.onRequest?.bind(filter)),
@@ -85,7 +90,23 @@ export class FilterChain {
       hooks(reversed, (filter) => filter.onResponseTrailers?.bind(filter)),
     );
     this.attempt = hooks(filters, (filter) => filter.onAttempt?.bind(filter));
-    this.end = hooks(filters, (filter) => filter.onEnd?.bind(filter));
+    this.#end = hooks(filters, (filter) => filter.onEnd?.bind(filter));
+  }
+
+  /** All filters hear of it, whatever others throw. */
+  endStream(stream: Stream, log: Log): void {
+    for (const hook of this.#end) {
+      try {
+        hook(stream);
+      } catch (error) {
+        this.noteFilterError(error, log);
+      }
+    }
+  }
+
+  noteFilterError(error: unknown, log: Log): void {
+    this.stats.filterErrors.add();
+    log.error({ chain: this.name, error }, `filter failed: ${textOf(error)}`);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Message, RequestMessage, ResponseMessage, Trailers } from './messa
 import type { ProxyStatus } from './status.ts';
 
 /** The version of this contract. A plugin states the range that it was written for. */
-export const CODEC_API_VERSION = '1.0.0';
+export const CODEC_API_VERSION = '1.1.0';
 
 /** What `Codec.reset` found. */
 export const Reset = {
@@ -31,6 +31,11 @@ export interface Sink<M extends Message> {
   readonly closed: boolean;
   /** Now, as RFC 9110 §5.6.7 writes it, for local replies. Absent where there is no clock. */
   readonly dateText?: string;
+  /**
+   * Of a codec that knows runs (`RequestMessage.run`), behind the head with this id and before anything else is emitted: shall
+   * the call `next`, which came right behind, be part of that request? True: it is, and needs no head. Absent: no.
+   */
+  join?(id: number, next: M): boolean;
   /** Once for each message, after 0..n Informational heads. Unsolicited heads have id 0. */
   onHead(id: number, head: M): void;
   /** 0..n times after the head, unless it had End. The core owes `credit(id, chunk.length)`. */
@@ -111,6 +116,8 @@ export interface ServerCodec extends Codec {
   readonly midHead?: boolean;
   /** It was so for too long: may emit an answer, as to a malformed head, and `onGoAway`. Without it the core closes. */
   refuseHead?(status: ProxyStatus): void;
+  /** Local replies to the calls of a run that were not answered. Only codecs that make runs need it. */
+  replyRest?(status: ProxyStatus, request: RequestMessage): Buffer;
   /** A local reply, before any head was encoded for that request. `request` null: none could be read. */
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage;
 }
@@ -118,6 +125,8 @@ export interface ServerCodec extends Codec {
 export interface ClientCodec extends Codec {
   /** Writes the request under a core id; its answer comes back under it. Same duties as ServerCodec.encode. */
   encode(id: number, request: RequestMessage): void;
+  /** Writes one more call of a request that was encoded last, which becomes a run, or a longer one. Same duties. */
+  join?(id: number, request: RequestMessage, next: RequestMessage): void;
 }
 
 /** Whether the first bytes of a connection are this protocol. */

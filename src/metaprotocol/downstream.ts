@@ -96,6 +96,10 @@ export class DownstreamConnection
   #waitingUnbound: LiveStream | null = null;
   /** The last request that asked for a Hold. */
   #heldId = 0;
+  /** The one whose head came last. */
+  #last: LiveStream | null = null;
+  /** Of the streams: a run has several. */
+  #calls = 0;
   readonly #inFlight = new InFlightLimits();
 
   constructor(core: Core, owner: DownstreamOwner, chain: FilterChain, wire: Wire, info: ConnectionInfo) {
@@ -181,6 +185,13 @@ export class DownstreamConnection
 
   // Sink: what the codec found in the caller's bytes
 
+  join(id: number, next: RequestMessage): boolean {
+    const stream = this.#last;
+    if (this.closed || this.#codecPaused || stream?.id !== id || !stream.join(next)) return false;
+    if (++this.#calls >= this.chain.maxStreams) this.#pause(Pause.Streams);
+    return true;
+  }
+
   onHead(id: number, request: RequestMessage): void {
     if (this.closed) return;
     if (this.#codecPaused && ++this.#unwantedHeads > UNWANTED_HEADS) {
@@ -196,7 +207,9 @@ export class DownstreamConnection
       this.#pauses |= Pause.Hold;
       this.#heldId = id;
     }
-    if (this.#streams.size >= this.chain.maxStreams) this.#pause(Pause.Streams);
+    this.#last = stream;
+    this.#calls++;
+    if (this.#calls >= this.chain.maxStreams) this.#pause(Pause.Streams);
     stream.start();
   }
 
@@ -289,6 +302,8 @@ export class DownstreamConnection
 
   onStreamEnded(stream: LiveStream, requestEnded: boolean): void {
     const known = this.#streams.delete(stream.id);
+    if (this.#last === stream) this.#last = null;
+    this.#calls -= stream.calls;
     this.#watch.quietSinceMs = stream.endMs;
     if ((stream.request.flags & Flag.Hold) !== 0) this.#releaseHold(stream.id);
     if (this.closed) return;
@@ -297,14 +312,14 @@ export class DownstreamConnection
     if (this.#pauses !== 0 || this.#closing) this.#markDirty();
   }
 
-  /** A stream has its cluster; a caller at its limit there is not decoded. */
-  onStreamForwarded(cluster: ClusterState): void {
+  /** A stream, or one more call of it, has its cluster; a caller at its limit there is not decoded. */
+  onCallForwarded(cluster: ClusterState): void {
     this.#inFlight.onForwarded(cluster);
     if (!this.#inFlight.room) this.#pause(Pause.InFlight);
   }
 
-  onForwardEnded(cluster: ClusterState): void {
-    this.#inFlight.onEnded(cluster);
+  onForwardEnded(cluster: ClusterState, calls: number): void {
+    this.#inFlight.onEnded(cluster, calls);
     if (this.#inFlight.room) this.#unpause(Pause.InFlight);
   }
 
@@ -457,7 +472,7 @@ export class DownstreamConnection
     }
     if (queued > SLOW_SOFT_BYTES) this.#pause(Pause.SlowConsumer);
     else this.#unpause(Pause.SlowConsumer);
-    if (this.#streams.size < this.chain.maxStreams) this.#unpause(Pause.Streams);
+    if (this.#calls < this.chain.maxStreams) this.#unpause(Pause.Streams);
   }
 
   #pause(reason: number): void {

@@ -86,6 +86,8 @@ export interface Stream {
   readonly status: ProxyStatus;
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** More than 1: it is a run (`request.run`). */
+  readonly calls: number;
   /** After Pause: goes on at the next filter. */
   resume(): void;
   /** Instead of an upstream: answers locally. After a response head was forwarded it resets. */
@@ -96,6 +98,8 @@ export interface Stream {
 
 /** One instance for each chain of a runtime; state of a stream lives in `stream.slots[index]`. */
 export interface Filter {
+  /** True: it looks at ended streams only, and at each call of a run (`RequestMessage.run`). Where a filter does more, each call is a stream. */
+  readonly knowsRuns?: boolean;
   /** Once, before anything else of this stream. */
   onRequest?(stream: Stream, request: RequestMessage): FilterStatus;
   /** 0..n times. A Buffer replaces the chunk (an empty one drops it). Pause holds this and later chunks. */

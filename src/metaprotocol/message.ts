@@ -69,6 +69,23 @@ export interface Message {
   locate?(key: string, range: ByteRange): boolean | null;
 }
 
+/**
+ * A request that is a run: pipelined calls of one caller that take one route, sent as one and answered in their order by one
+ * response, whose head and chunks hold whole answers. `Sink.join` makes it; what is counted and logged of calls is counted and
+ * logged of each.
+ */
+export interface Run {
+  readonly calls: number;
+  /** How many of them the upstream answered with what the core was given so far, and how many of these answers are failures. */
+  readonly answered: number;
+  readonly failed: number;
+  /** Bytes of the call with this index, from 0. */
+  requestBytes(index: number): number;
+  /** Bytes of its answer, and what that says: the upstream's, or a local reply behind those. 0 and null: there is none. */
+  responseBytes(index: number): number;
+  outcome(index: number): Outcome | null;
+}
+
 /** `bytes[from, to)`, for whoever asks to be filled in. */
 export interface ByteRange {
   bytes: Buffer;
@@ -85,6 +102,8 @@ export interface RequestMessage extends Message {
   readonly mayWait?: boolean;
   /** True: it means something only on the connection that an earlier Bind took; where that is lost, it fails. */
   readonly needsBinding?: boolean;
+  /** null, or absent: it is one call. */
+  readonly run?: Run | null;
   /** The codec's own answer (PING, QUIT, a 400): queued in order, counted, logged, not routed. */
   readonly answer: ResponseMessage | null;
   /** Why `answer` refuses it; absent: it was asked for. Set by `refused`. */

@@ -18,7 +18,7 @@ describe('Registry', () => {
     );
   });
 
-  test.each(['^2.0.0', '^1.1.0', '1.0.1', 'latest', '^0.9.0'])('refuses the codec API %s', (codecApi) => {
-    expect(() => new Registry([{ ...plugin, codecApi }])).toThrow(`codec API ${codecApi}, this is 1.0.0`);
+  test.each(['^2.0.0', '^1.2.0', '1.0.1', 'latest', '^0.9.0'])('refuses the codec API %s', (codecApi) => {
+    expect(() => new Registry([{ ...plugin, codecApi }])).toThrow(`codec API ${codecApi}, this is 1.1.0`);
   });
 });

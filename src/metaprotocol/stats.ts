@@ -53,11 +53,11 @@ export class Histogram {
     this.#index = index;
   }
 
-  recordMs(valueMs: number): void {
+  recordMs(valueMs: number, times = 1): void {
     let bucket = 0;
     while (bucket < BOUNDS_MS.length && valueMs > BOUNDS_MS[bucket]!) bucket++;
-    this.#cells[this.#index + bucket]! += 1;
-    this.#cells[this.#index + BOUNDS_MS.length + 1]! += valueMs;
+    this.#cells[this.#index + bucket]! += times;
+    this.#cells[this.#index + BOUNDS_MS.length + 1]! += valueMs * times;
   }
 
   get count(): number {

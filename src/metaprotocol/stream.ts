@@ -38,6 +38,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   readonly connection: DownstreamConnection;
   readonly chain: FilterChain;
   readonly request: RequestMessage;
+  /** How many calls it is: more than one of a run. */
+  calls = 1;
   attempts = NO_ATTEMPTS;
   response: ResponseMessage | null = null;
   route: Route | null = null;
@@ -46,13 +48,14 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   requestBytes = 0;
   responseBytes = 0;
   ended = false;
+  readonly startMs: number;
+  /** When it had ended; 0 before. */
+  endMs = 0;
   /** When its route's timeout has passed, in whole milliseconds of the clock; 0: not begun, negative: it ends no more. */
   dueMs = 0;
   /** The response's last byte was given to the codec, or there is none to give. */
   responseEnded = false;
   #slots: unknown[] | null = null;
-  readonly #startMs: number;
-  #endMs = 0;
   #destination: Destination | null = null;
   #hashInput: string | null = null;
   #attempt: LiveAttempt | null = null;
@@ -78,7 +81,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     this.request = request;
     this.chain = connection.chain;
     this.#requestEnded = (request.flags & Flag.End) !== 0;
-    this.#startMs = connection.core.clock.nowMs();
+    this.startMs = connection.core.clock.nowMs();
     this.requestBytes = request.rawBytes ?? request.raw?.length ?? 0;
   }
 
@@ -101,16 +104,8 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     return this.#slots;
   }
 
-  get startMs(): number {
-    return this.#startMs;
-  }
-
-  get endMs(): number {
-    return this.#endMs;
-  }
-
   get elapsedMs(): number {
-    return (this.ended ? this.#endMs : this.connection.core.clock.nowMs()) - this.#startMs;
+    return (this.ended ? this.endMs : this.connection.core.clock.nowMs()) - this.startMs;
   }
 
   // Phase 1: start. The codec's own answer needs no route.
@@ -151,20 +146,17 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
 
   #matchRoute(): void {
     this.#rematch = false;
-    this.route = this.chain.routes.match(this.request);
+    const { request } = this;
+    const { routes } = this.chain;
+    this.route = routes.match(request);
     if (this.route === null) this.reply(Status.no_route);
-    else this.#checkVariants(this.route);
+    else if (routes.divides(request, this.route)) {
+      this.reply(statusOf(Status.unsupported, `parts of this request take other routes than ${this.route.name}`));
+    }
   }
 
   rematch(): void {
     this.#rematch = true;
-  }
-
-  #checkVariants(route: Route): void {
-    const { routes } = this.chain;
-    const elsewhere = this.request.routeVariants?.()?.some((variant) => routes.match(variant) !== route) === true;
-    if (!elsewhere) return;
-    this.reply(statusOf(Status.unsupported, `parts of this request take other routes than ${route.name}`));
   }
 
   // Phase 3: request filters. What passes them arrives here.
@@ -228,7 +220,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       );
       return;
     }
-    this.connection.onStreamForwarded(cluster.state);
+    this.connection.onCallForwarded(cluster.state);
     this.#forwarded = true;
     // Where there is nothing to choose, nothing is hashed.
     this.#hashInput = cluster.balancer.hashes && cluster.usableCount > 1 ? route.hashInput(this.request) : null;
@@ -265,6 +257,18 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       this.#keep();
       this.connection.awaitUnbound(this);
     } else this.reply(statusOf(Status.unsupported, detail));
+  }
+
+  /** One more call, that came right behind. False: it does not take the same way, or this stream goes on already. */
+  join(next: RequestMessage): boolean {
+    const { route } = this;
+    if (!this.chain.takesRuns || this.response !== null || route?.takesRuns !== true) return false;
+    if (this.chain.routes.match(next) !== route || this.#attempt?.join(next) !== true) return false;
+    this.calls++;
+    this.requestBytes += next.rawBytes ?? next.raw?.length ?? 0;
+    route.stats.requests.add();
+    this.connection.onCallForwarded(this.#destination!.cluster!.state);
+    return true;
   }
 
   /** The caller's earlier answers are out: a Bind may take its connection. */
@@ -328,7 +332,7 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       }
     }
     this.#attempt = attempt;
-    attempt.start(this.#startMs);
+    attempt.start(this.startMs);
     // Whoever waits, or may be sent again, outlives this read.
     if (!attempt.ended && (!attempt.sent || this.#isWorthKeeping())) this.#keep();
   }
@@ -469,6 +473,11 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
       this.#end();
       return;
     }
+    if (this.#headDelivered && this.calls > 1) {
+      const rest = this.connection.answers.replyRest(status, this.request);
+      if (rest !== null) this.#deliverData(rest, true, false, 0);
+      return;
+    }
     if (this.#headDelivered || !this.chain.factory.manifest.capabilities.errorReply) {
       this.connection.resetStream(this, status);
       this.#end();
@@ -557,19 +566,13 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
     const { core } = this.connection;
     this.ended = true;
     this.responseEnded = true;
-    this.#endMs = core.clock.nowMs();
+    this.endMs = core.clock.nowMs();
     this.#requestRun?.stop();
     this.#responseRun?.stop();
     // The answer came before the request ended: the upstream need not hear the rest.
     this.#cancelUpstream(Status.no_error);
-    for (const hook of this.chain.end) {
-      try {
-        hook(this);
-      } catch (error) {
-        this.#logFilterError(error);
-      }
-    }
-    if (this.#forwarded) this.connection.onForwardEnded(this.#destination!.cluster!.state);
+    this.chain.endStream(this, core.log);
+    if (this.#forwarded) this.connection.onForwardEnded(this.#destination!.cluster!.state, this.calls);
     this.connection.onStreamEnded(this, this.#requestEnded);
   }
 
@@ -587,14 +590,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   }
 
   #onFilterError(error: unknown): void {
-    this.#logFilterError(error);
+    this.chain.noteFilterError(error, this.connection.core.log);
     // The reply passes no filter: the one that failed would fail again.
     this.#filterFailed = true;
     this.reply(statusOf(Status.internal_error, `a filter failed: ${textOf(error)}`));
-  }
-
-  #logFilterError(error: unknown): void {
-    this.chain.stats.filterErrors.add();
-    this.connection.core.log.error({ chain: this.chain.name, error }, `filter failed: ${textOf(error)}`);
   }
 }

@@ -10,12 +10,12 @@ import { RedisCodec } from './codec.ts';
 import { type ConnectionState, stateOf } from './connection-state.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import type { LentChunk } from './lent-chunk.ts';
-import { Expect, type RedisRequest, RedisResponse } from './message.ts';
+import { Expect, OK, type RedisRequest, RedisResponse } from './message.ts';
 import type { RedisOptions } from './options.ts';
 import { HANDSHAKE_REFUSED } from './reply.ts';
 import { Part, ReplyMeter } from './reply-meter.ts';
 import { confirmedSubscription, isMonitorLine, Subscriptions } from './subscriptions.ts';
-import { Waiting, type WaitingEntry } from './waiting.ts';
+import { Waiting, WaitingEntry, WaitingRun } from './waiting.ts';
 import { commandBytes, Type } from './wire.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -31,6 +31,8 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   /** Commands of the handshake whose answers have not come. */
   readonly #handshake: readonly Buffer[];
   #shaken = 0;
+  /** Of the run in front: answers that the core was not given yet. */
+  #piece: RedisResponse | null = null;
   #monitoring = false;
   /** Somebody told this connection what others of its pool were not told: it must not go back there. */
   #tainted = false;
@@ -57,10 +59,19 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     command.writeTo(this.out);
     // Registered last: if a write throws, nothing is waited for.
     if (extra?.prefix !== undefined) this.#waiting.pushSwallowed();
-    if (extra === null) this.#waiting.pushId(id);
+    if (command.run !== null) this.#waiting.pushRun(id, command.run);
+    else if (extra === null) this.#waiting.pushId(id);
     else this.#waiting.push(id, extra, command.command);
     if (command.state.key !== this.#key || extra?.taints === true) this.#tainted = true;
     this.#watchForStream();
+  }
+
+  join(id: number, request: RequestMessage, next: RequestMessage): void {
+    const command = request as RedisRequest;
+    (next as RedisRequest).writeTo(this.out);
+    const isFirst = command.run === null;
+    command.join(next as RedisRequest);
+    if (isFirst) this.#waiting.lastIsRun(id, command.run!);
   }
 
   override onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void {
@@ -76,7 +87,8 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   }
 
   override onBadFrame(fault: FrameFault): void {
-    this.sink.onError(statusOf(fault.status, this.describe(fault)));
+    this.#tellPiece(false);
+    if (!this.sink.closed) this.sink.onError(statusOf(fault.status, this.describe(fault)));
   }
 
   /** Others share the connection: the answer is left out, and its caller told. Whatever else it is ends the connection. */
@@ -153,9 +165,54 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (this.#shaken === this.#handshake.length) this.#upstream.onReady(MANY_STREAMS);
   }
 
+  protected override onDecoded(): void {
+    this.#tellPiece(false);
+  }
+
+  /** One more answer of the run in front. */
+  #onRunAnswer({ run }: WaitingRun, bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
+    if (this.#piece !== null && (this.#piece.bytes !== bytes || this.#piece.to !== from)) {
+      this.#tellPiece(false);
+      if (this.sink.closed) return;
+    }
+    const { type, valueAt } = this.#meter;
+    const failed = type === Type.Error || type === Type.BulkError;
+    const outcome = failed ? new RedisResponse(0, bytes, from, to, chunk, valueAt).outcome : OK;
+    run.receive(to - from, outcome);
+    if (this.#piece === null) this.#piece = new RedisResponse(0, bytes, from, to, chunk, valueAt);
+    else this.#piece.to = to;
+    if (run.whole) this.#tellPiece(true);
+  }
+
+  /** Answers of the run in front that stand side by side go as one: its first ones as the head. */
+  #tellPiece(end: boolean): void {
+    const piece = this.#piece;
+    if (piece === null) return;
+    this.#piece = null;
+    if (this.sink.closed) return;
+    const { id, run } = this.#waiting.front as WaitingRun;
+    const isFirst = run.answered === 0;
+    run.tell();
+    if (end) {
+      this.#waiting.shift();
+      this.#watchForStream();
+    }
+    if (isFirst) {
+      if (end) piece.flags |= Flag.End;
+      this.sink.onHead(id, piece);
+    } else {
+      this.sink.onData(id, piece.bytes.subarray(piece.from, piece.to), end);
+    }
+  }
+
   #onAnswer(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     const { valueAt, type } = this.#meter;
-    const entry = this.#waiting.shift();
+    const { front } = this.#waiting;
+    if (front instanceof WaitingRun) {
+      this.#onRunAnswer(front, bytes, from, to, chunk);
+      return;
+    }
+    const entry = this.#waiting.shift() as number | WaitingEntry | undefined;
     this.#watchForStream();
     if (entry === undefined) {
       const text = bytes.toString('utf8', from, Math.min(to, from + 200)).trim();
@@ -209,7 +266,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
       return;
     }
     const front = this.#waiting.front;
-    const expected = typeof front === 'object' && front.name === found.command ? front : null;
+    const expected = front instanceof WaitingEntry && front.name === found.command ? front : null;
     if (expected !== null && expected.left === 0) expected.left = Math.max(1, this.#subscriptions.count(found.command));
     this.#subscriptions.apply(found);
     if (expected === null) {

@@ -44,11 +44,14 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   abstract onFrame(bytes: Buffer, from: number, to: number, lent: boolean): void;
   abstract onBadFrame(fault: FrameFault): void;
   abstract reset(id: number, status: ProxyStatus): Reset;
+  /** What was there is decoded: nothing stays untold. */
+  protected abstract onDecoded(): void;
   /** The peer's FIN, when nothing is held any more. */
   protected abstract onEnd(): void;
 
   decode(chunk: Buffer, lent: boolean): void {
     this.framer.decode(chunk, lent);
+    this.onDecoded();
     this.#chunk = null;
   }
 
@@ -69,7 +72,9 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   }
 
   resume(): void {
-    if (this.framer.release() && this.#ended) this.#end();
+    const isAll = this.framer.release();
+    this.onDecoded();
+    if (isAll && this.#ended) this.#end();
   }
 
   get reading(): boolean {
@@ -86,12 +91,17 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
     return this.framer.parkedBytes;
   }
 
-  credit(_id: number, bytes: number): void {
-    this.#uncreditedBytes -= bytes;
+  credit(id: number, bytes: number): void {
+    // Answers of runs are not held back: others share their connection.
+    if (id === this.streamId) this.#uncreditedBytes -= bytes;
   }
 
   data(id: number, chunk: Buffer, end: boolean, lent: boolean): boolean {
-    if (id !== this.streamId) throw new Error(`redis: data for stream ${id}, whose message is whole`);
+    if (id !== this.streamId) {
+      if (lent) this.write(chunk);
+      else this.out.view(chunk);
+      return true;
+    }
     if (lent) this.write(chunk);
     else this.out.view(chunk);
     if (end) this.out.end();

@@ -10,6 +10,7 @@ import {
 } from '../../metaprotocol/message.ts';
 import { CommandArguments } from './arguments.ts';
 import { errorCode } from './codes.ts';
+import { CommandRun } from './command-run.ts';
 import type { Command } from './commands.ts';
 import type { ConnectionState } from './connection-state.ts';
 import { hashTag, keyIndexes } from './keys.ts';
@@ -20,6 +21,9 @@ import { CR, LengthLine, LF, Type } from './wire.ts';
 
 /** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
 const VIEW_BYTES = 65_536;
+
+/** Commands of a run: they share one timeout, one endpoint and one fate. */
+const RUN_LIMIT = 64;
 
 export const REQUEST_KEYS = ['command', 'key', 'hash-key', 'key-count', 'db', 'user', 'read-only'] as const;
 
@@ -134,6 +138,9 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   readonly state: ConnectionState;
   readonly answer: RedisResponse | null;
   readonly extra: RequestExtra | null;
+  /** Made when a second command joins it. */
+  run: CommandRun | null = null;
+  #readOnly: boolean;
   #words: CommandArguments | null = null;
   #keys: readonly number[] | null = null;
   #edits: Map<number, Buffer> | null = null;
@@ -167,6 +174,7 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
     this.state = state;
     this.extra = extra;
     this.answer = answer;
+    this.#readOnly = command.readOnly;
   }
 
   get connectionKey(): string {
@@ -175,7 +183,24 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
 
   /** Commands that read, unless they stand in a transaction or take their connection. */
   get replaySafe(): boolean {
-    return this.command.readOnly && this.flags === Flag.End && this.extra === null;
+    return this.#readOnly && this.flags === Flag.End && this.extra === null;
+  }
+
+  /** May `next` be sent as one with it? Commands of several keys are looked at each. */
+  takes(next: RedisRequest): boolean {
+    return hasOneKey(this.command) && hasOneKey(next.command) && (this.run === null || this.run.calls < RUN_LIMIT);
+  }
+
+  /** `next`, whose bytes stand right behind, becomes part of it. */
+  join(next: RedisRequest): void {
+    if (this.run === null) {
+      this.run = new CommandRun();
+      this.run.add(this.to - this.from);
+    }
+    const bytes = next.to - next.from;
+    this.run.add(bytes);
+    this.to += bytes;
+    if (!next.#readOnly) this.#readOnly = false;
   }
 
   /** The route's timeout is not about waiting that the caller asks for. */
@@ -292,13 +317,15 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   split(group: (hashKey: string) => number): Split | null {
-    if (this.keyIndexes.length < 2) return null;
+    if (this.run !== null || this.keyIndexes.length < 2) return null;
     return splitCommand(this, group);
   }
 
   fork(): this {
     const { bytes, from, to, chunk, command, state, flags, extra, answer } = this;
     const fork = new RedisRequest(command, this, state, bytes, from, to, chunk, flags, extra, answer);
+    fork.run = this.run;
+    fork.#readOnly = this.#readOnly;
     if (this.#edits !== null) fork.#edits = new Map(this.#edits);
     if (chunk === null) {
       fork.#words = this.#words;
@@ -365,11 +392,16 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 }
 
-const OK: Outcome = Object.freeze({ code: 0, ok: true });
+/** Or none. */
+function hasOneKey({ rule, first, last }: Command): boolean {
+  return rule === null && first === last;
+}
+
+export const OK: Outcome = Object.freeze({ code: 0, ok: true });
 
 /** An answer or a push, from the upstream or of the proxy itself. */
 export class RedisResponse extends RedisMessage implements ResponseMessage {
-  readonly flags: number;
+  flags: number;
   bytes: Buffer;
   from: number;
   to: number;

@@ -12,7 +12,7 @@ import { inlineCommand, inlineWords } from './inline.ts';
 import type { KeptBytes } from './kept-bytes.ts';
 import { keyIndexes } from './keys.ts';
 import type { LentChunk } from './lent-chunk.ts';
-import { type CommandPlace, Expect, RedisRequest, type RedisResponse } from './message.ts';
+import { type CommandPlace, Expect, ownAnswer, RedisRequest, type RedisResponse } from './message.ts';
 import type { RedisOptions } from './options.ts';
 import { errorAnswer, errorReply } from './reply.ts';
 import { RequestMeter } from './request-meter.ts';
@@ -37,6 +37,10 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
   readonly #meter: RequestMeter;
   readonly #session: CallerSession;
   #lastId = 0;
+  /** The last command, while nothing but plain ones followed it, and where the last of these ends. */
+  #before: RedisRequest | null = null;
+  #beforeBytes: Buffer = EMPTY;
+  #beforeTo = 0;
   /** Answers that CLIENT REPLY keeps from the caller. */
   readonly #muted = new Set<number>();
   /** Commands that may wait for long: a caller that goes gives them up. */
@@ -72,6 +76,11 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     this.#refuse(this.#meter.callerText, statusOf(fault.status, this.describe(fault)));
   }
 
+  protected override onDecoded(): void {
+    this.#before = null;
+    this.#beforeBytes = EMPTY;
+  }
+
   /** Nobody would read what a blocked command takes. */
   override peerEnded(): void {
     for (const id of this.#blocking) if (!this.sink.closed) this.sink.onReset(id, Status.downstream_reset);
@@ -103,8 +112,18 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     if (extra?.effect !== undefined && !answer.isError) extra.effect(answer);
   }
 
+  replyRest(status: ProxyStatus, request: RequestMessage): Buffer {
+    const run = (request as RedisRequest).run!;
+    const { bytes, outcome } = errorReply(status);
+    run.forgetUntold();
+    const rest = run.calls - run.answered;
+    while (!run.whole) run.receive(bytes.length, outcome);
+    return Buffer.alloc(bytes.length * rest, bytes);
+  }
+
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
     const command = request as RedisRequest | null;
+    if (command?.run) return ownAnswer(this.replyRest(status, command));
     const extra = command?.extra;
     if (!extra) return errorReply(status);
     const { substitute, unrouted, transaction, bindId } = extra;
@@ -148,6 +167,21 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     this.#session.takeMuted();
   }
 
+  /** A command that is merely passed on: with the one before it, if both go the same way. */
+  #onPlain(request: RedisRequest): void {
+    const { bytes, from, to } = request;
+    const before = this.#before;
+    const follows = before !== null && from === this.#beforeTo && bytes === this.#beforeBytes;
+    if (follows && before.takes(request) && this.sink.join?.(this.#lastId, request) === true) {
+      this.#beforeTo = to;
+      return;
+    }
+    this.sink.onHead(++this.#lastId, request);
+    this.#before = request;
+    this.#beforeBytes = bytes;
+    this.#beforeTo = to;
+  }
+
   #onCommand(
     command: Command,
     place: CommandPlace,
@@ -161,11 +195,12 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       return;
     }
     const session = this.#session;
-    const id = ++this.#lastId;
     if (command.action === Action.Forward && session.plain) {
-      this.sink.onHead(id, new RedisRequest(command, place, session.state, bytes, from, to, chunk));
+      this.#onPlain(new RedisRequest(command, place, session.state, bytes, from, to, chunk));
       return;
     }
+    this.#before = null;
+    const id = ++this.#lastId;
     const muted = session.takeMuted();
     const words = new CommandArguments(bytes, from, place.count);
     const plan = session.plan(id, command, words, () => {

@@ -1,4 +1,5 @@
 /** Waiting: whose answer comes next on an upstream connection. Most entries are bare ids; a ring, since thousands may wait. */
+import type { CommandRun } from './command-run.ts';
 import type { Command } from './commands.ts';
 import { Expect, type RedisResponse, type RequestExtra } from './message.ts';
 
@@ -26,12 +27,23 @@ export class WaitingEntry {
   }
 }
 
+/** A run of commands, each with an answer. */
+export class WaitingRun {
+  readonly id: number;
+  readonly run: CommandRun;
+
+  constructor(id: number, run: CommandRun) {
+    this.id = id;
+    this.run = run;
+  }
+}
+
 const SWALLOWED = new WaitingEntry(0, '', {}, true);
 const FIRST_SLOTS = 16;
 
 export class Waiting {
   /** A ring whose length is a power of two. */
-  #ring: (number | WaitingEntry | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #ring: (number | WaitingEntry | WaitingRun | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
   #head = 0;
   #size = 0;
 
@@ -39,13 +51,13 @@ export class Waiting {
     return this.#size;
   }
 
-  get front(): number | WaitingEntry | undefined {
+  get front(): number | WaitingEntry | WaitingRun | undefined {
     return this.#size === 0 ? undefined : this.#ring[this.#head];
   }
 
   get frontExpects(): Expect {
     const { front } = this;
-    return typeof front === 'object' ? front.expect : Expect.One;
+    return front instanceof WaitingEntry ? front.expect : Expect.One;
   }
 
   pushId(id: number): void {
@@ -58,11 +70,21 @@ export class Waiting {
     this.#pushEntry(new WaitingEntry(id, command.name, extra, false));
   }
 
+  /** The one that was pushed last became a run. */
+  lastIsRun(id: number, run: CommandRun): void {
+    this.#ring[(this.#head + this.#size - 1) & (this.#ring.length - 1)] = new WaitingRun(id, run);
+  }
+
+  pushRun(id: number, run: CommandRun): void {
+    run.forgetUntold();
+    this.#pushEntry(new WaitingRun(id, run));
+  }
+
   pushSwallowed(): void {
     this.#pushEntry(SWALLOWED);
   }
 
-  shift(): number | WaitingEntry | undefined {
+  shift(): number | WaitingEntry | WaitingRun | undefined {
     if (this.#size === 0) return undefined;
     const entry = this.#ring[this.#head];
     this.#ring[this.#head] = undefined;
@@ -78,17 +100,17 @@ export class Waiting {
   /** May the answer to this one be long in coming? */
   blocks(id: number): boolean {
     const entry = this.#find(id);
-    return typeof entry === 'object' && entry.blocks;
+    return entry instanceof WaitingEntry && entry.blocks;
   }
 
-  #pushEntry(entry: WaitingEntry): void {
+  #pushEntry(entry: WaitingEntry | WaitingRun): void {
     if (this.#size === this.#ring.length) this.#grow();
     this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = entry;
     this.#size++;
   }
 
   /** Ids wait in the order in which they were counted, so what was answered is told from the front. */
-  #find(id: number): number | WaitingEntry | undefined {
+  #find(id: number): number | WaitingEntry | WaitingRun | undefined {
     for (let index = 0; index < this.#size; index++) {
       const entry = this.#ring[(this.#head + index) & (this.#ring.length - 1)]!;
       const waiting = typeof entry === 'number' ? entry : entry.id;
@@ -99,7 +121,7 @@ export class Waiting {
   }
 
   #grow(): void {
-    const ring: (number | WaitingEntry | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
+    const ring: (number | WaitingEntry | WaitingRun | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
     for (let index = 0; index < this.#size; index++) {
       ring[index] = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
     }

@@ -80,6 +80,11 @@ export class RouteTable {
     return null;
   }
 
+  /** Are there parts of this request, whose route it is, that would take another? */
+  divides(request: RequestMessage, route: Route): boolean {
+    return request.routeVariants?.()?.some((variant) => this.match(variant) !== route) === true;
+  }
+
   #hostOf(request: RequestMessage, key: string): string | undefined {
     const host = request.get(key);
     return this.#ignorePort && host !== undefined ? withoutPort(host) : host;

@@ -44,6 +44,7 @@ export class Route implements RouteInfo {
   readonly #destinations: readonly Destination[];
   readonly #totalWeight: number;
   readonly #filterOptions: readonly unknown[];
+  readonly #isPlain: boolean;
 
   constructor(parts: {
     name: string;
@@ -70,6 +71,9 @@ export class Route implements RouteInfo {
     this.#destinations = parts.destinations;
     this.#totalWeight = parts.destinations.reduce((sum, one) => sum + one.weight, 0);
     this.#filterOptions = parts.filterOptions;
+    const mutations = [parts, ...parts.destinations].flatMap((one) => [one.requestMutation, one.responseMutation]);
+    const goesOneWay = parts.destinations.length === 1 && parts.mirrors.length === 0;
+    this.#isPlain = goesOneWay && mutations.every((one) => one === null);
   }
 
   matches(request: RequestMessage): boolean {
@@ -99,6 +103,13 @@ export class Route implements RouteInfo {
     if (this.hashOn.length === 0) return null;
     if (this.hashOn.length === 1) return message.get(this.hashOn[0]!) ?? '';
     return this.hashOn.map((key) => message.get(key) ?? '').join('\0');
+  }
+
+  /** Is nothing done to a request that depends on it, so that several may go as one? */
+  get takesRuns(): boolean {
+    const cluster = this.#destinations[0]!.cluster;
+    if (!this.#isPlain || cluster === null || cluster.state.pool.concurrency !== null) return false;
+    return !cluster.balancer.hashes || cluster.usableCount <= 1;
   }
 
   optionsOf(filterIndex: number): unknown {

@@ -130,6 +130,16 @@ export class Answers {
     }
   }
 
+  /** The same for the calls of a run that were not answered. */
+  replyRest(status: ProxyStatus, request: RequestMessage): Buffer | null {
+    try {
+      return this.#codec.replyRest!(status, request);
+    } catch (error) {
+      this.#owner.closeDefective('replyRest', error);
+      return null;
+    }
+  }
+
   /** The codec has room for this stream again: what it took is credited. */
   onWritable(id: number, stream: LiveStream | undefined): void {
     const bytes = this.#owedCredit.get(id);

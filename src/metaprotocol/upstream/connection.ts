@@ -6,7 +6,7 @@ import { textOf } from '../error-text.ts';
 import { GuardedCodec } from '../guarded-codec.ts';
 import { hexText } from '../hex-text.ts';
 import { IdTable } from '../id-table.ts';
-import type { ResponseMessage, Trailers } from '../message.ts';
+import type { RequestMessage, ResponseMessage, Trailers } from '../message.ts';
 import { Flag } from '../message.ts';
 import type { ProxyStatus } from '../status.ts';
 import { Status, statusOf } from '../status.ts';
@@ -156,6 +156,21 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     }
     if ((attempt.request.flags & Flag.Oneway) !== 0) this.#oneways.push(attempt);
     attempt.onEncoded();
+  }
+
+  /** Sends one more call with the attempt that was sent last. False: it was not, or this protocol has no runs. */
+  sendMore(attempt: LiveAttempt, next: RequestMessage): boolean {
+    if (this.closed || attempt.id !== this.#nextId - 1 || this.#codec.join === undefined) return false;
+    this.output.mark();
+    try {
+      this.#codec.join(attempt.id, attempt.request, next);
+      return true;
+    } catch (error) {
+      this.output.rollback();
+      this.#onDefect('join', error);
+      this.#drain();
+      return false;
+    }
   }
 
   /** Gives up one stream. What comes under its id from now on is nobody's. */

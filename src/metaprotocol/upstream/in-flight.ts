@@ -1,4 +1,4 @@
-/** InFlightLimits: how many streams one caller has to each cluster, and which clusters hold it back. */
+/** InFlightLimits: how many calls one caller has to each cluster, and which clusters hold it back. */
 import type { ClusterState } from './cluster-state.ts';
 
 export class InFlightLimits {
@@ -19,9 +19,10 @@ export class InFlightLimits {
     if (this.#count >= state.pool.maxInFlightPerCaller) this.#full.add(state);
   }
 
-  onEnded(state: ClusterState): void {
+  /** A stream of so many ended. */
+  onEnded(state: ClusterState, calls: number): void {
     this.#select(state);
-    this.#count--;
+    this.#count -= calls;
     if (this.#full.size > 0 && this.#count < state.pool.maxInFlightPerCaller) this.#full.delete(state);
   }
 

@@ -1,11 +1,12 @@
-/** Access log: one line for each stream, as text or JSON, of fields that every protocol has and of any attribute. */
+/** Access log: one line for each call, as text or JSON, of fields that every protocol has and of any attribute. */
 
 import type { ConfigIssue } from '../../config-error.ts';
 import { ConfigError } from '../../config-error.ts';
 import { type Filter, type FilterContext, type FilterFactory, FilterStatus, type Stream } from '../../filter.ts';
 import { type LogWriter, noLog } from '../../log-writer.ts';
-import type { Message } from '../../message.ts';
+import type { Message, Run } from '../../message.ts';
 import { compileLine } from './line-format.ts';
+import { CallsOfRun, type LoggedCall } from './logged-call.ts';
 
 export interface AccessLogOptions {
   readonly path: string;
@@ -15,13 +16,15 @@ export interface AccessLogOptions {
 }
 
 export const DEFAULT_FORMAT =
-  '[%START_TIME%] %PROTOCOL% %LISTENER% "%ROUTE_NAME%" %STATUS% %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT% %DURATION_US% "%DOWNSTREAM_REMOTE_ADDRESS%" "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" "%RESPONSE_DETAILS%"';
+  '[%START_TIME%] %PROTOCOL% %LISTENER% "%ROUTE_NAME%" %STATUS% %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT% %DURATION_US% "%DOWNSTREAM_REMOTE_ADDRESS%" "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" "%RESPONSE_DETAILS%" %CALLS%';
 
 class AccessLogFilter implements Filter {
   readonly onRequest?: NonNullable<Filter['onRequest']>;
   readonly onResponse?: NonNullable<Filter['onResponse']>;
-  readonly #render: (stream: Stream, log: LogWriter) => void;
+  readonly knowsRuns: boolean;
+  readonly #render: (call: LoggedCall, log: LogWriter) => void;
   readonly #log: LogWriter;
+  readonly #countsCalls: boolean;
 
   constructor(options: AccessLogOptions, context: FilterContext) {
     this.#log = context.openLog(options.path);
@@ -29,24 +32,43 @@ class AccessLogFilter implements Filter {
     // Attributes are read at the end, when the bytes that heads came in may be others' already.
     if (formats.some((format) => format.includes('%REQ('))) this.onRequest = (_stream, request) => kept(request);
     if (formats.some((format) => format.includes('%RESP('))) this.onResponse = (_stream, response) => kept(response);
+    this.#countsCalls = formats.some((format) => format.includes('%CALLS%'));
+    this.knowsRuns = this.onRequest === undefined && this.onResponse === undefined;
     this.#render = options.jsonFormat === null ? compileLine(options.format, []) : compileJson(options.jsonFormat);
   }
 
   onEnd(stream: Stream): void {
+    const { run } = stream.request;
+    if (run) this.#writeRun(stream, run);
+    else this.#write(stream);
+  }
+
+  #write(call: LoggedCall): void {
     this.#log.beginLine();
-    this.#render(stream, this.#log);
+    this.#render(call, this.#log);
     this.#log.endLine();
+  }
+
+  /** Where lines say how many calls they are about, those that are alike share one. */
+  #writeRun(stream: Stream, run: Run): void {
+    const call = new CallsOfRun(stream, run);
+    for (let index = 0; index < run.calls; ) {
+      const next = call.select(index);
+      const lines = this.#countsCalls ? 1 : next - index;
+      for (let line = 0; line < lines; line++) this.#write(call);
+      index = next;
+    }
   }
 }
 
 /** An object of one line; its values are formats of their own. */
-function compileJson(formats: Readonly<Record<string, string>>): (stream: Stream, log: LogWriter) => void {
+function compileJson(formats: Readonly<Record<string, string>>): (call: LoggedCall, log: LogWriter) => void {
   const fields = Object.entries(formats).map(([key, format]) => [key, compileLine(format, [])] as const);
   const value = noLog();
-  return (stream, log) => {
+  return (call, log) => {
     const texts = fields.map(([key, render]) => {
       value.beginLine();
-      render(stream, value);
+      render(call, value);
       return [key, value.takeText()];
     });
     log.text(JSON.stringify(Object.fromEntries(texts)));

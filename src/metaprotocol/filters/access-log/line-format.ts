@@ -1,9 +1,9 @@
 /** LineFormat: a format of the access log, compiled into parts that write a line's bytes. */
 import type { ConfigIssue } from '../../config-error.ts';
-import type { Stream } from '../../filter.ts';
 import { type LogWriter, quoteSafe, quoteSafeBytewise } from '../../log-writer.ts';
 import type { ByteRange, Message } from '../../message.ts';
 import { Status } from '../../status.ts';
+import type { LoggedCall } from './logged-call.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 const ZERO = 0x30;
@@ -11,9 +11,9 @@ const ZERO = 0x30;
 /** One command of a format: `%NAME%` or `%NAME(argument)%`. */
 type Field =
   /** Most lines have the same as the line before. */
-  { readonly steady: (stream: Stream) => string } | { readonly write: Write };
+  { readonly steady: (call: LoggedCall) => string } | { readonly write: Write };
 
-type Write = (stream: Stream, log: LogWriter) => void;
+type Write = (call: LoggedCall, log: LogWriter) => void;
 
 /** What is the same in every line, then a value. */
 interface Piece {
@@ -21,18 +21,18 @@ interface Piece {
   readonly write: Write;
 }
 
-const steady = (text: (stream: Stream) => string) => (): Field => ({ steady: text });
-const number = (read: (stream: Stream) => number) => {
-  return (): Field => ({ write: (stream, log) => log.number(read(stream)) });
+const steady = (text: (call: LoggedCall) => string) => (): Field => ({ steady: text });
+const number = (read: (call: LoggedCall) => number) => {
+  return (): Field => ({ write: (call, log) => log.number(read(call)) });
 };
 
 /** Of the request or response; `-` where there is none. */
-function attribute(messageOf: (stream: Stream) => Message | null) {
+function attribute(messageOf: (call: LoggedCall) => Message | null) {
   return (key: string): Field => {
     const range: ByteRange = { bytes: NO_BYTES, from: 0, to: 0 };
     return {
-      write(stream, log) {
-        const message = messageOf(stream);
+      write(call, log) {
+        const message = messageOf(call);
         const located = message?.locate?.(key, range) ?? null;
         if (located === true && log.quotedBytes(range.bytes, range.from, range.to)) return;
         const value = located === false ? undefined : message?.get(key);
@@ -44,34 +44,36 @@ function attribute(messageOf: (stream: Stream) => Message | null) {
 
 const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
   START_TIME: () => ({ write: startTime() }),
-  PROTOCOL: steady((stream) => stream.request.family),
-  LISTENER: steady((stream) => stream.downstream.listener),
-  ROUTE_NAME: steady((stream) => stream.route?.name ?? '-'),
+  PROTOCOL: steady((call) => call.request.family),
+  LISTENER: steady((call) => call.downstream.listener),
+  ROUTE_NAME: steady((call) => call.route?.name ?? '-'),
   /** How the proxy ended it: `no_error`, or the name of a ProxyStatus. */
-  STATUS: steady((stream) => stream.status.name),
+  STATUS: steady((call) => call.status.name),
   /** The protocol's own code. */
-  RESPONSE_CODE: steady((stream) => stream.response?.outcome?.code.toString() ?? '-'),
-  RESPONSE_DETAILS: steady((stream) => (stream.status === Status.no_error ? '-' : stream.status.detail)),
-  BYTES_RECEIVED: number((stream) => stream.requestBytes),
-  BYTES_SENT: number((stream) => stream.responseBytes),
+  RESPONSE_CODE: steady((call) => call.response?.outcome?.code.toString() ?? '-'),
+  RESPONSE_DETAILS: steady((call) => (call.status === Status.no_error ? '-' : call.status.detail)),
+  BYTES_RECEIVED: number((call) => call.requestBytes),
+  BYTES_SENT: number((call) => call.responseBytes),
   /** Milliseconds, rounded. */
-  DURATION: number((stream) => Math.round(stream.elapsedMs)),
+  DURATION: number((call) => Math.round(call.elapsedMs)),
   /** Microseconds, rounded. */
-  DURATION_US: number((stream) => Math.round(stream.elapsedMs * 1_000)),
-  DOWNSTREAM_REMOTE_ADDRESS: () => ({ write: (stream, log) => log.quoted(stream.downstream.sourceText) }),
+  DURATION_US: number((call) => Math.round(call.elapsedMs * 1_000)),
+  DOWNSTREAM_REMOTE_ADDRESS: () => ({ write: (call, log) => log.quoted(call.downstream.sourceText) }),
   /** SNI, also of TLS that passes through. */
-  REQUESTED_SERVER_NAME: steady((stream) => stream.downstream.tls?.serverName ?? '-'),
+  REQUESTED_SERVER_NAME: steady((call) => call.downstream.tls?.serverName ?? '-'),
   /** Of TLS that ended here. */
-  DOWNSTREAM_TLS_VERSION: steady((stream) => stream.downstream.tls?.version ?? '-'),
-  UPSTREAM_CLUSTER: steady((stream) => lastAttempt(stream)?.cluster ?? '-'),
-  UPSTREAM_HOST: steady((stream) => lastAttempt(stream)?.endpoint.address ?? '-'),
-  ATTEMPTS: number((stream) => stream.attempts.length),
+  DOWNSTREAM_TLS_VERSION: steady((call) => call.downstream.tls?.version ?? '-'),
+  UPSTREAM_CLUSTER: steady((call) => lastAttempt(call)?.cluster ?? '-'),
+  UPSTREAM_HOST: steady((call) => lastAttempt(call)?.endpoint.address ?? '-'),
+  /** How many calls the line is about: pipelined ones that are alike share it. */
+  CALLS: number((call) => call.calls),
+  ATTEMPTS: number((call) => call.attempts.length),
   /** An attribute of the request or response: `%REQ(method)%`. */
-  REQ: attribute((stream) => stream.request),
-  RESP: attribute((stream) => stream.response),
+  REQ: attribute((call) => call.request),
+  RESP: attribute(({ response }) => response as Message | null),
 };
 
-function lastAttempt({ attempts }: Stream): Stream['attempts'][number] | undefined {
+function lastAttempt({ attempts }: LoggedCall): LoggedCall['attempts'][number] | undefined {
   return attempts[attempts.length - 1];
 }
 
@@ -86,12 +88,12 @@ function startTime(): Write {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let second = Number.NaN;
   let text: Uint8Array = NO_BYTES;
-  return (stream, log) => {
-    if (Math.abs(stream.startMs - lookedAtMs) >= WALL_CLOCK_MS) {
-      lookedAtMs = stream.startMs;
-      offsetMs = Date.now() - (stream.startMs + stream.elapsedMs);
+  return (call, log) => {
+    if (Math.abs(call.startMs - lookedAtMs) >= WALL_CLOCK_MS) {
+      lookedAtMs = call.startMs;
+      offsetMs = Date.now() - (call.startMs + call.elapsedMs);
     }
-    const startMs = Math.round(stream.startMs + offsetMs);
+    const startMs = Math.round(call.startMs + offsetMs);
     const startSecond = Math.floor(startMs / 1_000);
     if (startSecond !== second) {
       second = startSecond;
@@ -127,17 +129,17 @@ export function compileLine(format: string, issues: ConfigIssue[]): Write {
     } else {
       if (group === null) {
         const begun = new SteadyTexts();
-        pieces.push({ literal: NO_BYTES, write: (stream, log) => begun.write(stream, log) });
+        pieces.push({ literal: NO_BYTES, write: (call, log) => begun.write(call, log) });
         group = begun;
       }
       group.add(literal, field.steady);
     }
   }
   const rest = Buffer.from(format.slice(at));
-  return (stream, log) => {
+  return (call, log) => {
     for (const { literal, write } of pieces) {
       log.copy(literal);
-      write(stream, log);
+      write(call, log);
     }
     log.copy(rest);
   };
@@ -146,19 +148,19 @@ export function compileLine(format: string, issues: ConfigIssue[]): Write {
 /** Texts that mostly are what they were in the line before, each behind a literal: then their bytes are copied, not made again. */
 class SteadyTexts {
   readonly #literals: string[] = [];
-  readonly #texts: ((stream: Stream) => string)[] = [];
+  readonly #texts: ((call: LoggedCall) => string)[] = [];
   readonly #last: string[] = [];
   #bytes: Uint8Array | null = null;
 
-  add(literal: string, text: (stream: Stream) => string): void {
+  add(literal: string, text: (call: LoggedCall) => string): void {
     this.#literals.push(literal);
     this.#texts.push(text);
     this.#last.push('');
   }
 
-  write(stream: Stream, log: LogWriter): void {
+  write(call: LoggedCall, log: LogWriter): void {
     for (let index = 0; index < this.#texts.length; index++) {
-      const text = this.#texts[index]!(stream);
+      const text = this.#texts[index]!(call);
       if (text === this.#last[index]) continue;
       this.#last[index] = text;
       this.#bytes = null;

@@ -1,10 +1,12 @@
 /** Stats filter: counts requests and how they ended, and their time, for each chain. Every counter is resolved before traffic. */
 import type { Filter, FilterContext, FilterFactory, Stream } from '../../filter.ts';
+import type { Run } from '../../message.ts';
 import type { Counter, Histogram } from '../../stats.ts';
 import type { StatusName } from '../../status.ts';
 import { Status } from '../../status.ts';
 
 class StatsFilter implements Filter {
+  readonly knowsRuns = true;
   readonly #oneways: Counter;
   readonly #ok: Counter;
   readonly #error: Counter;
@@ -29,6 +31,11 @@ class StatsFilter implements Filter {
   }
 
   onEnd(stream: Stream): void {
+    const { run } = stream.request;
+    if (run) {
+      this.#onRunEnd(stream, run);
+      return;
+    }
     // The upstream's own outcome, unless the proxy ended the stream: then the reason is the result.
     if (stream.status !== Status.no_error) this.#byStatus.get(stream.status.name)!.add();
     else if (stream.response === null) this.#oneways.add();
@@ -37,6 +44,15 @@ class StatsFilter implements Filter {
     this.#requestBytes.add(stream.requestBytes);
     this.#responseBytes.add(stream.responseBytes);
     this.#timeMs.recordMs(stream.elapsedMs);
+  }
+
+  #onRunEnd(stream: Stream, { calls, answered, failed }: Run): void {
+    this.#ok.add(answered - failed);
+    this.#error.add(failed);
+    if (stream.status !== Status.no_error) this.#byStatus.get(stream.status.name)!.add(calls - answered);
+    this.#requestBytes.add(stream.requestBytes);
+    this.#responseBytes.add(stream.responseBytes);
+    this.#timeMs.recordMs(stream.elapsedMs, calls);
   }
 }
 
