@@ -23,6 +23,8 @@ export interface MeltemiService {
   readonly routes: readonly object[];
   /** The DestinationRule's `spec` but for its host. */
   readonly policy: object;
+  /** Further options of the proxy's command line. */
+  readonly proxyOptions?: readonly string[];
   /** More endpoints, as in a ServiceEntry. */
   readonly endpoints?: readonly object[];
 }
@@ -64,6 +66,7 @@ export async function startMeltemi(
   const proxy = Child.script(name, cores.proxy, cli, [
     ...['proxy', '--xds', xds, '--id', name.replaceAll(' ', '-'), '--drain-time', '1'],
     ...(service.plugins ?? []).flatMap((plugin) => ['--plugin', plugin]),
+    ...(service.proxyOptions ?? []),
     ...[...common, `127.0.0.1:${proxyAdminPort}`],
   ]);
   try {

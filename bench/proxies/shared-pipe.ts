@@ -1,9 +1,9 @@
 /**
  * The least a proxy of Redis can do in Node: all callers' commands go over one connection in the order they come, counted only so
  * that each run of replies finds its caller. It knows the values that redis-benchmark's commands and their replies have, whole
- * ones in each read of commands, and bounds nothing. With a file's name it writes as many bytes a command there as an access log.
+ * ones in each read of commands, and bounds nothing. With a file's name it writes as many bytes a run there as an access log.
  */
-import { openSync, writeSync } from 'node:fs';
+import { ftruncateSync, openSync, writeSync } from 'node:fs';
 import { BareConnection, connectTo, serve } from './bare-connection.ts';
 
 const [upstreamPort, logFile] = process.argv.slice(2);
@@ -17,7 +17,6 @@ const FORGOTTEN_TOGETHER = 1_024;
 /** Commands of one read, whose replies are still to come. */
 interface Run {
   readonly caller: BareConnection;
-  readonly commands: number;
   left: number;
 }
 
@@ -66,7 +65,7 @@ function onReplies(chunk: Buffer): void {
     if (--run.left > 0) continue;
     run.caller.output.append(bytes, from, at);
     from = at;
-    log(run.commands);
+    log();
     if (++first === FORGOTTEN_TOGETHER) {
       runs.splice(0, first);
       first = 0;
@@ -78,19 +77,24 @@ function onReplies(chunk: Buffer): void {
 
 const LINE = Buffer.from(`${'x'.repeat(199)}\n`);
 const lines = Buffer.allocUnsafeSlow(65_536);
+/** The mesh rotates its log then. */
+const LOG_LIMIT_BYTES = 16 * 2 ** 20;
 const log = logFile === undefined ? () => {} : logTo(openSync(logFile, 'a'));
 
-function logTo(file: number): (commands: number) => void {
+function logTo(file: number): () => void {
   let length = 0;
-  return (commands) => {
-    for (let left = commands; left > 0; left--) {
-      if (length + LINE.length > lines.length) {
-        writeSync(file, lines, 0, length);
-        length = 0;
+  let written = 0;
+  return () => {
+    if (length + LINE.length > lines.length) {
+      if (written > LOG_LIMIT_BYTES) {
+        ftruncateSync(file);
+        written = 0;
       }
-      lines.set(LINE, length);
-      length += LINE.length;
+      written += writeSync(file, lines, 0, length);
+      length = 0;
     }
+    lines.set(LINE, length);
+    length += LINE.length;
   };
 }
 
@@ -101,7 +105,7 @@ serve((wire) => {
       at = 0;
       let commands = 0;
       for (; at < chunk.length; commands++) skipValue(chunk);
-      runs.push({ caller, commands, left: commands });
+      runs.push({ caller, left: commands });
       upstream.output.append(chunk, 0, chunk.length);
     },
     () => {},
