@@ -60,7 +60,7 @@ export interface UpstreamSink extends Sink<ResponseMessage> {
   onReady(maxStreams: number): void;
 }
 
-/** Where a codec writes: one per connection, flushed once per turn of the event loop. */
+/** Where a codec writes: one per connection, flushed at most once per turn of the event loop. */
 export interface Output {
   /** Copies `bytes[from, to)`. Returns its offset in `slab`, which is yours to stamp until you return or write again. */
   append(bytes: Buffer, from: number, to: number): number;

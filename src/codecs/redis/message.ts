@@ -1,4 +1,4 @@
-/** Redis messages: a whole command, a whole answer. Attributes are read from the bytes when asked for. */
+/** Redis messages: a whole command or a run of them, a whole answer. Attributes are read from the bytes when asked for. */
 import type { Output } from '../../metaprotocol/codec.ts';
 import {
   Flag,

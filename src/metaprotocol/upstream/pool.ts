@@ -1,6 +1,6 @@
 /**
- * Pool: the connections of one endpoint and connection key. The last one chosen while it gathers this turn's writes; else
- * fewest outstanding, both with a free slot and room to write; else another connection, up to the endpoint's limit; else a
+ * Pool: the connections of one endpoint and connection key. The last one chosen while something waits to be written to it;
+ * else fewest outstanding, both with a free slot and room to write; else another connection, up to the endpoint's limit; else a
  * queue that is fair to callers; else `overloaded`. A replay goes over a connection that cannot be as stale as its first one.
  */
 import type { LiveAttempt } from '../attempt.ts';

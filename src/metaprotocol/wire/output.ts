@@ -133,7 +133,7 @@ export class SlabOutput implements Output {
     return this.#queued + (this.#wire?.queuedBytes ?? 0);
   }
 
-  /** Something waits for this turn's flush: what joins it costs no system call. */
+  /** Something waits for the next flush: what joins it costs no system call. */
   get gathering(): boolean {
     return this.#queued > 0;
   }
