@@ -1,6 +1,6 @@
 /** LiveAttempt: one try of a request at one endpoint: waits for a connection, is encoded, hears its answer. */
 import type { Address, Attempt } from './filter.ts';
-import type { RequestMessage, ResponseMessage, Trailers } from './message.ts';
+import type { RequestMessage, ResponseMessage, Run, Trailers } from './message.ts';
 import { Flag } from './message.ts';
 import type { ProxyStatus } from './status.ts';
 import { AffinityLane } from './upstream/affinity.ts';
@@ -30,7 +30,6 @@ export interface AttemptOwner {
   onAttemptFailed(attempt: LiveAttempt, status: ProxyStatus): void;
 }
 
-const NONE_ANSWERED = { answered: 0, failed: 0 } as const;
 const NOBODY: readonly LiveAttempt[] = [];
 
 export class LiveAttempt implements Attempt {
@@ -57,6 +56,9 @@ export class LiveAttempt implements Attempt {
   #startMs = 0;
   /** How many calls it carries. */
   #calls: number;
+  /** Of a run: what was counted of it. */
+  #answered = 0;
+  #failed = 0;
   readonly #cluster: ClusterState;
   readonly #pool: Pool;
 
@@ -227,6 +229,7 @@ export class LiveAttempt implements Attempt {
       this.#answerFlags = response.flags;
       // A granted tunnel goes on in both directions, whatever the HTTP part said of its end.
       if ((response.flags & Flag.Tunnel) !== 0) this.requestEnded = false;
+      if (this.request.run) this.#countOfRun(this.request.run);
       if ((response.flags & Flag.End) !== 0) this.#onResponseEnded(response.outcome?.ok ?? true);
     }
     this.owner.onAttemptHead(this, response);
@@ -234,6 +237,7 @@ export class LiveAttempt implements Attempt {
   }
 
   onData(chunk: Buffer, end: boolean): void {
+    if (this.request.run) this.#countOfRun(this.request.run);
     if (end) this.#onResponseEnded(true);
     this.owner.onAttemptData(this, chunk, end);
     this.#endIfComplete();
@@ -257,22 +261,27 @@ export class LiveAttempt implements Attempt {
 
   /** The calls of a run that were answered did not fail. */
   #countFailed(): void {
-    const { answered, failed } = this.request.run ?? NONE_ANSWERED;
-    this.#cluster.stats.failures.add(this.#calls - answered);
-    this.#countAnswers(answered, failed);
+    this.#cluster.stats.failures.add(this.#calls - this.#answered);
   }
 
-  #countAnswers(answered: number, failed: number): void {
+  #countAnswers(ok: number, failed: number): void {
     const { stats } = this.#cluster;
-    stats.responsesOk.add(answered - failed);
+    stats.responsesOk.add(ok);
     stats.responsesError.add(failed);
+    stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs, ok + failed);
+  }
+
+  /** Those that came since. */
+  #countOfRun({ answered, failed }: Run): void {
+    const newlyFailed = failed - this.#failed;
+    this.#countAnswers(answered - this.#answered - newlyFailed, newlyFailed);
+    this.#answered = answered;
+    this.#failed = failed;
   }
 
   #onResponseEnded(ok: boolean): void {
     this.#responseEnded = true;
-    const { stats } = this.#cluster;
-    this.#countAnswers(this.#calls, this.request.run?.failed ?? (ok ? 0 : 1));
-    stats.requestTimeMs.recordMs(this.endpoint.pools.core.clock.nowMs() - this.#startMs, this.#calls);
+    if (!this.request.run) this.#countAnswers(ok ? 1 : 0, ok ? 0 : 1);
   }
 
   #endIfComplete(): void {

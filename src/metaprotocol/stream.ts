@@ -263,7 +263,9 @@ export class LiveStream implements Stream, AttemptOwner, BodySource {
   join(next: RequestMessage): boolean {
     const { route } = this;
     if (!this.chain.takesRuns || this.response !== null || route?.takesRuns !== true) return false;
-    if (this.chain.routes.match(next) !== route || this.#attempt?.join(next) !== true) return false;
+    // Who was sent a fork would make a run of that alone.
+    if (this.#attempt?.request !== this.request || this.chain.routes.match(next) !== route) return false;
+    if (!this.#attempt.join(next)) return false;
     this.calls++;
     this.requestBytes += next.rawBytes ?? next.raw?.length ?? 0;
     route.stats.requests.add();

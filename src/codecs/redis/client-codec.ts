@@ -98,6 +98,8 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     const isShaking = this.#shaken < this.#handshake.length;
     if (isShaking || this.#monitoring || type === Type.Push || this.#mayBePush() || this.#waiting.size === 0) {
       this.framer.stop();
+      this.#tellPiece(false);
+      if (this.sink.closed) return;
       this.sink.onError(statusOf(Status.upstream_malformed, `redis: ${said}, or more, that no command asked for`));
     } else if (part === Part.LastPiece) {
       const bytes = Buffer.from(`-ERR too_large: ${said}\r\n`);
@@ -136,7 +138,9 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   override reset(id: number): Reset {
     if (id === this.streamId) return Reset.Close;
     if (!this.#waiting.has(id)) return Reset.Done;
-    return this.#waiting.blocks(id) ? Reset.Close : Reset.Owed;
+    if (this.#waiting.blocks(id)) return Reset.Close;
+    this.#waiting.giveUp(id);
+    return Reset.Owed;
   }
 
   protected override onEnd(): void {
@@ -145,7 +149,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
       return;
     }
     this.sink.onError(
-      statusOf(Status.upstream_reset, `redis: the upstream ended with ${this.#waiting.size} answers to come`),
+      statusOf(Status.upstream_reset, `redis: the upstream ended with ${this.#waiting.answers} answers to come`),
     );
   }
 
@@ -170,7 +174,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   }
 
   /** One more answer of the run in front. */
-  #onRunAnswer({ run }: WaitingRun, bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
+  #onRunAnswer(run: WaitingRun, bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     if (this.#piece !== null && (this.#piece.bytes !== bytes || this.#piece.to !== from)) {
       this.#tellPiece(false);
       if (this.sink.closed) return;
@@ -181,7 +185,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     run.receive(to - from, outcome);
     if (this.#piece === null) this.#piece = new RedisResponse(0, bytes, from, to, chunk, valueAt);
     else this.#piece.to = to;
-    if (run.whole) this.#tellPiece(true);
+    if (run.left === 0) this.#tellPiece(true);
   }
 
   /** Answers of the run in front that stand side by side go as one: its first ones as the head. */
@@ -190,14 +194,14 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
     if (piece === null) return;
     this.#piece = null;
     if (this.sink.closed) return;
-    const { id, run } = this.#waiting.front as WaitingRun;
-    const isFirst = run.answered === 0;
+    const run = this.#waiting.front as WaitingRun;
+    const { id, begun } = run;
     run.tell();
     if (end) {
       this.#waiting.shift();
       this.#watchForStream();
     }
-    if (isFirst) {
+    if (!begun) {
       if (end) piece.flags |= Flag.End;
       this.sink.onHead(id, piece);
     } else {

@@ -40,6 +40,13 @@ export class CommandRun implements Run {
     this.#outcomes.length = this.answered;
   }
 
+  /** None of its answers reached the caller. */
+  forgetAnswers(): void {
+    this.answered = 0;
+    this.failed = 0;
+    this.forgetUntold();
+  }
+
   requestBytes(index: number): number {
     return this.#requestBytes[index]!;
   }

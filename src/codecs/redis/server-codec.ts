@@ -123,7 +123,10 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
 
   reply(status: ProxyStatus, request: RequestMessage | null): ResponseMessage {
     const command = request as RedisRequest | null;
-    if (command?.run) return ownAnswer(this.replyRest(status, command));
+    if (command?.run) {
+      command.run.forgetAnswers();
+      return ownAnswer(this.replyRest(status, command));
+    }
     const extra = command?.extra;
     if (!extra) return errorReply(status);
     const { substitute, unrouted, transaction, bindId } = extra;

@@ -1,4 +1,5 @@
 /** Waiting: whose answer comes next on an upstream connection. Most entries are bare ids; a ring, since thousands may wait. */
+import type { Outcome } from '../../metaprotocol/message.ts';
 import type { CommandRun } from './command-run.ts';
 import type { Command } from './commands.ts';
 import { Expect, type RedisResponse, type RequestExtra } from './message.ts';
@@ -27,14 +28,38 @@ export class WaitingEntry {
   }
 }
 
-/** A run of commands, each with an answer. */
+/** A run of commands, each with an answer. All of them come, also when it was given up: then the run hears no more of them. */
 export class WaitingRun {
   readonly id: number;
-  readonly run: CommandRun;
+  /** The core was given the first ones. */
+  begun = false;
+  readonly #run: CommandRun;
+  #received = 0;
+  #isWanted = true;
 
   constructor(id: number, run: CommandRun) {
     this.id = id;
-    this.run = run;
+    this.#run = run;
+  }
+
+  /** Answers to come. */
+  get left(): number {
+    return this.#run.calls - this.#received;
+  }
+
+  receive(bytes: number, outcome: Outcome): void {
+    this.#received++;
+    if (this.#isWanted) this.#run.receive(bytes, outcome);
+  }
+
+  /** The core is given what came. */
+  tell(): void {
+    this.begun = true;
+    if (this.#isWanted) this.#run.tell();
+  }
+
+  giveUp(): void {
+    this.#isWanted = false;
   }
 }
 
@@ -49,6 +74,16 @@ export class Waiting {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many answers are to come. */
+  get answers(): number {
+    let answers = 0;
+    for (let index = 0; index < this.#size; index++) {
+      const entry = this.#at(index);
+      answers += entry instanceof WaitingRun ? entry.left : 1;
+    }
+    return answers;
   }
 
   get front(): number | WaitingEntry | WaitingRun | undefined {
@@ -103,6 +138,12 @@ export class Waiting {
     return entry instanceof WaitingEntry && entry.blocks;
   }
 
+  /** Nobody wants its answer any more. */
+  giveUp(id: number): void {
+    const entry = this.#find(id);
+    if (entry instanceof WaitingRun) entry.giveUp();
+  }
+
   #pushEntry(entry: WaitingEntry | WaitingRun): void {
     if (this.#size === this.#ring.length) this.#grow();
     this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = entry;
@@ -112,7 +153,7 @@ export class Waiting {
   /** Ids wait in the order in which they were counted, so what was answered is told from the front. */
   #find(id: number): number | WaitingEntry | WaitingRun | undefined {
     for (let index = 0; index < this.#size; index++) {
-      const entry = this.#ring[(this.#head + index) & (this.#ring.length - 1)]!;
+      const entry = this.#at(index)!;
       const waiting = typeof entry === 'number' ? entry : entry.id;
       if (waiting === id) return entry;
       if (waiting > id) return undefined;
@@ -120,10 +161,15 @@ export class Waiting {
     return undefined;
   }
 
+  /** Counted from the front. */
+  #at(index: number): number | WaitingEntry | WaitingRun | undefined {
+    return this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+  }
+
   #grow(): void {
     const ring: (number | WaitingEntry | WaitingRun | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
     for (let index = 0; index < this.#size; index++) {
-      ring[index] = this.#ring[(this.#head + index) & (this.#ring.length - 1)];
+      ring[index] = this.#at(index);
     }
     this.#ring = ring;
     this.#head = 0;
