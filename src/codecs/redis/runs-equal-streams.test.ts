@@ -1,6 +1,7 @@
 /** A caller cannot tell runs from streams: whatever it pipelines is answered as if each command went alone. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MemoryWire } from '../../../test/harness/memory-wire.ts';
 import type { MeshOptions } from '../../../test/harness/mesh.ts';
 import type { RawPeer } from '../../../test/harness/raw-peer.ts';
 import { FakeRedis, FakeStore } from '../../../test/harness/redis/fake-redis.ts';
@@ -261,6 +262,23 @@ function answersIn(text: string): string[] {
   return answers;
 }
 
+/** What FakeRedis says to a plain command. */
+function rightAnswer(text: string): string {
+  const answers: string[] = [];
+  const wire = new MemoryWire();
+  const server = new FakeRedis(wire, new FakeStore());
+  wire.open({
+    onOpen: () => {},
+    onBytes: (bytes) => answers.push(bytes.toString()),
+    onEnd: () => {},
+    onDrain: () => {},
+    onClose: () => {},
+  });
+  wire.write([command(text)]);
+  while (server.pump() || wire.pump());
+  return answers.join('');
+}
+
 /** Each is the right one, or an error instead; numbers depend on what was done before. */
 function expectRightOrError(answers: readonly string[], right: readonly string[]): void {
   answers.forEach((answer, index) => {
@@ -311,13 +329,98 @@ describe('whatever is pipelined', () => {
           const right = play({ runs: true }, pipelines, reads, pauses).seen.texts.map(answersIn);
           const answers = seen.texts.map(answersIn);
           expect(answers.map(({ length }) => length)).toEqual(texts.map(({ length }) => length));
-          answers.forEach((one, who) => expectRightOrError(one, right[who]!));
+          for (const [who, one] of answers.entries()) expectRightOrError(one, right[who]!);
           const { counted } = seen;
           expect(counted.answers + counted.failures).toBe(counted.requests);
           // The first two opened the connections.
           expect(counted.results).toBe(texts.flat().length + 2);
         },
       ),
+      SEARCH,
+    );
+  });
+
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('send' as const),
+        caller: fc.nat(2),
+        texts: fc.array(plain, { minLength: 1, maxLength: 9 }),
+      }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant('answer' as const), bytes: fc.integer({ min: 1, max: 60 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('break' as const, 'end' as const), pick: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), caller: fc.nat(2) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 10, max: 400 }) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('settle' as const) }) },
+  );
+
+  it('is answered in order whatever happens to others, upstreams and time, and nothing leaks', PATIENT, () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), sizes, (steps, cuts) => {
+        const routes = ROUTES.map((route) => ({ ...route, timeoutMs: 300, retry: { retries: 1 } }));
+        const { mesh, store, callers } = start({ runs: true, cuts, options: { routes } });
+        store.writableBytes = store.writtenBytes;
+        const living = [...callers, mesh.newCaller()].map((peer) => ({ peer, sent: [] as string[], left: false }));
+        const check = ({ peer, sent, left }: (typeof living)[number]): void => {
+          if (left) return;
+          expect(peer.closed).toBe(false);
+          const answers = answersIn(peer.text);
+          expect(answers.length).toBeLessThanOrEqual(sent.length);
+          expectRightOrError(answers, sent.map(rightAnswer));
+        };
+        for (const one of steps) {
+          const open = [1, 2]
+            .flatMap((cluster) => mesh.upstream(0, cluster).connections)
+            .filter(({ wire }) => !wire.destroyed);
+          switch (one.do) {
+            case 'send': {
+              const caller = living[one.caller]!;
+              if (caller.left) break;
+              caller.peer.send(pipeline(...one.texts));
+              caller.sent.push(...one.texts);
+              break;
+            }
+            case 'answer':
+              store.writableBytes += one.bytes;
+              break;
+            case 'break':
+              open[one.pick % open.length]?.wire.break();
+              break;
+            case 'end':
+              open[one.pick % open.length]?.end();
+              break;
+            case 'leave':
+              mesh.settle();
+              check(living[one.caller]!);
+              living[one.caller]!.left = true;
+              living[one.caller]!.peer.wire.break();
+              break;
+            case 'wait':
+              mesh.advance(one.ms);
+              break;
+            case 'settle':
+              mesh.settle();
+          }
+          for (const caller of living) check(caller);
+        }
+        store.writableBytes = Number.POSITIVE_INFINITY;
+        mesh.advance(1_000);
+        for (const caller of living) {
+          check(caller);
+          if (!caller.left) expect(answersIn(caller.peer.text).length).toBe(caller.sent.length);
+          caller.peer.end();
+        }
+        // The first two opened the connections.
+        const total = living.reduce((sum, { sent }) => sum + sent.length, 2);
+        expect(mesh.stat('downstream_requests_total')).toBe(total);
+        expect(mesh.stat('upstream_unknown_answers_total')).toBe(0);
+        mesh.expectNoLeaks();
+      }),
       SEARCH,
     );
   });

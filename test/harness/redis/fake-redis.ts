@@ -9,6 +9,8 @@ export class FakeStore {
   cuts: readonly number[] = [];
   /** When so many bytes of answers were written, their connection breaks; once. */
   deathAt = Number.POSITIVE_INFINITY;
+  /** No more than so many bytes of answers are written. */
+  writableBytes = Number.POSITIVE_INFINITY;
   writtenBytes = 0;
   /** Every command, as words with blanks between. */
   readonly commands: string[] = [];
@@ -38,10 +40,11 @@ export class FakeRedis extends RawPeer {
   /** One piece of what it has to say. */
   override pump(): boolean {
     const moved = super.pump();
-    if (this.#answers.length === 0 || this.wire.destroyed) return moved;
     const store = this.#store;
-    const room = Math.max(0, store.deathAt - store.writtenBytes);
-    const size = Math.min(store.nextCut(), room, this.#answers.length);
+    const writable = store.writableBytes - store.writtenBytes;
+    if (this.#answers.length === 0 || this.wire.destroyed || writable <= 0) return moved;
+    const alive = Math.max(0, store.deathAt - store.writtenBytes);
+    const size = Math.min(store.nextCut(), alive, writable, this.#answers.length);
     this.wire.send(this.#answers.subarray(0, size));
     this.#answers = this.#answers.subarray(size);
     store.writtenBytes += size;
