@@ -16,7 +16,7 @@ Reads the folder, watches it, and serves every proxy that connects.
   --listen HOST:PORT      xDS (127.0.0.1:15010)
   --insecure              allow --listen where other machines reach it, though it has no TLS
   --admin HOST:PORT       admin API (127.0.0.1:15014)
-  --access-log FILE       where proxies write a line for each call, such as /dev/stdout (none)
+  --access-log FILE       where proxies write their calls, such as /dev/stdout (none)
   --state-dir DIR         keep the last good version of each resource here, for a start with a broken one
   --log-level LEVEL       info, warn, error or silent (info)
 

@@ -17,7 +17,7 @@ Starts a control plane and one proxy in this process and serves the folder's ser
   --listen HOST:PORT      xDS (127.0.0.1:15010)
   --admin HOST:PORT       admin API of the control plane (127.0.0.1:15014)
   --proxy-admin HOST:PORT admin API of the proxy (127.0.0.1:15000)
-  --access-log FILE       one line for each call; /dev/stdout is this terminal (none)
+  --access-log FILE       a line for each call, or for pipelined ones that are alike; /dev/stdout is this terminal (none)
   --log-level LEVEL       info, warn, error or silent (warn)
 ${PROXY_OPTIONS_HELP}
 
