@@ -138,9 +138,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
   override reset(id: number): Reset {
     if (id === this.streamId) return Reset.Close;
     if (!this.#waiting.has(id)) return Reset.Done;
-    if (this.#waiting.blocks(id)) return Reset.Close;
-    this.#waiting.giveUp(id);
-    return Reset.Owed;
+    return this.#waiting.blocks(id) ? Reset.Close : Reset.Owed;
   }
 
   protected override onEnd(): void {

@@ -235,16 +235,20 @@ describe('an upstream that fails', () => {
     expect(caller.text).toBe('+x\r\n+y\r\n');
   });
 
-  it('counts what is timed of those that were answered', () => {
-    const { mesh, upstream, caller } = start();
+  it('counts and times those that were answered, as they come', () => {
+    const run = start();
+    const { mesh, upstream, caller } = run;
     const before = timesCounted(mesh, 'upstream_request_time_ms');
     caller.send(pipeline('SET a 1', 'SET b 1', 'SET c 1'));
     mesh.settle();
-    upstream.send('+OK\r\n-ERR no\r\n');
-    mesh.settle();
+    for (const answer of ['+OK\r\n', '-ERR no\r\n']) {
+      upstream.send(answer);
+      mesh.settle();
+    }
     upstream.wire.break();
     mesh.settle();
     expect(timesCounted(mesh, 'upstream_request_time_ms') - before).toBe(2);
+    expect(run.counted).toMatchObject({ ok: 1, error: 1, failures: 1 });
   });
 
   it.each([

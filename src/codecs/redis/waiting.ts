@@ -28,14 +28,13 @@ export class WaitingEntry {
   }
 }
 
-/** A run of commands, each with an answer. All of them come, also when it was given up: then the run hears no more of them. */
+/** A run of commands, each with an answer. All of them come, also when the run was given up, and told to its caller by us. */
 export class WaitingRun {
   readonly id: number;
   /** The core was given the first ones. */
   begun = false;
   readonly #run: CommandRun;
   #received = 0;
-  #isWanted = true;
 
   constructor(id: number, run: CommandRun) {
     this.id = id;
@@ -49,17 +48,13 @@ export class WaitingRun {
 
   receive(bytes: number, outcome: Outcome): void {
     this.#received++;
-    if (this.#isWanted) this.#run.receive(bytes, outcome);
+    this.#run.receive(bytes, outcome);
   }
 
   /** The core is given what came. */
   tell(): void {
     this.begun = true;
-    if (this.#isWanted) this.#run.tell();
-  }
-
-  giveUp(): void {
-    this.#isWanted = false;
+    this.#run.tell();
   }
 }
 
@@ -136,12 +131,6 @@ export class Waiting {
   blocks(id: number): boolean {
     const entry = this.#find(id);
     return entry instanceof WaitingEntry && entry.blocks;
-  }
-
-  /** Nobody wants its answer any more. */
-  giveUp(id: number): void {
-    const entry = this.#find(id);
-    if (entry instanceof WaitingRun) entry.giveUp();
   }
 
   #pushEntry(entry: WaitingEntry | WaitingRun): void {
