@@ -25,6 +25,8 @@ export class RecordingSink<M extends Message> implements UpstreamSink {
   readonly events: SinkEvent<M>[] = [];
   /** Called inside each sink call, after the event was recorded: where a test closes, pauses or writes. */
   onEvent: (event: SinkEvent<M>) => void = () => {};
+  /** Set by who wants runs: absent, each call is a message. */
+  join?: (id: number, next: Message) => boolean;
   /** What the last go-away said against the peer. */
   goAwayReason: ProxyStatus | null = null;
   #failed = false;

@@ -10,6 +10,7 @@ import { attributesCheck, detectCheck, goldenRequests, goldenResponses, manifest
 import { idsCheck, lateAnswers, repeatedIds } from './checks/ids.ts';
 import { fuzzCheck, oversizeCheck, truncatedCheck } from './checks/malformed.ts';
 import { forkCheck, requestMutation, responseMutation } from './checks/mutation.ts';
+import { runsCheck } from './checks/runs.ts';
 import { earlyAnswerCheck, trailersCheck, tunnelCheck } from './checks/stream-ends.ts';
 import { CheckFailure } from './expect.ts';
 import { type Conformance, Subject } from './subject.ts';
@@ -28,6 +29,7 @@ export const CHECKS: readonly Check[] = Object.freeze([
   idsCheck,
   repeatedIds,
   lateAnswers,
+  runsCheck,
   requestMutation,
   responseMutation,
   forkCheck,

@@ -283,6 +283,12 @@ describe('the access log', () => {
     ]);
   });
 
+  it('tells an upstream that says the same from what we say', () => {
+    const answer = `-ERR upstream_reset: ${Status.upstream_reset.detail}: ECONNRESET\r\n`;
+    const lines = linesOf({ format: '%STATUS% %CALLS%' }, answer.repeat(2), (upstream) => upstream.wire.break());
+    expect(lines).toEqual(['no_error 2', 'upstream_reset 1', 'upstream_reset 1', 'upstream_reset 2']);
+  });
+
   it('has each command’s attributes where it is asked for them', () => {
     const lines = linesOf({ format: '%REQ(command)% %REQ(key)% %CALLS%' }, '+1\r\n'.repeat(6));
     expect(lines).toEqual(['a', 'b', 'c', 'long', 'd', 'e'].map((key) => `GET ${key} 1`));

@@ -432,6 +432,20 @@ describe('a connection that had gone stale', () => {
     expect(caller.text.match(/-ERR upstream_reset[^\r]*\r\n/g)?.length).toBe(3);
   });
 
+  it('a run with an empty command in its midst is sent again without that', () => {
+    const { mesh, upstream, caller } = start();
+    caller.send(Buffer.concat([command('GET a'), Buffer.from('*0\r\n'), pipeline('GET b', 'GET c')]));
+    mesh.settle();
+    expect(upstream.take()).toEqual(pipeline('GET a', 'GET b', 'GET c'));
+    upstream.wire.break();
+    mesh.settle();
+    const next = mesh.upstream().connections[1]!;
+    expect(next.take()).toEqual(pipeline('GET a', 'GET b', 'GET c'));
+    next.send('+a\r\n+b\r\n+c\r\n');
+    mesh.settle();
+    expect(caller.text).toBe('+a\r\n+b\r\n+c\r\n');
+  });
+
   it('dies again: the second time only what the policy allows', () => {
     const { mesh, caller, next } = die(['GET a', 'GET b'], true, [{ retry: { retries: 2 } }]);
     next!.wire.break();

@@ -60,11 +60,13 @@ export function brokenFrom(good: CodecFactory) {
 /** Hands everything on; its methods may be replaced. */
 export class PassingSink<M extends Message> implements UpstreamSink {
   readonly sink: UpstreamSink;
+  readonly join: (id: number, next: Message) => boolean;
   readonly #onMessage: ((head: M) => void) | undefined;
 
   constructor(sink: UpstreamSink, onMessage: ((head: M) => void) | undefined) {
     this.sink = sink;
     this.#onMessage = onMessage;
+    this.join = (id, next) => sink.join?.(id, next as unknown as ResponseMessage) === true;
   }
 
   get closed(): boolean {
