@@ -348,6 +348,26 @@ describe('redis, server side', () => {
     expect(sink.events.at(-1)).toMatchObject({ kind: 'data', end: true });
   });
 
+  it('holds nobody back for the answers of a run: others share their connection', () => {
+    const { sink, out, codec } = benchServer(redisFactory);
+    feed(codec, command('GET a'));
+    out.highWaterBytes = 1;
+    codec.encode(1, ownAnswer('+a\r\n', 0), sink.heads[0]!);
+    expect(codec.data(1, Buffer.from('+b\r\n'), true, true)).toBe(true);
+    const { length } = sink.events;
+    out.take();
+    codec.room();
+    expect(sink.events.length).toBe(length);
+    // Nor does their credit count for a stream that comes later.
+    const upstream = benchClient(redisFactory);
+    upstream.codec.credit(1, 1_000_000);
+    upstream.codec.encode(2, requestOf('SYNC'));
+    feed(upstream.codec, Buffer.alloc(300_000, '$'));
+    expect(upstream.codec.reading).toBe(false);
+    upstream.codec.credit(2, 300_000);
+    expect(upstream.codec.reading).toBe(true);
+  });
+
   it('says every ProxyStatus in a way that its own client side reads', () => {
     for (const name of Object.keys(Status) as StatusName[]) {
       const { sink, out, codec } = benchServer(redisFactory);

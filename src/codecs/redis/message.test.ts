@@ -32,6 +32,22 @@ describe('redis requests', () => {
     expect(requestOf('FLUSHALL').set('key', 'c')).toBe(false);
   });
 
+  it('that became a run are replayed only if each of them may be, and a fork is the same run', () => {
+    const { sink, codec } = benchServer(redisFactory);
+    const bytes = Buffer.concat(['GET', 'GET', 'SET'].map((name) => commandBytes([name, 'a'])));
+    feed(codec, bytes);
+    const [first, second, write] = sink.heads as RedisRequest[];
+    const joined = second!.raw;
+    first!.join(second!);
+    expect([first!.replaySafe, first!.fork().replaySafe, first!.run!.calls]).toEqual([true, true, 2]);
+    expect(written(first!)).toEqual(Buffer.concat([commandBytes(['GET', 'a']), joined!]));
+    first!.join(write!);
+    const fork = first!.fork();
+    expect([first!.replaySafe, fork.replaySafe, fork.run === first!.run]).toEqual([false, false, true]);
+    expect(written(fork)).toEqual(bytes);
+    expect(fork.split(byFirstLetter)).toBeNull();
+  });
+
   it('tell how their key begins without its text, where it stands as it came', () => {
     const set = requestOf('SET', 'user:1', 'x');
     expect(['', 'user:', 'user:1', 'user:12', 'x'].map((prefix) => set.beginsWith('key', prefix))).toEqual([

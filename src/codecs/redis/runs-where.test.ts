@@ -5,13 +5,16 @@ import type { MeshOptions } from '../../../test/harness/mesh.ts';
 import type { RawPeer } from '../../../test/harness/raw-peer.ts';
 import { command, pipeline, RedisMesh } from '../../../test/harness/redis/redis-mesh.ts';
 import { watchLeaks } from '../../../test/harness/watch-leaks.ts';
-import type { ClientCodec, Output, ServerCodec } from '../../metaprotocol/codec.ts';
+import { benchServer } from '../../conformance/codec-bench.ts';
+import { feed } from '../../conformance/feed.ts';
+import type { ClientCodec, CodecFactory, Output, ServerCodec, Sink } from '../../metaprotocol/codec.ts';
 import { type RouteDescription, weightedCluster } from '../../metaprotocol/description.ts';
 import { type Filter, FilterStatus } from '../../metaprotocol/filter.ts';
 import { accessLogFilter, DEFAULT_FORMAT } from '../../metaprotocol/filters/access-log/access-log-filter.ts';
 import { faultFilter } from '../../metaprotocol/filters/fault/fault-filter.ts';
 import type { RequestMessage, ResponseMessage } from '../../metaprotocol/message.ts';
 import { Status } from '../../metaprotocol/status.ts';
+import type { RedisOptions } from './options.ts';
 import { redisFactory } from './plugin.ts';
 import { redisRouteFilter } from './strip-prefix-filter.ts';
 
@@ -143,6 +146,24 @@ describe('a run is made', () => {
     mesh.settle();
     expect(caller.text).toBe('+a\r\n+b\r\n+c\r\n');
     warmer.end();
+  });
+
+  it('not for a caller that has a connection of its own', () => {
+    const { mesh, upstream, caller } = start();
+    caller.send(command('WATCH a'));
+    mesh.settle();
+    const own = mesh.upstream().connections.find((one) => one.received.length > 0)!;
+    expect(own.take()).toEqual(command('WATCH a'));
+    own.send('+OK\r\n');
+    mesh.settle();
+    caller.send(pipeline('GET a', 'GET b', 'GET c'));
+    mesh.settle();
+    expect(mesh.taken).toMatchObject({ streams: 3, outstanding: 3, bound: 1 });
+    expect([own.take(), upstream.received.length]).toEqual([pipeline('GET a', 'GET b', 'GET c'), 0]);
+    own.send('+a\r\n+b\r\n+c\r\n');
+    mesh.settle();
+    expect(caller.text).toBe('+OK\r\n+a\r\n+b\r\n+c\r\n');
+    caller.end();
   });
 
   it('not of commands that wait for their connection', () => {
@@ -334,6 +355,35 @@ describe('a defect', () => {
     expect(mesh.stat('upstream_requests_total')).toBe(5);
     expect(mesh.stat('route_requests_total')).toBe(5);
     upstream.end();
+  });
+
+  it('of a codec that offers a call when others were sent behind: it is not taken', () => {
+    const sinks: Sink<RequestMessage>[] = [];
+    const factory: CodecFactory<RedisOptions> = {
+      ...redisFactory,
+      createServerCodec(sink, out, options, maxStreams) {
+        sinks.push(sink);
+        return redisFactory.createServerCodec(sink, out, options, maxStreams);
+      },
+    };
+    const { mesh, upstream, caller } = start({ factory: factory as CodecFactory });
+    const other = mesh.newCaller();
+    caller.send(command('GET a'));
+    mesh.settle();
+    const offer = (): boolean => {
+      const { codec, sink } = benchServer(redisFactory);
+      feed(codec, command('GET late'));
+      return sinks.at(-2)!.join!(1, sink.heads[0]!);
+    };
+    other.send(command('GET x'));
+    mesh.settle();
+    expect(offer()).toBe(false);
+    upstream.send('+a\r\n+x\r\n');
+    mesh.settle();
+    expect([caller.text, other.text]).toEqual(['+a\r\n', '+x\r\n']);
+    // Nor when all was answered.
+    expect(offer()).toBe(false);
+    expect(upstream.text).toBe(pipeline('GET a', 'GET x').toString());
   });
 
   const server = (methods: (codec: ServerCodec) => Partial<ServerCodec>) => faulty(redisFactory, { server: methods });

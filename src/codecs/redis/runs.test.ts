@@ -172,6 +172,16 @@ describe('a pipeline', () => {
     expect(other.text).toBe('+x\r\n+y\r\n');
   });
 
+  it('has what a server pushes in between left out', () => {
+    const { mesh, upstream, caller } = start();
+    caller.send(pipeline('GET a', 'GET b', 'GET c'));
+    mesh.settle();
+    upstream.send('+a\r\n>2\r\n+x\r\n+y\r\n+b\r\n>1\r\n+z\r\n+c\r\n');
+    mesh.settle();
+    expect(caller.text).toBe('+a\r\n+b\r\n+c\r\n');
+    expect(mesh.stat('upstream_unknown_answers_total')).toBe(2);
+  });
+
   it('of a slow caller stops nobody else on the connection', () => {
     const { mesh, upstream, caller } = start();
     const other = mesh.newCaller();
