@@ -442,6 +442,32 @@ describe('a connection that had gone stale', () => {
     expect(caller.text.match(/-ERR upstream_reset[^\r]*\r\n/g)?.length).toBe(3);
   });
 
+  it.each([1, 2])(
+    'others behind a run of which %i were answered are sent again, as behind a single one',
+    (answered) => {
+      const { mesh, upstream, caller } = start();
+      const other = mesh.newCaller();
+      caller.send(pipeline('SET a 1', 'SET b 1', 'SET c 1'));
+      mesh.settle();
+      other.send(pipeline('GET x', 'GET y'));
+      mesh.settle();
+      for (let left = answered; left > 0; left--) {
+        upstream.send('+OK\r\n');
+        mesh.settle();
+      }
+      upstream.wire.break();
+      mesh.settle();
+      expect(caller.text.split('\r\n').filter((line) => line.startsWith('-ERR upstream_reset')).length).toBe(
+        3 - answered,
+      );
+      const next = mesh.upstream().connections[1]!;
+      expect(next.take()).toEqual(pipeline('GET x', 'GET y'));
+      next.send('+x\r\n+y\r\n');
+      mesh.settle();
+      expect(other.text).toBe('+x\r\n+y\r\n');
+    },
+  );
+
   it('a run with an empty command in its midst is sent again without that', () => {
     const { mesh, upstream, caller } = start();
     caller.send(Buffer.concat([command('GET a'), Buffer.from('*0\r\n'), pipeline('GET b', 'GET c')]));

@@ -300,6 +300,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     } else {
       stream.onHead(head);
       if (ends) this.#onAnswerEnded(id, stream);
+      else this.#noteWhole(stream);
     }
   }
 
@@ -315,6 +316,7 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
     }
     stream.onData(chunk, end);
     if (end) this.#onAnswerEnded(id, stream);
+    else this.#noteWhole(stream);
   }
 
   onTrailers(id: number, trailers: Trailers): void {
@@ -423,6 +425,11 @@ export class UpstreamConnection implements UpstreamSink, WireHandler, Flushable,
       }
     }
     core.wheel.arm(this.#timer, nowMs, this.#checkIntervalMs());
+  }
+
+  /** What comes of a run ends with a whole answer, as a single one does: whoever waits behind it may be on a stale connection. */
+  #noteWhole({ request }: LiveAttempt): void {
+    if (request.run) this.#quietAfterAnswer = true;
   }
 
   #onAnswerEnded(id: number, stream: LiveAttempt | OwedAnswer): void {
