@@ -100,14 +100,14 @@ async function measure(
   quick: boolean,
   onProgress: (text: string) => void,
 ): Promise<Row[]> {
-  const rounds = quick ? 1 : 3;
+  const rounds = quick ? 1 : 5;
   const samples = new Map<string, Sample[]>();
   for (const subject of subjects) await runBenchmark(subject, 16, 200_000);
   let done = 0;
   for (let round = 0; round < rounds; round++) {
     for (const pipeline of pipelines) {
       for (const subject of subjects) {
-        const sample = await runBenchmark(subject, pipeline, pipeline === 1 ? 100_000 : 600_000);
+        const sample = await runBenchmark(subject, pipeline, pipeline === 1 ? 100_000 : 400_000);
         const key = `${subject.name} ${pipeline}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
         onProgress(`${++done}/${rounds * pipelines.length * subjects.length}`);
