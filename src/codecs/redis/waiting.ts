@@ -58,12 +58,15 @@ export class WaitingRun {
   }
 }
 
+/** Mostly a bare id. */
+type Waiter = number | WaitingEntry | WaitingRun;
+
 const SWALLOWED = new WaitingEntry(0, '', {}, true);
 const FIRST_SLOTS = 16;
 
 export class Waiting {
   /** A ring whose length is a power of two. */
-  #ring: (number | WaitingEntry | WaitingRun | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #ring: (Waiter | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
   #head = 0;
   #size = 0;
 
@@ -81,7 +84,7 @@ export class Waiting {
     return answers;
   }
 
-  get front(): number | WaitingEntry | WaitingRun | undefined {
+  get front(): Waiter | undefined {
     return this.#size === 0 ? undefined : this.#ring[this.#head];
   }
 
@@ -114,7 +117,7 @@ export class Waiting {
     this.#pushEntry(SWALLOWED);
   }
 
-  shift(): number | WaitingEntry | WaitingRun | undefined {
+  shift(): Waiter | undefined {
     if (this.#size === 0) return undefined;
     const entry = this.#ring[this.#head];
     this.#ring[this.#head] = undefined;
@@ -140,7 +143,7 @@ export class Waiting {
   }
 
   /** Ids wait in the order in which they were counted, so what was answered is told from the front. */
-  #find(id: number): number | WaitingEntry | WaitingRun | undefined {
+  #find(id: number): Waiter | undefined {
     for (let index = 0; index < this.#size; index++) {
       const entry = this.#at(index)!;
       const waiting = typeof entry === 'number' ? entry : entry.id;
@@ -151,15 +154,13 @@ export class Waiting {
   }
 
   /** Counted from the front. */
-  #at(index: number): number | WaitingEntry | WaitingRun | undefined {
+  #at(index: number): Waiter | undefined {
     return this.#ring[(this.#head + index) & (this.#ring.length - 1)];
   }
 
   #grow(): void {
-    const ring: (number | WaitingEntry | WaitingRun | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
-    for (let index = 0; index < this.#size; index++) {
-      ring[index] = this.#at(index);
-    }
+    const ring: (Waiter | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
+    for (let index = 0; index < this.#size; index++) ring[index] = this.#at(index);
     this.#ring = ring;
     this.#head = 0;
   }
