@@ -92,18 +92,13 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   }
 
   credit(id: number, bytes: number): void {
-    // Answers of runs are not held back: others share their connection.
+    // Answers of a run are never held back: others share their connection.
     if (id === this.streamId) this.#uncreditedBytes -= bytes;
   }
 
   data(id: number, chunk: Buffer, end: boolean, lent: boolean): boolean {
-    if (id !== this.streamId) {
-      if (lent) this.write(chunk);
-      else this.out.view(chunk);
-      return true;
-    }
-    if (lent) this.write(chunk);
-    else this.out.view(chunk);
+    if (id !== this.streamId) throw new Error(`redis: data for stream ${id}, whose message is whole`);
+    this.writeChunk(chunk, lent);
     if (end) this.out.end();
     this.#isFull = this.out.full;
     return !this.#isFull;
@@ -139,6 +134,11 @@ export abstract class RedisCodec<M extends Message> implements Codec, FrameRecei
   protected passStream(bytes: Buffer, from: number, to: number): void {
     this.#uncreditedBytes += to - from;
     this.sink.onData(this.streamId, bytes.subarray(from, to), false);
+  }
+
+  protected writeChunk(chunk: Buffer, lent: boolean): void {
+    if (lent) this.write(chunk);
+    else this.out.view(chunk);
   }
 
   protected write(bytes: Buffer): void {

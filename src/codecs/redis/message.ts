@@ -317,7 +317,7 @@ export class RedisRequest extends RedisMessage implements RequestMessage {
   }
 
   split(group: (hashKey: string) => number): Split | null {
-    if (this.run !== null || this.keyIndexes.length < 2) return null;
+    if (this.keyIndexes.length < 2) return null;
     return splitCommand(this, group);
   }
 

@@ -112,6 +112,13 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
     if (extra?.effect !== undefined && !answer.isError) extra.effect(answer);
   }
 
+  /** Answers of a run wait for nobody. */
+  override data(id: number, chunk: Buffer, end: boolean, lent: boolean): boolean {
+    if (id === this.streamId) return super.data(id, chunk, end, lent);
+    this.writeChunk(chunk, lent);
+    return true;
+  }
+
   replyRest(status: ProxyStatus, request: RequestMessage): Buffer {
     const run = (request as RedisRequest).run!;
     const { bytes, outcome } = errorReply(status);
