@@ -37,7 +37,7 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
   readonly #meter: RequestMeter;
   readonly #session: CallerSession;
   #lastId = 0;
-  /** The last command, while nothing but plain ones followed it, and where the last of these ends. */
+  /** The last plain command of this read, and where it ends, or the last that joined it: what does not begin there does not follow. */
   #before: RedisRequest | null = null;
   #beforeBytes: Buffer = EMPTY;
   #beforeTo = 0;
@@ -209,7 +209,6 @@ export class RedisServerCodec extends RedisCodec<RequestMessage> implements Serv
       this.#onPlain(new RedisRequest(command, place, session.state, bytes, from, to, chunk));
       return;
     }
-    this.#before = null;
     const id = ++this.#lastId;
     const muted = session.takeMuted();
     const words = new CommandArguments(bytes, from, place.count);
