@@ -16,7 +16,7 @@ import { HANDSHAKE_REFUSED } from './reply.ts';
 import { Part, ReplyMeter } from './reply-meter.ts';
 import { confirmedSubscription, isMonitorLine, Subscriptions } from './subscriptions.ts';
 import { Waiting, WaitingEntry, WaitingRun } from './waiting.ts';
-import { commandBytes, Type } from './wire.ts';
+import { commandBytes, isErrorType, Type } from './wire.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MANY_STREAMS = 0x7fff_ffff;
@@ -158,7 +158,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
 
   #onHandshake(type: number, bytes: Buffer, from: number, to: number): void {
     if (type === Type.Push) return;
-    if (type === Type.Error || type === Type.BulkError) {
+    if (isErrorType(type)) {
       const text = bytes.toString('utf8', from + 1, to - 2);
       this.sink.onError(statusOf(Status.denied, `${HANDSHAKE_REFUSED}${text}`));
       return;
@@ -178,7 +178,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
       if (this.sink.closed) return;
     }
     const { type, valueAt } = this.#meter;
-    const failed = type === Type.Error || type === Type.BulkError;
+    const failed = isErrorType(type);
     const outcome = failed ? new RedisResponse(0, bytes, from, to, chunk, valueAt).outcome : OK;
     run.receive(to - from, outcome);
     if (this.#piece === null) this.#piece = new RedisResponse(0, bytes, from, to, chunk, valueAt);
@@ -209,12 +209,12 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
 
   #onAnswer(bytes: Buffer, from: number, to: number, chunk: LentChunk | null): void {
     const { valueAt, type } = this.#meter;
-    const { front } = this.#waiting;
-    if (front instanceof WaitingRun) {
-      this.#onRunAnswer(front, bytes, from, to, chunk);
+    const entry = this.#waiting.front;
+    if (entry instanceof WaitingRun) {
+      this.#onRunAnswer(entry, bytes, from, to, chunk);
       return;
     }
-    const entry = this.#waiting.shift() as number | WaitingEntry | undefined;
+    this.#waiting.shift();
     this.#watchForStream();
     if (entry === undefined) {
       const text = bytes.toString('utf8', from, Math.min(to, from + 200)).trim();
@@ -227,7 +227,7 @@ export class RedisClientCodec extends RedisCodec<ResponseMessage> implements Cli
       this.sink.onHead(entry, new RedisResponse(Flag.End, bytes, from, to, chunk, valueAt));
       return;
     }
-    const failed = type === Type.Error || type === Type.BulkError;
+    const failed = isErrorType(type);
     if (entry.swallowed) {
       if (failed) this.#onSwallowedError(bytes, from + valueAt, to);
       return;

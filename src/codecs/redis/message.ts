@@ -17,7 +17,7 @@ import { hashTag, keyIndexes } from './keys.ts';
 import type { LentChunk } from './lent-chunk.ts';
 import { splitCommand } from './split-command.ts';
 import type { Transaction } from './transaction.ts';
-import { CR, LengthLine, LF, Type } from './wire.ts';
+import { CR, isErrorType, LengthLine, LF, Type } from './wire.ts';
 
 /** From here on bytes that are the message's own go out by reference: copying would cost more than a second part. */
 const VIEW_BYTES = 65_536;
@@ -436,7 +436,7 @@ export class RedisResponse extends RedisMessage implements ResponseMessage {
   }
 
   get isError(): boolean {
-    return this.type === Type.Error || this.type === Type.BulkError;
+    return isErrorType(this.type);
   }
 
   get outcome(): Outcome {

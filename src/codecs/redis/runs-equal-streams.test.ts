@@ -29,29 +29,15 @@ class StreamCounter implements Filter {
   }
 }
 
+/** Of keys that begin so, or of all others. */
+function keys(value: string, invert: boolean): RouteDescription['match'] {
+  const test = { kind: 'prefix', value, ignoreCase: false } as const;
+  return [{ key: 'key', test, invert, absentIsEmpty: invert }];
+}
+
 const ROUTES: readonly Partial<RouteDescription>[] = [
-  {
-    match: [
-      {
-        key: 'key',
-        test: { kind: 'prefix', value: 'o', ignoreCase: false },
-        invert: false,
-        absentIsEmpty: false,
-      },
-    ],
-    clusters: [weightedCluster('other')],
-  },
-  {
-    match: [
-      {
-        key: 'key',
-        test: { kind: 'prefix', value: 'x', ignoreCase: false },
-        invert: true,
-        absentIsEmpty: true,
-      },
-    ],
-    clusters: [weightedCluster('main')],
-  },
+  { match: keys('o', false), clusters: [weightedCluster('other')] },
+  { match: keys('x', true), clusters: [weightedCluster('main')] },
 ];
 
 interface Setting {

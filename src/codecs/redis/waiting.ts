@@ -94,9 +94,7 @@ export class Waiting {
   }
 
   pushId(id: number): void {
-    if (this.#size === this.#ring.length) this.#grow();
-    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = id;
-    this.#size++;
+    this.#pushEntry(id);
   }
 
   push(id: number, extra: RequestExtra, command: Command): void {
@@ -136,7 +134,7 @@ export class Waiting {
     return entry instanceof WaitingEntry && entry.blocks;
   }
 
-  #pushEntry(entry: WaitingEntry | WaitingRun): void {
+  #pushEntry(entry: Waiter): void {
     if (this.#size === this.#ring.length) this.#grow();
     this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = entry;
     this.#size++;

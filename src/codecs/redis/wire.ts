@@ -30,6 +30,11 @@ export const Type = {
   End: 0x2e,
 } as const;
 
+/** Of RESP2, or of RESP3 with its length. */
+export function isErrorType(type: number): boolean {
+  return type === Type.Error || type === Type.BulkError;
+}
+
 export const CR = 0x0d;
 export const LF = 0x0a;
 const MINUS = 0x2d;

@@ -70,6 +70,7 @@ const FIELDS: Readonly<Record<string, (argument: string) => Field>> = {
   ATTEMPTS: number((call) => call.attempts.length),
   /** An attribute of the request or response: `%REQ(method)%`. */
   REQ: attribute((call) => call.request),
+  // Calls of a run are no messages; a format that asks for attributes has none of them.
   RESP: attribute(({ response }) => response as Message | null),
 };
 

@@ -43,16 +43,17 @@ export class CallsOfRun implements LoggedCall {
     this.status = isAnswered ? Status.no_error : this.#stream.status;
     this.requestBytes = run.requestBytes(index);
     this.responseBytes = run.responseBytes(index);
-    const outcome = run.outcome(index);
-    this.response.outcome = outcome;
+    this.response.outcome = run.outcome(index);
     const end = isAnswered ? run.answered : run.calls;
     let next = index + 1;
-    while (next < end && run.requestBytes(next) === this.requestBytes && this.#isAnswered(next, outcome)) next++;
+    while (next < end && this.#isLike(next)) next++;
     this.calls = next - index;
     return next;
   }
 
-  #isAnswered(index: number, outcome: Outcome | null): boolean {
-    return this.#run.responseBytes(index) === this.responseBytes && this.#run.outcome(index)?.code === outcome?.code;
+  #isLike(index: number): boolean {
+    const run = this.#run;
+    if (run.requestBytes(index) !== this.requestBytes || run.responseBytes(index) !== this.responseBytes) return false;
+    return run.outcome(index)?.code === this.response.outcome?.code;
   }
 }

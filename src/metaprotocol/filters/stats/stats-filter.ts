@@ -32,27 +32,25 @@ class StatsFilter implements Filter {
 
   onEnd(stream: Stream): void {
     const { run } = stream.request;
-    if (run) {
-      this.#onRunEnd(stream, run);
-      return;
-    }
-    // The upstream's own outcome, unless the proxy ended the stream: then the reason is the result.
+    if (run) this.#countRun(stream, run);
+    else this.#countCall(stream);
+    this.#requestBytes.add(stream.requestBytes);
+    this.#responseBytes.add(stream.responseBytes);
+    this.#timeMs.recordMs(stream.elapsedMs, stream.calls);
+  }
+
+  /** The upstream's own outcome, unless the proxy ended the stream: then the reason is the result. */
+  #countCall(stream: Stream): void {
     if (stream.status !== Status.no_error) this.#byStatus.get(stream.status.name)!.add();
     else if (stream.response === null) this.#oneways.add();
     else if (stream.response.outcome?.ok === false) this.#error.add();
     else this.#ok.add();
-    this.#requestBytes.add(stream.requestBytes);
-    this.#responseBytes.add(stream.responseBytes);
-    this.#timeMs.recordMs(stream.elapsedMs);
   }
 
-  #onRunEnd(stream: Stream, { calls, answered, failed }: Run): void {
+  #countRun(stream: Stream, { calls, answered, failed }: Run): void {
     this.#ok.add(answered - failed);
     this.#error.add(failed);
     if (stream.status !== Status.no_error) this.#byStatus.get(stream.status.name)!.add(calls - answered);
-    this.#requestBytes.add(stream.requestBytes);
-    this.#responseBytes.add(stream.responseBytes);
-    this.#timeMs.recordMs(stream.elapsedMs, calls);
   }
 }
 
